@@ -2,6 +2,10 @@ module github.com/manager-project/manager
 
 go 1.26.0
 
+// containers/storage and containers/image live on as go.podman.io/storage and
+// go.podman.io/image/v5. The old module paths are frozen, do not link with the patched
+// filepath-securejoin, and miss the fixes made since. storage v1.65.0 and image v5.42.0
+// want a module that the module proxy does not have.
 require (
 	github.com/BurntSushi/toml v1.6.0
 	github.com/cyphar/filepath-securejoin v0.7.0
@@ -117,3 +121,6 @@ require (
 	modernc.org/memory v1.12.1 // indirect
 	tags.cncf.io/container-device-interface/specs-go v1.1.1 // indirect
 )
+
+// v0.0.25 and later build their tables in package init: 35 ms at every start.
+replace github.com/mattn/go-runewidth => github.com/mattn/go-runewidth v0.0.24
