@@ -1,0 +1,117 @@
+// Package launch starts a container's process from a compiled plan and talks with it
+// until it has become the user's program.
+//
+// The caller decides everything beforehand; this package only clones, hands over and
+// listens. The monitor uses it for a container's init, the command line for exec, so it
+// imports nothing beyond golang.org/x/sys and a few small packages of ours.
+//
+//	parent (monitor or CLI)                     child (manager-monitor as init or joiner)
+//	Start: clone into cgroup and namespaces  →  reads plan, executes it
+//	                                         ←  console (SCM_RIGHTS), if the plan has a terminal
+//	Ready                                    ←  ready, or a Failure
+//	Exec                                     →  go
+//	                                         ←  end of file (exec succeeded), or a Failure
+package launch
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+)
+
+// Request says what to start.
+type Request struct {
+	// Program is the manager-monitor program, opened for reading or O_PATH. The child runs from a
+	// read-only, detached view of it, so that no container can write to the host's file.
+	// The caller keeps ownership.
+	Program *os.File
+	// Plan is an encoded plan: see pkg/libcontainer/plan. Never parsed here.
+	Plan []byte
+	// CloneFlags are the namespaces (CLONE_NEW*) to make at clone; for a join, 0.
+	CloneFlags uintptr
+	// Join, if set, makes the child enter a running container instead.
+	Join *JoinTarget
+	// Stdio are descriptors 0 to 2 of the child. Nil entries become /dev/null. With a terminal
+	// in the plan they are ignored. The caller keeps ownership and closes its copies.
+	Stdio [3]*os.File
+	// ExtraFiles become descriptors 3, 4, … of the user's program (--preserve-fds).
+	ExtraFiles []*os.File
+	// Cgroup is the unified hierarchy's directory to clone into, or nil.
+	Cgroup *os.File
+	// CgroupTasks are "tasks" files of version 1 hierarchies, opened for writing.
+	CgroupTasks []*os.File
+	// OpenFiles are descriptors that the plan refers to by index (bind sources, idmapped mounts,
+	// namespaces to join by path). Closed in the child before it execs the user's program.
+	OpenFiles []*os.File
+	// Detached puts the child in a session of its own (setsid) also without a terminal.
+	Detached bool
+}
+
+// JoinTarget names a running container's process whose namespaces are joined.
+type JoinTarget struct {
+	// PIDFD is the container's init. The caller keeps ownership.
+	PIDFD *os.File
+	// Flags are the namespaces (CLONE_NEW*) that differ from the caller's.
+	Flags uintptr
+}
+
+// Failure is why a child could not become the user's program. It crosses the process
+// boundary as data, so that 126 and 127 are facts and not guesses about a text.
+type Failure struct {
+	// Stage is the plan step that failed: "mount", "user", "cwd", "exec", …
+	Stage string `json:"stage"`
+	// Path is the file or name concerned, or "".
+	Path string `json:"path,omitempty"`
+	// Errno is the kernel's answer, or 0.
+	Errno syscall.Errno `json:"errno,omitempty"`
+	// Detail replaces the errno's text when there is more to say, or "".
+	Detail string `json:"detail,omitempty"`
+}
+
+// StageExec is the stage of finding and executing the user's program; its failures are
+// exit codes 126 (not executable) and 127 (not found).
+const StageExec = "exec"
+
+// Error is one line: stage, path, cause.
+func (f *Failure) Error() string {
+	cause := f.Detail
+	if cause == "" && f.Errno != 0 {
+		cause = f.Errno.Error()
+	}
+	if f.Path == "" {
+		return fmt.Sprintf("%s: %s", f.Stage, cause)
+	}
+	return fmt.Sprintf("%s %s: %s", f.Stage, f.Path, cause)
+}
+
+// Unwrap lets errors.Is compare with the errno.
+func (f *Failure) Unwrap() error {
+	if f.Errno == 0 {
+		return nil
+	}
+	return f.Errno
+}
+
+// ExitCode is 127 for a program that is not there, 126 for one that cannot be executed,
+// and 125 for a failure before that.
+func (f *Failure) ExitCode() int {
+	switch {
+	case f.Stage != StageExec:
+		return 125
+	case f.Errno == syscall.ENOENT || f.Errno == syscall.ENOTDIR:
+		return 127
+	default:
+		return 126
+	}
+}
+
+// ExitStatus is how a process ended.
+type ExitStatus struct {
+	// Code is the program's exit code, or 128+n when signal n killed it.
+	Code int
+	// Signal is the signal that killed it, or 0.
+	Signal syscall.Signal
+	// At is the wall clock when the parent learnt of it.
+	At time.Time
+}

@@ -1,0 +1,116 @@
+// Package monitor is the contract between the clients and the small process that stays
+// with a container: what it is told, what it answers, and the files it leaves.
+//
+// A monitor is started with one Config on its configuration descriptor. It holds a lock
+// on the run directory for as long as it lives: that lock, with init's pid and start
+// time, and not a stored flag, says what runs. It is the parent of the container's init,
+// pumps its streams, writes its log, serves attach on a socket, and writes the exit
+// record. It never needs the command line, and the command line never needs it to list.
+//
+// Files in RunDir: monitor.lock (flock held), attach.sock (0600), live.json (Live, once the
+// init waits), exit.json (ExitRecord, written to a temporary file and renamed).
+package monitor
+
+import (
+	"time"
+
+	"github.com/manager-project/manager/pkg/libcontainer/launch"
+)
+
+// Config is what a monitor is told, once, at its start.
+type Config struct {
+	// ID is the container's full id; for an exec session, the session's.
+	ID string `json:"id"`
+	// RunDir is the absolute directory of the files above; it exists, mode 0700.
+	RunDir string `json:"run_dir"`
+	// Generation counts the starts of the container, from 1. It goes into Live and ExitRecord, so
+	// that a late clean-up of an earlier start is recognised.
+	Generation uint64 `json:"generation"`
+	// Terminal says that the init has a pseudo-terminal.
+	Terminal bool `json:"terminal,omitempty"`
+	// Stdin keeps the init's standard input open for attached clients; without it it is /dev/null.
+	Stdin bool `json:"stdin,omitempty"`
+	// StdinOnce closes standard input when the first attached client that had it leaves.
+	StdinOnce bool `json:"stdin_once,omitempty"`
+	// Log says where the output is kept.
+	Log LogConfig `json:"log"`
+	// Timeout ends the container that long after its start (SIGKILL). 0 means never.
+	Timeout time.Duration `json:"timeout,omitempty"`
+	// CleanupCommand is run (argv, absolute program first) after the exit when no client holds the
+	// monitor's owner connection. Empty: nobody is called, the next command cleans up.
+	CleanupCommand []string `json:"cleanup_command,omitempty"`
+	// CleanupEnv is the environment of CleanupCommand.
+	CleanupEnv []string `json:"cleanup_env,omitempty"`
+	// MemoryEvents is the cgroup file that counts out-of-memory kills (memory.events on v2,
+	// memory.oom_control on v1), or "". Read at the exit.
+	MemoryEvents string `json:"memory_events,omitempty"`
+	// PIDFile is where the init's pid is written (--pidfile), or "".
+	PIDFile string `json:"pid_file,omitempty"`
+	// OOMScoreAdj is the monitor's own oom_score_adj; tried, never fatal. Nil leaves it.
+	OOMScoreAdj *int `json:"oom_score_adj,omitempty"`
+	// ConsoleRows and ConsoleColumns are the terminal's first size, in cells. 0 means unset.
+	ConsoleRows    uint16 `json:"console_rows,omitempty"`
+	ConsoleColumns uint16 `json:"console_columns,omitempty"`
+}
+
+// Log drivers.
+const (
+	LogNone = "none"
+	// LogK8sFile writes lines "time stream P|F text" as the CRI does.
+	LogK8sFile = "k8s-file"
+	// LogJSONFile writes Docker's {"log","stream","time"} objects.
+	LogJSONFile = "json-file"
+)
+
+// LogConfig says where the output is kept.
+type LogConfig struct {
+	// Driver is one of the Log constants.
+	Driver string `json:"driver"`
+	// Path is the absolute log file.
+	Path string `json:"path,omitempty"`
+	// MaxSize is the size in bytes at which the file is rotated to Path.1; 0 means no limit.
+	MaxSize int64 `json:"max_size,omitempty"`
+}
+
+// Live is what runs: written when the init has been prepared, before the user's program starts.
+type Live struct {
+	Generation uint64 `json:"generation"`
+	// PID is the init's process id in the monitor's pid namespace; StartTime its field 22 of
+	// /proc/PID/stat (clock ticks since boot), so that a reused pid is recognised.
+	PID       int    `json:"pid"`
+	StartTime uint64 `json:"start_time"`
+	// MonitorPID is the monitor's process id.
+	MonitorPID int `json:"monitor_pid"`
+	// Released is when the user's program was started; zero until then.
+	Released time.Time `json:"released,omitzero"`
+}
+
+// Causes of death.
+const (
+	CauseExit    = "exit"
+	CauseSignal  = "signal"
+	CauseOOM     = "oom"
+	CauseTimeout = "timeout"
+	// CauseStartFailed says that the user's program never ran; Failure says why.
+	CauseStartFailed = "start-failed"
+	// CauseLost says that the monitor was gone and nobody saw the exit.
+	CauseLost = "monitor-lost"
+)
+
+// ExitRecord is how a container ended.
+type ExitRecord struct {
+	Generation uint64 `json:"generation"`
+	// Code is the program's exit code, or 128+n for signal n.
+	Code int `json:"code"`
+	// Signal is the signal number that killed the init, or 0.
+	Signal int `json:"signal,omitempty"`
+	// Cause is one of the Cause constants.
+	Cause string `json:"cause"`
+	// OOMKilled says that the kernel killed the init for lack of memory.
+	OOMKilled bool `json:"oom_killed,omitempty"`
+	// StartedAt and FinishedAt are wall-clock times; StartedAt is zero if the program never ran.
+	StartedAt  time.Time `json:"started_at,omitzero"`
+	FinishedAt time.Time `json:"finished_at"`
+	// Failure is set with CauseStartFailed.
+	Failure *launch.Failure `json:"failure,omitempty"`
+}
