@@ -136,7 +136,7 @@ func (s *Store) Containers(ctx context.Context) ([]Row, error) {
 func (s *Store) Unsettled(ctx context.Context) ([]Row, error) {
 	return s.rows(ctx, "SELECT id,name,image_id,created,brief,'',"+stateColumns+
 		" FROM container INDEXED BY container_mounted WHERE mounted=1 UNION SELECT id,name,image_id,created,brief,'',"+stateColumns+
-		" FROM container WHERE status='removing'")
+		" FROM container WHERE status IN ('removing','creating')")
 }
 
 func (s *Store) rows(ctx context.Context, query string, args ...any) ([]Row, error) {
