@@ -15,6 +15,10 @@ type Setup struct {
 	CloneFlags uintptr `json:"clone_flags,omitempty"`
 	JoinFlags  uintptr `json:"join_flags,omitempty"`
 	Detached   bool    `json:"detached,omitempty"`
+	// Enter, UIDMap and GIDMap are the request's own.
+	Enter  []launch.NamespaceRef `json:"enter,omitempty"`
+	UIDMap []launch.IDMap        `json:"uid_map,omitempty"`
+	GIDMap []launch.IDMap        `json:"gid_map,omitempty"`
 	// Join and Cgroup say that one descriptor of that role follows, Stdio which of the three.
 	Join   bool    `json:"join,omitempty"`
 	Cgroup bool    `json:"cgroup,omitempty"`
@@ -30,6 +34,7 @@ type Setup struct {
 func NewSetup(c Config, r launch.Request) (Setup, []*os.File) {
 	s := Setup{
 		Config: c, CloneFlags: r.CloneFlags, Detached: r.Detached,
+		Enter: r.Enter, UIDMap: r.UIDMap, GIDMap: r.GIDMap,
 		Join: r.Join != nil, Cgroup: r.Cgroup != nil,
 		Extra: len(r.ExtraFiles), Tasks: len(r.CgroupTasks), Open: len(r.OpenFiles),
 	}
@@ -67,7 +72,10 @@ func (s *Setup) Request(plan []byte, files []*os.File) (launch.Request, error) {
 		files = files[n:]
 		return l
 	}
-	r := launch.Request{Plan: plan, CloneFlags: s.CloneFlags, Detached: s.Detached, Program: next()}
+	r := launch.Request{
+		Plan: plan, CloneFlags: s.CloneFlags, Detached: s.Detached,
+		Enter: s.Enter, UIDMap: s.UIDMap, GIDMap: s.GIDMap, Program: next(),
+	}
 	if s.Join {
 		r.Join = &launch.JoinTarget{PIDFD: next(), Flags: s.JoinFlags}
 	}

@@ -24,6 +24,7 @@ type client struct {
 	flags   monitor.AttachFlags
 	streams bool // attached
 	waits   bool
+	told    bool // got KindExit
 	// hadStdin says that this client has sent standard input.
 	hadStdin bool
 	// stdinFull stops reading from the client until standard input has room again.
