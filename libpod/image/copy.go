@@ -53,8 +53,6 @@ func (s *Service) copyIn(ctx context.Context, t transfer) (Image, error) {
 		SourceCtx: t.sys, DestinationCtx: t.sys,
 		Progress: ch, ProgressInterval: progressInterval,
 		MaxParallelDownloads: parallelBlobs, ReportResolvedReference: &resolved,
-		// Without a name the library loses its way when the image exists.
-		OptimizeDestinationImageAlreadyExists: len(t.names) > 0,
 	})
 	stop()
 	if err != nil {
