@@ -45,3 +45,25 @@ func namesFromAnnotations(annotations map[string]string) []reference.Named {
 	}
 	return nil
 }
+
+// repository is a full name without tag and digest.
+func repository(name string) string {
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return name
+	}
+	return named.Name()
+}
+
+// SplitName cuts a full name into repository and tag, as lists show them. Without a tag
+// the second is "<none>".
+func SplitName(name string) (repo, tag string) {
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return name, "<none>"
+	}
+	if tagged, ok := named.(reference.Tagged); ok {
+		return named.Name(), tagged.Tag()
+	}
+	return named.Name(), "<none>"
+}
