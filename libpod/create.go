@@ -20,7 +20,7 @@ import (
 )
 
 // Create makes a container and starts nothing.
-func (r *Runtime) Create(ctx context.Context, req *spec.Request, progress func(PullEvent)) (CreateReport, error) {
+func (r *Runtime) Create(ctx context.Context, req *spec.Request, progress image.ProgressFunc) (CreateReport, error) {
 	var report CreateReport
 	err := r.create(ctx, req, progress, func(ctx context.Context, c *locked, warnings []Warning) error {
 		report = CreateReport{ID: c.row.ID, Name: c.row.Name, Warnings: warnings}
@@ -32,7 +32,7 @@ func (r *Runtime) Create(ctx context.Context, req *spec.Request, progress func(P
 
 // create makes a container and hands it, still locked and in status "creating", to finish.
 // When finish fails, or this process dies, nothing of the container is left.
-func (r *Runtime) create(ctx context.Context, req *spec.Request, progress func(PullEvent), finish func(context.Context, *locked, []Warning) error) error {
+func (r *Runtime) create(ctx context.Context, req *spec.Request, progress image.ProgressFunc, finish func(context.Context, *locked, []Warning) error) error {
 	img, warnings, err := r.prepareImage(ctx, req, progress)
 	if err != nil {
 		return err
@@ -163,7 +163,7 @@ func exposed(entries []string) map[uint16][]string {
 }
 
 // prepareImage finds the image that the request names, pulling it if the policy says so.
-func (r *Runtime) prepareImage(ctx context.Context, req *spec.Request, progress func(PullEvent)) (*spec.ImageConfig, []Warning, error) {
+func (r *Runtime) prepareImage(ctx context.Context, req *spec.Request, progress image.ProgressFunc) (*spec.ImageConfig, []Warning, error) {
 	if req.Mounts.Rootfs {
 		return nil, nil, nil
 	}

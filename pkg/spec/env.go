@@ -83,7 +83,21 @@ func (d *decider) env() error {
 	for _, k := range d.req.Process.UnsetEnv {
 		e.unset(k)
 	}
-	for _, file := range d.req.Process.EnvFile {
+	if err := d.envFiles(&e, d.req.Process.EnvFile); err != nil {
+		return err
+	}
+	for _, entry := range d.req.Process.Env {
+		if err := d.setEnv(&e, "--env", entry); err != nil {
+			return err
+		}
+	}
+	d.cfg.Process.Env = e.list()
+	return nil
+}
+
+// envFiles adds the entries of files, in their order.
+func (d *decider) envFiles(e *envSet, files []string) error {
+	for _, file := range files {
 		data, err := d.readUserFile("--env-file", file)
 		if err != nil {
 			return err
@@ -93,17 +107,11 @@ func (d *decider) env() error {
 			return errdefs.Invalid("--env-file", file, "%w", err).WithHint("write one KEY=VALUE or KEY on each line")
 		}
 		for _, entry := range entries {
-			if err := d.setEnv(&e, "--env-file", entry); err != nil {
+			if err := d.setEnv(e, "--env-file", entry); err != nil {
 				return err
 			}
 		}
 	}
-	for _, entry := range d.req.Process.Env {
-		if err := d.setEnv(&e, "--env", entry); err != nil {
-			return err
-		}
-	}
-	d.cfg.Process.Env = e.list()
 	return nil
 }
 
