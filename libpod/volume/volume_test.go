@@ -49,9 +49,9 @@ func newRootfs(t *testing.T) *os.File {
 		must(t, os.Lchown(filepath.Join(d, "link"), 12, 13))
 		must(t, os.Chown(filepath.Join(d, "file"), 10, 11))
 	}
-	must(t, os.Chmod(filepath.Join(d, "file"), 0o4750))
+	must(t, unix.Chmod(filepath.Join(d, "file"), 0o4750))
 	must(t, os.Chtimes(filepath.Join(d, "sub"), time.Unix(1, 0), time.Unix(2, 0)))
-	must(t, os.Chmod(d, 0o1777))
+	must(t, unix.Chmod(d, 0o1777))
 	root, err := os.Open(dir)
 	must(t, err)
 	t.Cleanup(func() { root.Close() })
