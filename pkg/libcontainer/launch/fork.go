@@ -87,11 +87,13 @@ func fork(s *forkSpec, args *cloneArgs, pidfd *int32, legacy bool) (pid int, err
 	return 0, 0
 }
 
-// forkChild runs in the child with one thread and a copy of the caller's memory.
+// forkChild runs in the child with one thread and a copy of the caller's memory. The runtime
+// forbids stack growth after its BeforeFork, so this and all it calls is nosplit.
 //
 //go:noinline
 //go:norace
 //go:nocheckptr
+//go:nosplit
 func forkChild(s *forkSpec) {
 	var errno syscall.Errno
 	if s.gateEarly {
@@ -138,6 +140,7 @@ func forkChild(s *forkSpec) {
 //
 //go:norace
 //go:nocheckptr
+//go:nosplit
 func secondClone(s *forkSpec) {
 	r1, _, errno := syscall.RawSyscall6(syscall.SYS_CLONE, s.flags2|unix.CLONE_PARENT|uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
 	if errno != 0 {
@@ -151,6 +154,7 @@ func secondClone(s *forkSpec) {
 
 //go:norace
 //go:nocheckptr
+//go:nosplit
 func becomeRoot(s *forkSpec) {
 	// setgroups may be denied in a user namespace; the groups are then those of the caller.
 	syscall.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0)
@@ -166,6 +170,7 @@ func becomeRoot(s *forkSpec) {
 //
 //go:norace
 //go:nocheckptr
+//go:nosplit
 func placeDescriptors(s *forkSpec) {
 	base := uintptr(len(s.fds))
 	s.status = dupAbove(s, s.status, base)
@@ -187,6 +192,7 @@ func placeDescriptors(s *forkSpec) {
 //
 //go:norace
 //go:nocheckptr
+//go:nosplit
 func closeOnExecOneByOne(from uintptr) {
 	var lim syscall.Rlimit
 	syscall.RawSyscall6(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, 0, uintptr(unsafe.Pointer(&lim)), 0, 0)
@@ -197,6 +203,7 @@ func closeOnExecOneByOne(from uintptr) {
 
 //go:norace
 //go:nocheckptr
+//go:nosplit
 func dupAbove(s *forkSpec, fd int, base uintptr) int {
 	r1, _, errno := syscall.RawSyscall(unix.SYS_FCNTL, uintptr(fd), unix.F_DUPFD_CLOEXEC, base)
 	if errno != 0 {
@@ -207,6 +214,7 @@ func dupAbove(s *forkSpec, fd int, base uintptr) int {
 
 //go:norace
 //go:nocheckptr
+//go:nosplit
 func waitGate(s *forkSpec) {
 	var b [1]byte
 	for {
@@ -223,6 +231,7 @@ func waitGate(s *forkSpec) {
 
 //go:norace
 //go:nocheckptr
+//go:nosplit
 func fail(s *forkSpec, stage int32, errno syscall.Errno) {
 	report(s, stage, int32(errno))
 	exit(1)
@@ -232,6 +241,7 @@ func fail(s *forkSpec, stage int32, errno syscall.Errno) {
 //
 //go:norace
 //go:nocheckptr
+//go:nosplit
 func report(s *forkSpec, stage, value int32) {
 	msg := [2]int32{stage, value}
 	syscall.RawSyscall(unix.SYS_WRITE, uintptr(s.status), uintptr(unsafe.Pointer(&msg[0])), unsafe.Sizeof(msg))
@@ -239,6 +249,7 @@ func report(s *forkSpec, stage, value int32) {
 
 //go:norace
 //go:nocheckptr
+//go:nosplit
 func exit(code uintptr) {
 	for {
 		syscall.RawSyscall(unix.SYS_EXIT_GROUP, code, 0, 0)

@@ -49,9 +49,6 @@ type Rootfs struct {
 	File int `json:"file,omitempty"`
 	// Readonly makes "/" read-only once everything is mounted.
 	Readonly bool `json:"readonly,omitempty"`
-	// HostPropagation is the MS_ propagation (with MS_REC) given to the whole tree before anything
-	// is mounted, so that nothing made here reaches the host.
-	HostPropagation uint64 `json:"host_propagation"`
 	// Propagation is the MS_ propagation of the new "/" after the pivot; 0 leaves it.
 	Propagation uint64 `json:"propagation,omitempty"`
 	// NoPivot moves the root over "/" and changes root into it, for roots that cannot be pivoted to.
