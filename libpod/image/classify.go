@@ -1,0 +1,199 @@
+package image
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+
+	"github.com/docker/distribution/registry/api/errcode"
+	"go.podman.io/image/v5/docker"
+	"go.podman.io/image/v5/docker/archive"
+	"go.podman.io/image/v5/oci/layout"
+	"go.podman.io/image/v5/signature"
+	imgstorage "go.podman.io/image/v5/storage"
+	"go.podman.io/storage"
+
+	"github.com/manager-project/manager/pkg/errdefs"
+)
+
+// failure gives an error of the image library its class, one line and a remedy.
+// op and name are in the user's terms; host is the registry concerned, or "".
+func failure(op, name, host string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && !isNetwork(err) {
+		return &errdefs.Error{Op: op, Name: name, Cause: err}
+	}
+	var own *errdefs.Error
+	if errors.As(err, &own) && own.Class != nil {
+		return &errdefs.Error{Op: op, Name: name, Class: own.Class, Cause: oneLine(err), Hint: own.Hint}
+	}
+	class, hint := classify(host, err)
+	return &errdefs.Error{Op: op, Name: name, Class: class, Cause: oneLine(err), Hint: hint}
+}
+
+// classify finds the class of a failure and the next step for the user.
+func classify(host string, err error) (class error, hint string) {
+	if class, hint, ok := classifyRegistry(host, err); ok {
+		return class, hint
+	}
+	var policy signature.PolicyRequirementError
+	switch {
+	case isTLS(err):
+		return errdefs.ErrUnavailable, "put the registry's CA into /etc/containers/certs.d/" + host + ", or use --tls-verify=false"
+	case isNetwork(err) && host != "":
+		return errdefs.ErrUnavailable, "check the network and the registry's name"
+	case errors.As(err, &policy), strings.Contains(err.Error(), "rejected by policy"):
+		return errdefs.ErrPermission, "see policy.json"
+	case isMismatch(err):
+		return errdefs.ErrCorrupt, "the source is damaged or lies; nothing was stored"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return errdefs.ErrUnavailable, "free space in the image store or in $TMPDIR"
+	case errors.Is(err, storage.ErrDuplicateName), errors.Is(err, storage.ErrDuplicateID):
+		return errdefs.ErrExists, ""
+	case errors.Is(err, storage.ErrImageUnknown):
+		return errdefs.ErrNotFound, ""
+	case errors.Is(err, fs.ErrNotExist), isImageNotFound(err):
+		return errdefs.ErrNotFound, ""
+	case errors.Is(err, fs.ErrPermission):
+		return errdefs.ErrPermission, ""
+	}
+	return errdefs.ErrCorrupt, ""
+}
+
+// classifyRegistry reads the answers of registries.
+func classifyRegistry(host string, err error) (class error, hint string, ok bool) {
+	login := "use 'manager login " + host + "'"
+	var unauthorized docker.ErrUnauthorizedForCredentials
+	if errors.As(err, &unauthorized) {
+		return errdefs.ErrPermission, login, true
+	}
+	if errors.Is(err, docker.ErrTooManyRequests) {
+		return errdefs.ErrUnavailable, "wait a while; the registry limits requests", true
+	}
+	for _, code := range registryCodes(err) {
+		switch code {
+		case "UNAUTHORIZED", "DENIED":
+			return errdefs.ErrPermission, login, true
+		case "MANIFEST_UNKNOWN", "NAME_UNKNOWN", "BLOB_UNKNOWN":
+			return errdefs.ErrNotFound, "check the name and the tag", true
+		case "TOOMANYREQUESTS", "UNAVAILABLE":
+			return errdefs.ErrUnavailable, "", true
+		}
+	}
+	switch status := httpStatus(err); {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return errdefs.ErrPermission, login, true
+	case status == http.StatusNotFound:
+		return errdefs.ErrNotFound, "check the name and the tag", true
+	case status >= 500, status == http.StatusTooManyRequests:
+		return errdefs.ErrUnavailable, "", true
+	}
+	return nil, "", false
+}
+
+// registryCodes lists the distribution API's error codes in a chain of errors.
+func registryCodes(err error) []string {
+	var codes []string
+	var list errcode.Errors
+	if errors.As(err, &list) {
+		for _, e := range list {
+			codes = append(codes, registryCodes(e)...)
+		}
+	}
+	var one errcode.Error
+	if errors.As(err, &one) {
+		codes = append(codes, one.Code.String())
+	}
+	var code errcode.ErrorCode
+	if errors.As(err, &code) {
+		codes = append(codes, code.String())
+	}
+	return codes
+}
+
+// httpStatus is the unexpected status of a registry's answer, or 0.
+func httpStatus(err error) int {
+	var status docker.UnexpectedHTTPStatusError
+	if errors.As(err, &status) {
+		return status.StatusCode
+	}
+	// Answers to blob requests carry their status in the text alone.
+	const mark = "invalid status code from registry "
+	if _, rest, ok := strings.Cut(err.Error(), mark); ok && len(rest) >= 3 {
+		n := 0
+		for _, c := range rest[:3] {
+			if c < '0' || c > '9' {
+				return 0
+			}
+			n = n*10 + int(c-'0')
+		}
+		return n
+	}
+	return 0
+}
+
+// isNetwork says that the other side did not answer, or stopped answering. net.Error is
+// no test for that: a plain errno satisfies it too.
+func isNetwork(err error) bool {
+	var op *net.OpError
+	var dns *net.DNSError
+	var request *url.Error
+	return errors.As(err, &op) || errors.As(err, &dns) || errors.As(err, &request) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EPIPE)
+}
+
+// isTLS says that the registry's certificate was not accepted.
+func isTLS(err error) bool {
+	var unknown x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	var host x509.HostnameError
+	return errors.As(err, &unknown) || errors.As(err, &invalid) || errors.As(err, &host) ||
+		strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
+}
+
+// isMismatch says that bytes do not have the digest they were asked by.
+func isMismatch(err error) bool {
+	text := err.Error()
+	return errors.Is(err, imgstorage.ErrBlobDigestMismatch) || errors.Is(err, imgstorage.ErrBlobSizeMismatch) ||
+		strings.Contains(text, "Digest did not match") || strings.Contains(text, "does not match provided manifest digest") ||
+		strings.Contains(text, "digest mismatch")
+}
+
+// isImageNotFound says that an archive or layout does not hold the image asked for.
+func isImageNotFound(err error) bool {
+	var inLayout layout.ImageNotFoundError
+	return errors.As(err, &inLayout) || strings.Contains(err.Error(), archive.Transport.Name()+": no such")
+}
+
+// oneLine keeps the chain and makes its text one line of bounded length.
+func oneLine(err error) error { return lineError{err} }
+
+type lineError struct{ error }
+
+// Error is the text with line breaks and other control bytes made harmless.
+func (e lineError) Error() string {
+	const most = 600
+	text := strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, e.error.Error())
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return text
+}
+
+// Unwrap keeps errors.Is and errors.As working.
+func (e lineError) Unwrap() error { return e.error }

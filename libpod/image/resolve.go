@@ -1,0 +1,219 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"go.podman.io/image/v5/docker/reference"
+	"go.podman.io/image/v5/pkg/shortnames"
+	"go.podman.io/storage"
+
+	"github.com/manager-project/manager/pkg/errdefs"
+)
+
+var (
+	fullID    = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	partialID = regexp.MustCompile(`^[0-9a-f]{1,64}$`)
+)
+
+// Resolve finds an image of the local store. The first of these that exists is taken:
+//
+//  1. the full id, with or without "sha256:";
+//  2. the name as it is, when it is fully qualified, with ":latest" added when it has
+//     neither tag nor digest;
+//  3. for a short name its alias from registries.conf, localhost/NAME, NAME at each
+//     unqualified-search registry, and docker.io/library/NAME;
+//  4. the beginning of exactly one id;
+//  5. exactly one image whose name ends in "/NAME" with the same tag or digest.
+//
+// Errors: ErrInvalid for what is no name, ErrAmbiguous when rule 4 or 5 fits several
+// images, ErrNotFound otherwise.
+func (s *Service) Resolve(ctx context.Context, name string) (Image, error) {
+	if err := ctx.Err(); err != nil {
+		return Image{}, err
+	}
+	store, err := s.Store()
+	if err != nil {
+		return Image{}, err
+	}
+	id := strings.TrimPrefix(name, "sha256:")
+	if fullID.MatchString(id) {
+		return lookupID(store, id, name)
+	}
+	candidates, err := s.localCandidates(name)
+	if err != nil && !partialID.MatchString(id) {
+		return Image{}, err
+	}
+	for _, c := range candidates {
+		img, err := lookupName(store, c)
+		if err == nil || !errors.Is(err, storage.ErrImageUnknown) {
+			return img, err
+		}
+	}
+	return searchAll(store, name, id, candidates)
+}
+
+// Exists says whether Resolve would find the image. An ambiguous name exists.
+func (s *Service) Exists(ctx context.Context, name string) (bool, error) {
+	_, err := s.Resolve(ctx, name)
+	switch {
+	case err == nil, errors.Is(err, errdefs.ErrAmbiguous):
+		return true, nil
+	case errors.Is(err, errdefs.ErrNotFound):
+		return false, nil
+	}
+	return false, err
+}
+
+// lookupID finds an image by its full id.
+func lookupID(store storage.Store, id, name string) (Image, error) {
+	rec, err := store.Image(id)
+	if err != nil || rec.ID != id {
+		return Image{}, imageNotFound(name)
+	}
+	return fromRecord(rec, ""), nil
+}
+
+// lookupName finds an image by one fully qualified name. A digest that is not part of a
+// stored name is looked up among the manifests of images of the same repository.
+func lookupName(store storage.Store, ref reference.Named) (Image, error) {
+	rec, err := store.Image(ref.String())
+	if err == nil && slices.Contains(rec.Names, ref.String()) {
+		return fromRecord(rec, ref.String()), nil
+	}
+	if digested, ok := ref.(reference.Digested); ok {
+		return lookupDigest(store, ref, digested.Digest())
+	}
+	return Image{}, storage.ErrImageUnknown
+}
+
+// lookupDigest finds an image that has the manifest digest d and a name in ref's repository.
+func lookupDigest(store storage.Store, ref reference.Named, d digest.Digest) (Image, error) {
+	recs, err := store.ImagesByDigest(d)
+	if err != nil {
+		return Image{}, storage.ErrImageUnknown
+	}
+	for _, rec := range recs {
+		for _, n := range rec.Names {
+			if named, err := reference.ParseNormalizedNamed(n); err == nil && named.Name() == ref.Name() {
+				return fromRecord(rec, ref.String()), nil
+			}
+		}
+	}
+	return Image{}, storage.ErrImageUnknown
+}
+
+// localCandidates lists the full names that a user's name may stand for in the store.
+func (s *Service) localCandidates(name string) ([]reference.Named, error) {
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return nil, invalidName(name, err)
+	}
+	candidates, err := shortnames.ResolveLocally(s.system(), name)
+	if err != nil {
+		return nil, &errdefs.Error{Op: "read registries.conf", Class: errdefs.ErrInvalid, Cause: err}
+	}
+	dockerName := reference.TagNameOnly(named)
+	if !slices.ContainsFunc(candidates, func(r reference.Named) bool { return r.String() == dockerName.String() }) {
+		candidates = append(candidates, dockerName)
+	}
+	// A digest says more than a tag: names with both are stored with the digest alone.
+	for i, c := range candidates {
+		candidates[i] = withoutTagIfDigested(c)
+	}
+	return candidates, nil
+}
+
+// withoutTagIfDigested drops the tag of a reference that has a digest too.
+func withoutTagIfDigested(ref reference.Named) reference.Named {
+	digested, ok := ref.(reference.Digested)
+	if !ok {
+		return ref
+	}
+	canonical, err := reference.WithDigest(reference.TrimNamed(ref), digested.Digest())
+	if err != nil {
+		return ref
+	}
+	return canonical
+}
+
+// searchAll applies the rules that must see every image: id prefixes and ends of names.
+func searchAll(store storage.Store, name, id string, candidates []reference.Named) (Image, error) {
+	all, err := store.Images()
+	if err != nil {
+		return Image{}, storeReadError(err)
+	}
+	var found []*storage.Image
+	if partialID.MatchString(id) {
+		for i := range all {
+			if strings.HasPrefix(all[i].ID, id) {
+				found = append(found, &all[i])
+			}
+		}
+	}
+	matched := ""
+	if len(found) == 0 && len(candidates) > 0 {
+		found, matched = bySuffix(all, name)
+	}
+	switch len(found) {
+	case 0:
+		return Image{}, imageNotFound(name)
+	case 1:
+		return fromRecord(found[0], matched), nil
+	}
+	return Image{}, ambiguous(name, found)
+}
+
+// bySuffix finds the images that have a name ending in "/" and the user's name.
+func bySuffix(all []storage.Image, name string) (found []*storage.Image, matched string) {
+	tail := name
+	if i := strings.LastIndex(tail, ":"); i <= strings.LastIndex(tail, "/") && !strings.Contains(tail, "@") {
+		tail += ":latest"
+	}
+	for i := range all {
+		for _, n := range all[i].Names {
+			if strings.HasSuffix(n, "/"+tail) {
+				found, matched = append(found, &all[i]), n
+				break
+			}
+		}
+	}
+	return found, matched
+}
+
+// imageNotFound says that the store has no such image.
+func imageNotFound(name string) error {
+	return errdefs.NotFound("image", name).WithHint("see the local images with 'manager images', or fetch it with 'manager pull %s'", name)
+}
+
+// invalidName says that a text cannot be an image's name.
+func invalidName(name string, cause error) error {
+	return &errdefs.Error{Kind: "image", Name: fmt.Sprintf("%q", name), Class: errdefs.ErrInvalid, Cause: cause}
+}
+
+// ambiguous says which images a text may mean.
+func ambiguous(name string, found []*storage.Image) error {
+	var ids []string
+	for _, rec := range found {
+		label := rec.ID[:12]
+		if len(rec.Names) > 0 {
+			label = rec.Names[0]
+		}
+		ids = append(ids, label)
+		if len(ids) == 5 {
+			break
+		}
+	}
+	return errdefs.New(errdefs.ErrAmbiguous, "image", name, "fits %d images: %s", len(found), strings.Join(ids, ", ")).
+		WithHint("use more of the id or the full name")
+}
+
+// storeReadError wraps a failure to read the store's records.
+func storeReadError(err error) error {
+	return &errdefs.Error{Op: "read", Kind: "image store", Class: errdefs.ErrUnavailable, Cause: err}
+}

@@ -1,0 +1,170 @@
+package image
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.podman.io/storage"
+
+	"github.com/manager-project/manager/pkg/errdefs"
+)
+
+// Engine marks the container records of this program in the shared store.
+const Engine = "manager"
+
+// RootfsOptions says how a container's root filesystem is made. The zero value is an
+// ordinary one in the store's own id mapping.
+type RootfsOptions struct {
+	// Name is the container's name, for other programs that list the store. It is kept in
+	// the record's metadata and not as a name of the store, so it never clashes there.
+	Name string
+	// ImageName is the name by which the user chose the image.
+	ImageName string
+	// Volatile drops all syncs: for containers that do not outlive their run (--rm).
+	Volatile bool
+	// MountLabel is the SELinux label of the mount; "" means none.
+	MountLabel string
+	// IDMappings are the container's user namespace; the zero value is the host's.
+	IDMappings storage.IDMappingOptions
+	// StorageOpts are the driver's options of one layer: "size", "inodes".
+	StorageOpts map[string]string
+	// MountOptions are additional options of every mount.
+	MountOptions []string
+}
+
+// rootfsMetadata is the text of a container's record in the store. The keys are those that
+// Podman reads; "engine" makes ours recognisable.
+type rootfsMetadata struct {
+	Engine     string `json:"engine"`
+	ImageName  string `json:"image-name"`
+	ImageID    string `json:"image-id"`
+	Name       string `json:"name"`
+	CreatedAt  int64  `json:"created-at"`
+	MountLabel string `json:"mountlabel,omitempty"`
+}
+
+// CreateRootfs makes a read-write layer over the image's top layer and records it under
+// the container's id. imageID "" makes an empty root filesystem.
+// Errors: ErrExists when the id is taken, ErrNotFound when the image is gone.
+func (s *Service) CreateRootfs(ctx context.Context, id, imageID string, opts RootfsOptions) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	store, err := s.Store()
+	if err != nil {
+		return err
+	}
+	meta, err := json.Marshal(rootfsMetadata{
+		Engine: Engine, ImageName: opts.ImageName, ImageID: imageID, Name: opts.Name,
+		CreatedAt: time.Now().Unix(), MountLabel: opts.MountLabel,
+	})
+	if err != nil {
+		return err
+	}
+	copts := &storage.ContainerOptions{
+		IDMappingOptions: opts.IDMappings, Volatile: opts.Volatile,
+		StorageOpt: opts.StorageOpts, MountOpts: opts.MountOptions,
+		Flags: map[string]any{"MountLabel": opts.MountLabel},
+	}
+	if opts.MountLabel == "" {
+		copts.Flags = nil
+	}
+	_, err = store.CreateContainer(id, nil, imageID, "", string(meta), copts)
+	return rootfsError("create", id, err)
+}
+
+// MountRootfs mounts the container's root filesystem and returns its absolute path. Each
+// call must be met by one UnmountRootfs.
+func (s *Service) MountRootfs(id string) (string, error) {
+	store, err := s.Store()
+	if err != nil {
+		return "", err
+	}
+	ctr, err := s.ours(store, id)
+	if err != nil {
+		return "", err
+	}
+	path, err := store.Mount(ctr.ID, ctr.MountLabel())
+	return path, rootfsError("mount", id, err)
+}
+
+// UnmountRootfs takes back one MountRootfs. With none left it does nothing.
+func (s *Service) UnmountRootfs(id string) error {
+	store, err := s.Store()
+	if err != nil {
+		return err
+	}
+	ctr, err := s.ours(store, id)
+	if err != nil {
+		return err
+	}
+	_, err = store.Unmount(ctr.ID, false)
+	if errors.Is(err, storage.ErrLayerNotMounted) {
+		return nil
+	}
+	return rootfsError("unmount", id, err)
+}
+
+// DeleteRootfs unmounts and removes the container's root filesystem and record. It does
+// nothing when they are gone already.
+func (s *Service) DeleteRootfs(id string) error {
+	store, err := s.Store()
+	if err != nil {
+		return err
+	}
+	ctr, err := s.ours(store, id)
+	if errors.Is(err, errdefs.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := store.Unmount(ctr.ID, true); err != nil && !errors.Is(err, storage.ErrLayerNotMounted) {
+		return rootfsError("unmount", id, err)
+	}
+	err = store.DeleteContainer(ctr.ID)
+	if errors.Is(err, storage.ErrContainerUnknown) || errors.Is(err, storage.ErrNotAContainer) {
+		return nil
+	}
+	return rootfsError("remove", id, err)
+}
+
+// ours finds a container's record by full id and refuses those of other programs.
+func (s *Service) ours(store storage.Store, id string) (*storage.Container, error) {
+	ctr, err := store.Container(id)
+	if err != nil {
+		return nil, rootfsError("", id, err)
+	}
+	if ctr.ID != id {
+		return nil, rootfsError("", id, storage.ErrContainerUnknown)
+	}
+	if !isOurs(ctr) {
+		return nil, errdefs.New(errdefs.ErrState, "container", id, "it belongs to another program")
+	}
+	return ctr, nil
+}
+
+// isOurs says whether this program made the record.
+func isOurs(ctr *storage.Container) bool {
+	var meta rootfsMetadata
+	return json.Unmarshal([]byte(ctr.Metadata), &meta) == nil && meta.Engine == Engine
+}
+
+// rootfsError gives the store's errors about containers their class.
+func rootfsError(op, id string, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := &errdefs.Error{Op: op, Kind: "root filesystem of", Name: id, Class: errdefs.ErrUnavailable, Cause: err}
+	switch {
+	case errors.Is(err, storage.ErrContainerUnknown), errors.Is(err, storage.ErrImageUnknown), errors.Is(err, storage.ErrLayerUnknown):
+		e.Class = errdefs.ErrNotFound
+	case errors.Is(err, storage.ErrDuplicateID), errors.Is(err, storage.ErrDuplicateName):
+		e.Class = errdefs.ErrExists
+	}
+	e.Cause = fmt.Errorf("%w", oneLine(err))
+	return e
+}

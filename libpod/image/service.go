@@ -1,0 +1,170 @@
+package image
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"go.podman.io/image/v5/types"
+	"go.podman.io/storage"
+	storagetypes "go.podman.io/storage/types"
+
+	"github.com/manager-project/manager/pkg/errdefs"
+)
+
+// OpenOptions says where the store and the configuration files are. The zero value means
+// the usual places of Podman: storage.conf(5), containers-registries.conf(5),
+// containers-policy.json(5) and containers-auth.json(5).
+type OpenOptions struct {
+	// GraphRoot is the directory of images, layers and containers. "" means storage.conf's.
+	GraphRoot string
+	// RunRoot is the directory of what does not outlive a boot. "" means storage.conf's.
+	RunRoot string
+	// Driver is the storage driver: "overlay" or "vfs". "" means storage.conf's.
+	Driver string
+	// DriverOptions are the driver's options, "overlay.key=value". With Driver or
+	// DriverOptions set, those of storage.conf do not count.
+	DriverOptions []string
+	// ImageStore is a directory for images apart from GraphRoot. "" means none.
+	ImageStore string
+	// TransientStore keeps container records in RunRoot.
+	TransientStore bool
+	// SignaturePolicyPath is the policy.json to use. "" means the usual places, and
+	// without a file there, to accept any image.
+	SignaturePolicyPath string
+	// RegistriesConf is the registries.conf to use. "" means the usual places.
+	RegistriesConf string
+	// RegistriesConfDir is the directory of additional registries files. "" means the usual one.
+	RegistriesConfDir string
+	// AuthFile holds credentials of registries. "" means $REGISTRY_AUTH_FILE, then the usual places.
+	AuthFile string
+	// TempDir is where large files are put for a while. "" means $TMPDIR, then /var/tmp.
+	TempDir string
+}
+
+// Service works on the images of one store. It is safe for concurrent use.
+type Service struct {
+	opts OpenOptions
+
+	mu    sync.Mutex
+	store storage.Store
+}
+
+// Open prepares a service. It reads and writes nothing: the store is opened by the first
+// operation that needs it, so that errors of the store's files show there.
+func Open(opts OpenOptions) (*Service, error) {
+	return &Service{opts: opts}, nil
+}
+
+// Store opens the store, once, and returns it. The service keeps ownership.
+// Errors: ErrPermission when its directories cannot be used, ErrInvalid for bad
+// options, ErrUnavailable for a driver that does not work here.
+func (s *Service) Store() (storage.Store, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.store != nil {
+		return s.store, nil
+	}
+	opts, err := s.storeOptions()
+	if err != nil {
+		return nil, err
+	}
+	store, err := storage.GetStore(opts)
+	if err != nil {
+		return nil, storeOpenError(opts.GraphRoot, err)
+	}
+	s.store = store
+	return store, nil
+}
+
+// Close lets the store go. Mounts stay: they belong to containers, of this program or others.
+func (s *Service) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.store != nil {
+		s.store.Free()
+		s.store = nil
+	}
+	return nil
+}
+
+// storeOptions lays the caller's options over storage.conf.
+func (s *Service) storeOptions() (storage.StoreOptions, error) {
+	opts, err := storagetypes.DefaultStoreOptions()
+	if err != nil {
+		return opts, &errdefs.Error{Op: "read storage.conf", Class: errdefs.ErrInvalid, Cause: err}
+	}
+	if s.opts.GraphRoot != "" {
+		opts.GraphRoot = s.opts.GraphRoot
+	}
+	if s.opts.RunRoot != "" {
+		opts.RunRoot = s.opts.RunRoot
+	}
+	if s.opts.ImageStore != "" {
+		opts.ImageStore = s.opts.ImageStore
+	}
+	if s.opts.Driver != "" {
+		opts.GraphDriverName = s.opts.Driver
+		opts.GraphDriverOptions = nil
+	}
+	if len(s.opts.DriverOptions) > 0 {
+		opts.GraphDriverOptions = s.opts.DriverOptions
+	}
+	if s.opts.TransientStore {
+		opts.TransientStore = true
+	}
+	return opts, nil
+}
+
+// storeOpenError gives the failure to open a store its class.
+func storeOpenError(root string, err error) error {
+	e := &errdefs.Error{Op: "open", Kind: "image store", Name: root, Class: errdefs.ErrUnavailable, Cause: err}
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		e.Class = errdefs.ErrPermission
+	case errors.Is(err, storage.ErrIncompleteOptions):
+		e.Class = errdefs.ErrInvalid
+	}
+	return e
+}
+
+// system returns a fresh set of parameters for the image library.
+func (s *Service) system() *types.SystemContext {
+	return &types.SystemContext{
+		SignaturePolicyPath:         s.opts.SignaturePolicyPath,
+		SystemRegistriesConfPath:    s.opts.RegistriesConf,
+		SystemRegistriesConfDirPath: s.opts.RegistriesConfDir,
+		AuthFilePath:                authFile(s.opts.AuthFile),
+		BigFilesTemporaryDir:        s.opts.TempDir,
+		DockerRegistryUserAgent:     userAgent,
+	}
+}
+
+// userAgent is how registries see this program.
+const userAgent = "manager"
+
+// authFile is the credentials file to use: the caller's, else $REGISTRY_AUTH_FILE, else
+// "" for the usual places.
+func authFile(path string) string {
+	if path != "" {
+		return path
+	}
+	return os.Getenv("REGISTRY_AUTH_FILE")
+}
+
+// tempDir is a fresh directory for large files; the caller removes it.
+func (s *Service) tempDir() (string, error) {
+	base := s.opts.TempDir
+	if base == "" {
+		base = os.Getenv("TMPDIR")
+	}
+	if base == "" {
+		base = "/var/tmp"
+	}
+	dir, err := os.MkdirTemp(base, "manager-image-")
+	if err != nil {
+		return "", fmt.Errorf("temporary directory: %w", err)
+	}
+	return dir, nil
+}

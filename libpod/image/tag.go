@@ -1,0 +1,75 @@
+package image
+
+import (
+	"context"
+	"slices"
+
+	"go.podman.io/image/v5/docker/reference"
+
+	"github.com/manager-project/manager/pkg/errdefs"
+)
+
+// Tag gives an image further names. A name that another image had moves over. Names
+// without a registry go under localhost. All names are checked before the first is given.
+// Errors: ErrNotFound, ErrAmbiguous, ErrInvalid; a name with a digest is ErrInvalid.
+func (s *Service) Tag(ctx context.Context, name string, names ...string) error {
+	img, err := s.Resolve(ctx, name)
+	if err != nil {
+		return err
+	}
+	var full []string
+	for _, n := range names {
+		named, err := normalName(n)
+		if err != nil {
+			return err
+		}
+		if _, ok := named.(reference.Digested); ok {
+			return errdefs.New(errdefs.ErrInvalid, "image", n, "a name with a digest cannot be given")
+		}
+		full = append(full, named.String())
+	}
+	store, err := s.Store()
+	if err != nil {
+		return err
+	}
+	return failure("tag", name, "", store.AddNames(img.ID, full))
+}
+
+// Untag takes names from an image; without any, all its names. The image stays.
+// Errors: ErrNotFound when the image, or a name on it, does not exist.
+func (s *Service) Untag(ctx context.Context, name string, names ...string) error {
+	img, err := s.Resolve(ctx, name)
+	if err != nil {
+		return err
+	}
+	full := img.Names
+	if len(names) > 0 {
+		full = nil
+	}
+	for _, n := range names {
+		f, err := s.nameOf(ctx, img, n)
+		if err != nil {
+			return err
+		}
+		full = append(full, f)
+	}
+	store, err := s.Store()
+	if err != nil {
+		return err
+	}
+	return failure("untag", name, "", store.RemoveNames(img.ID, full))
+}
+
+// nameOf finds the full name of img that a user's name means.
+func (s *Service) nameOf(_ context.Context, img Image, name string) (string, error) {
+	refs, err := s.localCandidates(name)
+	if err != nil {
+		return "", err
+	}
+	for _, r := range refs {
+		if slices.Contains(img.Names, r.String()) {
+			return r.String(), nil
+		}
+	}
+	return "", errdefs.New(errdefs.ErrNotFound, "name", name, "image %s has no such name", img.ID[:12])
+}
