@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/libpod/image"
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/spec"
@@ -60,7 +61,7 @@ type RunOptions struct {
 	// Created is called with the container's id and warnings before the start; may be nil.
 	Created func(CreateReport)
 	// Progress receives the events of a pull; may be nil.
-	Progress func(PullEvent)
+	Progress image.ProgressFunc
 }
 
 // RunReport is the result of Run.
@@ -250,17 +251,4 @@ type PruneReport struct {
 	ID   string
 	Size int64
 	Err  error
-}
-
-// PullEvent is a step of a pull, for a progress bar or a plain line.
-type PullEvent struct {
-	// Image is the reference being pulled; Artifact the blob's digest, or "".
-	Image    string
-	Artifact string
-	// Stage is "trying", "copying", "done", "skipped", "stored", "retry".
-	Stage string
-	// Offset and Total are bytes; Total is 0 or negative when unknown.
-	Offset, Total int64
-	// Message is a plain line for Stage "trying" and "retry".
-	Message string
 }

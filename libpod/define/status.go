@@ -7,6 +7,8 @@ type Status string
 
 // The states, as ps and inspect print them.
 const (
+	// StatusCreating is being made; a command that finds it abandoned removes it.
+	StatusCreating Status = "creating"
 	// StatusCreated has never been started.
 	StatusCreated Status = "created"
 	// StatusRunning has a live init.

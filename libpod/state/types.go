@@ -42,7 +42,9 @@ type Row struct {
 	// ImageID is the image it was made from, or "".
 	ImageID string
 	Created time.Time
-	// Config is spec.Config as JSON; this package does not look inside.
+	// Brief is what lists print, as JSON; this package does not look inside.
+	Brief []byte
+	// Config is spec.Config as JSON; nor inside this. Lists leave it empty.
 	Config []byte
 	State  Container
 }

@@ -114,9 +114,3 @@ type ExitRecord struct {
 	// Failure is set with CauseStartFailed.
 	Failure *launch.Failure `json:"failure,omitempty"`
 }
-
-// Size is a terminal's size in cells.
-type Size struct {
-	Rows    uint16 `json:"rows"`
-	Columns uint16 `json:"columns"`
-}

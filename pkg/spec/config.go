@@ -211,16 +211,19 @@ type Security struct {
 	// Seccomp is "default", "unconfined" or the absolute path of a profile.
 	Seccomp string `json:"seccomp,omitempty"`
 	// SeccompProfile is the profile file's content, read at create.
-	SeccompProfile  []byte            `json:"seccomp_profile,omitempty"`
-	NoNewPrivileges bool              `json:"no_new_privileges,omitempty"`
-	AppArmor        string            `json:"apparmor,omitempty"`
-	ProcessLabel    string            `json:"process_label,omitempty"`
-	MountLabel      string            `json:"mount_label,omitempty"`
-	LabelDisabled   bool              `json:"label_disabled,omitempty"`
-	MaskedPaths     []string          `json:"masked_paths,omitempty"`
-	ReadonlyPaths   []string          `json:"readonly_paths,omitempty"`
-	ProcOptions     []string          `json:"proc_options,omitempty"`
-	Sysctl          map[string]string `json:"sysctl,omitempty"`
+	SeccompProfile  []byte `json:"seccomp_profile,omitempty"`
+	NoNewPrivileges bool   `json:"no_new_privileges,omitempty"`
+	AppArmor        string `json:"apparmor,omitempty"`
+	ProcessLabel    string `json:"process_label,omitempty"`
+	MountLabel      string `json:"mount_label,omitempty"`
+	LabelDisabled   bool   `json:"label_disabled,omitempty"`
+	// LabelOpts are SELinux words (type:T, level:L, user:, role:, filetype:, nested) to make
+	// ProcessLabel and MountLabel of; kept only where SELinux is active.
+	LabelOpts     []string          `json:"label_opts,omitempty"`
+	MaskedPaths   []string          `json:"masked_paths,omitempty"`
+	ReadonlyPaths []string          `json:"readonly_paths,omitempty"`
+	ProcOptions   []string          `json:"proc_options,omitempty"`
+	Sysctl        map[string]string `json:"sysctl,omitempty"`
 	// Devices are host devices to make in the container.
 	Devices []Device `json:"devices,omitempty"`
 	// CDIDevices are qualified names of CDI devices.

@@ -41,11 +41,32 @@ type Request struct {
 	Cgroup *os.File
 	// CgroupTasks are "tasks" files of version 1 hierarchies, opened for writing.
 	CgroupTasks []*os.File
-	// OpenFiles are descriptors that the plan refers to by index (bind sources, idmapped mounts,
-	// namespaces to join by path). Closed in the child before it execs the user's program.
+	// OpenFiles are descriptors that the plan refers to by index (bind sources, idmapped mounts)
+	// and that Enter refers to. Closed in the child before it execs the user's program.
 	OpenFiles []*os.File
+	// Enter are existing namespaces that the child joins, in this order, before it makes those of
+	// CloneFlags (namespaces with a path in the OCI configuration).
+	Enter []NamespaceRef
+	// UIDMap and GIDMap are written by the parent when CloneFlags has CLONE_NEWUSER.
+	UIDMap []IDMap
+	GIDMap []IDMap
 	// Detached puts the child in a session of its own (setsid) also without a terminal.
 	Detached bool
+}
+
+// NamespaceRef names an opened namespace.
+type NamespaceRef struct {
+	// Index is its place in Request.OpenFiles.
+	Index int `json:"index"`
+	// Flag is its kind (CLONE_NEW*).
+	Flag uintptr `json:"flag"`
+}
+
+// IDMap is one range of a user namespace: Size ids from Inside are those from Outside.
+type IDMap struct {
+	Inside  uint32 `json:"inside"`
+	Outside uint32 `json:"outside"`
+	Size    uint32 `json:"size"`
 }
 
 // JoinTarget names a running container's process whose namespaces are joined.

@@ -1,0 +1,103 @@
+# manager: build, check, test and measure. "make help" describes the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+GO ?= go
+TAGS := containers_image_openpgp exclude_graphdriver_btrfs
+MODULE := github.com/manager-project/manager
+PREFIX ?= /usr/local
+DESTDIR ?=
+# What "make fuzz" spends on each target.
+FUZZTIME ?= 20s
+
+export CGO_ENABLED := 0
+
+COMMIT := $(shell git rev-parse HEAD 2>/dev/null)$(shell git diff --quiet HEAD 2>/dev/null || echo -dirty)
+# The commit's time, not the wall clock: equal sources build equal programs.
+COMMIT_TIME := $(shell TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd 2>/dev/null)
+LDFLAGS := -s -w -X $(MODULE)/internal/version.GitCommit=$(COMMIT) -X $(MODULE)/internal/version.BuildTime=$(COMMIT_TIME)
+GOBUILD = $(GO) build -trimpath -tags "$(TAGS)" -ldflags "$(LDFLAGS)"
+GOTEST = $(GO) test -tags "$(TAGS)"
+TOOL = $(GO) tool -modfile=tools/go.mod
+# Everything but the end-to-end, conformance and benchmark programs.
+UNIT = $$($(GO) list -tags "$(TAGS)" ./... | grep -v '^$(MODULE)/test/')
+
+.PHONY: help
+help: ## describe the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: toolchain
+toolchain:
+	@hack/go-version.sh
+
+.PHONY: build
+build: toolchain ## build bin/manager, bin/manager-runtime and bin/manager-monitor, all static
+	@hack/deps.sh build
+	$(GO) run ./internal/genembed
+	$(GOBUILD) -o bin/manager-monitor ./cmd/manager-monitor
+	$(GOBUILD) -o bin/manager-runtime ./cmd/manager-runtime
+	$(GOBUILD) -o bin/manager ./cmd/manager
+
+.PHONY: install
+install: build ## install below DESTDIR/PREFIX: bin, libexec/manager, manual pages, completions
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/manager $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 bin/manager $(DESTDIR)$(PREFIX)/bin/manager
+	install -m 755 bin/manager-runtime bin/manager-monitor $(DESTDIR)$(PREFIX)/libexec/manager/
+	for page in docs/man/*.1; do \
+		[ ! -e "$$page" ] || install -m 644 "$$page" $(DESTDIR)$(PREFIX)/share/man/man1/; done
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	bin/manager completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/manager
+	bin/manager completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_manager
+	bin/manager completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/manager.fish
+
+.PHONY: demo
+demo: build ## show the life of a container step by step, in a private store, leaving nothing
+	@hack/deps.sh demo
+	hack/demo.sh
+
+.PHONY: check
+check: toolchain vet lint ## vet, lint, the import law and the unit tests
+	@hack/assets.sh
+	$(GOTEST) -short $(UNIT)
+
+.PHONY: vet
+vet: toolchain
+	@hack/assets.sh
+	$(GO) vet -tags "$(TAGS)" ./...
+
+.PHONY: lint
+lint: toolchain ## formatting, staticcheck, errorlint, exhaustive, nilerr, revive (doc comments)
+	@hack/assets.sh
+	hack/lint.sh
+
+.PHONY: test
+test: build ## everything: unit and end-to-end tests, with the sum of passes, failures and skips
+	@hack/deps.sh test
+	MANAGER_BIN=$(CURDIR)/bin $(GOTEST) -json -count=1 -timeout 25m ./... | $(GO) run ./internal/testsum
+
+.PHONY: e2e
+e2e: build ## the end-to-end scripts only; RUN=container/run picks by name
+	@hack/deps.sh test
+	MANAGER_BIN=$(CURDIR)/bin $(GOTEST) -json -count=1 -timeout 25m -run 'TestScripts/$(RUN)' ./test/e2e | $(GO) run ./internal/testsum
+
+.PHONY: bench
+bench: build ## compare with podman, docker, crun and runc; appends to docs/benchmarks.md
+	@hack/deps.sh bench || echo "bench: absent peers are reported as missing"
+	$(GO) run -tags "$(TAGS)" ./test/bench -bin $(CURDIR)/bin -history docs/benchmarks.md
+
+.PHONY: fuzz
+fuzz: toolchain ## run every fuzz target for FUZZTIME
+	@hack/assets.sh
+	hack/fuzz.sh $(FUZZTIME)
+
+.PHONY: docs
+docs: build ## regenerate the manual pages from the commands
+	rm -rf docs/man && mkdir -p docs/man
+	bin/manager gen-docs --man docs/man
+
+.PHONY: clean
+clean: ## remove what was built and the cached test images
+	rm -rf bin .cache internal/embedded/assets

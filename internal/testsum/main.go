@@ -1,0 +1,28 @@
+// Testsum reads the output of "go test -json" and says what matters about it.
+//
+// While the tests run it prints each package's closing line and the output of each test
+// that failed. At the end it prints the names of the failures, the skipped tests with
+// their reasons, and one line "N passed, N failed, N skipped". Its exit code is 1 when
+// anything failed, when a package did not build, or when no test ran at all.
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+)
+
+func main() {
+	out := bufio.NewWriter(os.Stdout)
+	sum := newSummary(out)
+	err := sum.read(os.Stdin)
+	sum.report()
+	out.Flush()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "testsum:", err)
+		os.Exit(1)
+	}
+	if !sum.ok() {
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,111 @@
+package libpod
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/libpod/lock"
+	"github.com/manager-project/manager/libpod/state"
+	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/spec"
+)
+
+// container is a consistent picture of one container, fresh from the state.
+type container struct {
+	rt  *Runtime
+	row *state.Row
+	cfg *spec.Config
+}
+
+// locked is a container whose lock this call holds: the only type with mutating steps.
+type locked struct {
+	container
+	lock *lock.Lock
+}
+
+// brief is what lists print of a container, kept beside its Config so that listing a
+// thousand containers decodes a thousand small documents.
+type brief struct {
+	Image      string              `json:"image,omitempty"`
+	Command    []string            `json:"command,omitempty"`
+	Labels     map[string]string   `json:"labels,omitempty"`
+	Mounts     []string            `json:"mounts,omitempty"`
+	Volumes    []string            `json:"volumes,omitempty"`
+	Network    string              `json:"network,omitempty"`
+	AutoRemove bool                `json:"auto_remove,omitempty"`
+	CIDFile    string              `json:"cid_file,omitempty"`
+	Exposed    map[uint16][]string `json:"exposed,omitempty"`
+	StopSignal int                 `json:"stop_signal,omitempty"`
+}
+
+// load reads a container without locking it.
+func (r *Runtime) load(ctx context.Context, id string) (*container, error) {
+	row, err := r.state.Container(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	c := &container{rt: r, row: row, cfg: new(spec.Config)}
+	if err := json.Unmarshal(row.Config, c.cfg); err != nil {
+		return nil, &errdefs.Error{
+			Kind: "container", Name: row.Name, Class: errdefs.ErrCorrupt, Cause: err,
+			Hint: "remove it with \"manager rm -f " + define.ShortID(id) + "\"",
+		}
+	}
+	return c, nil
+}
+
+// update takes a container's lock, loads its state fresh, settles what an earlier command
+// left undone, and calls f.
+func (r *Runtime) update(ctx context.Context, id string, f func(context.Context, *locked) error) error {
+	l, err := r.acquire(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer l.Release()
+	c, err := r.load(ctx, id)
+	if err != nil {
+		return err
+	}
+	lc := &locked{container: *c, lock: l}
+	if err := lc.reconcile(ctx); err != nil {
+		return err
+	}
+	return f(ctx, lc)
+}
+
+func (r *Runtime) acquire(ctx context.Context, id string) (*lock.Lock, error) {
+	l, err := lock.Acquire(ctx, r.paths.lockFile(id), false)
+	if err == lock.ErrGone {
+		// The row tells apart a container that is gone from one whose directory was lost.
+		if _, err := r.state.Container(ctx, id); err != nil {
+			return nil, err
+		}
+		if err := mkdir(r.paths.staticDir(id)); err != nil {
+			return nil, err
+		}
+		return lock.Acquire(ctx, r.paths.lockFile(id), true)
+	}
+	return l, err
+}
+
+// durability of a container's own transactions: one that --rm removes at its end need not
+// survive a power cut.
+func (c *container) durability() state.Durability {
+	if c.cfg.Life.Remove {
+		return state.Volatile
+	}
+	return state.Durable
+}
+
+// save stores the container's changed state.
+func (c *locked) save(ctx context.Context) error {
+	return c.rt.state.SetState(ctx, c.durability(), c.row.ID, &c.row.State)
+}
+
+func (c *container) status() define.Status { return c.row.State.Status }
+
+// fail names the container in an error.
+func (c *container) fail(op string, class, cause error, hint string) error {
+	return &errdefs.Error{Op: op, Kind: "container", Name: c.row.Name, Class: class, Cause: cause, Hint: hint}
+}

@@ -1,0 +1,288 @@
+package libpod
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/libpod/image"
+	"github.com/manager-project/manager/libpod/lock"
+	"github.com/manager-project/manager/libpod/state"
+	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/spec"
+	"github.com/manager-project/manager/pkg/undo"
+)
+
+// Create makes a container and starts nothing.
+func (r *Runtime) Create(ctx context.Context, req *spec.Request, progress image.ProgressFunc) (CreateReport, error) {
+	var report CreateReport
+	err := r.create(ctx, req, progress, func(ctx context.Context, c *locked, warnings []Warning) error {
+		report = CreateReport{ID: c.row.ID, Name: c.row.Name, Warnings: warnings}
+		c.row.State.Status, c.row.State.Mounted = define.StatusCreated, false
+		return c.save(ctx)
+	})
+	return report, err
+}
+
+// create makes a container and hands it, still locked and in status "creating", to finish.
+// When finish fails, or this process dies, nothing of the container is left.
+func (r *Runtime) create(ctx context.Context, req *spec.Request, progress image.ProgressFunc, finish func(context.Context, *locked, []Warning) error) error {
+	img, warnings, err := r.prepareImage(ctx, req, progress)
+	if err != nil {
+		return err
+	}
+	cfg, more, err := r.decide(ctx, req, img)
+	if err != nil {
+		return err
+	}
+	for _, w := range more {
+		warnings = append(warnings, Warning(w))
+	}
+	if err := checkNewFiles(cfg); err != nil {
+		return err
+	}
+	if req.Life.Replace {
+		if err := r.replace(ctx, cfg.Name); err != nil {
+			return err
+		}
+	}
+	if err := r.nameContainer(ctx, cfg); err != nil {
+		return err
+	}
+	c, err := r.store(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer c.lock.Release()
+	var back undo.Stack
+	back.Add(func() error {
+		return c.remove(context.WithoutCancel(ctx), RemoveOptions{Force: true, Volumes: true})
+	})
+	if err := c.makeLayer(ctx); err != nil {
+		return errors.Join(c.fail("create", nil, err, ""), back.Run())
+	}
+	if err := finish(ctx, c, warnings); err != nil {
+		if c.row.State.Status == define.StatusCreating {
+			return errors.Join(err, back.Run())
+		}
+		return err
+	}
+	return writeCIDFile(cfg)
+}
+
+// decide makes the Config out of the request, the image and the host.
+func (r *Runtime) decide(ctx context.Context, req *spec.Request, img *spec.ImageConfig) (*spec.Config, []string, error) {
+	host, err := r.host(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return spec.Decide(req, img, r.conf.Defaults(), host)
+}
+
+// store writes the row of a new container, whose lock is held from before it can be seen,
+// with its volumes.
+func (r *Runtime) store(ctx context.Context, cfg *spec.Config) (*locked, error) {
+	row, err := newRow(cfg)
+	if err != nil {
+		return nil, err
+	}
+	volumes, err := r.ensureVolumes(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := mkdir(r.paths.staticDir(cfg.ID)); err != nil {
+		return nil, err
+	}
+	l, err := lock.Acquire(ctx, r.paths.lockFile(cfg.ID), true)
+	if err != nil {
+		return nil, err
+	}
+	c := &locked{container: container{rt: r, row: row, cfg: cfg}, lock: l}
+	err = r.state.AddContainer(ctx, c.durability(), *row, state.AddOptions{Volumes: volumes, DependsOn: cfg.Dependencies})
+	if err != nil {
+		_ = removeAll(r.paths.staticDir(cfg.ID))
+		l.Release()
+		r.removeAnonymous(ctx, volumes)
+		var e *errdefs.Error
+		if errors.As(err, &e) && e.Op == "" {
+			e.Op = "create"
+		}
+		return nil, err
+	}
+	return c, nil
+}
+
+func newRow(cfg *spec.Config) (*state.Row, error) {
+	raw, err := marshal(cfg)
+	if err != nil {
+		return nil, err
+	}
+	b := brief{
+		Image: cfg.Image.Name, Command: cfg.Process.Args, Labels: cfg.Labels, Network: string(cfg.Net.Namespace.Mode),
+		AutoRemove: cfg.Life.Remove, CIDFile: cfg.Life.CIDFile, Exposed: exposed(cfg.Net.Expose), StopSignal: cfg.Life.StopSignal,
+	}
+	if cfg.Rootfs.Path != "" {
+		b.Image = cfg.Rootfs.Path
+	}
+	for _, m := range cfg.Mounts {
+		b.Mounts = append(b.Mounts, m.Destination)
+		if m.Kind == spec.MountVolume {
+			b.Volumes = append(b.Volumes, m.Source)
+		}
+	}
+	short, err := json.Marshal(b)
+	if err != nil {
+		return nil, err
+	}
+	row := &state.Row{ID: cfg.ID, Name: cfg.Name, ImageID: cfg.Image.ID, Created: cfg.Created, Brief: short, Config: raw}
+	row.State.Status, row.State.Mounted = define.StatusCreating, true
+	return row, nil
+}
+
+func marshal(cfg *spec.Config) ([]byte, error) { return json.Marshal(cfg) }
+
+// exposed turns "80/tcp" entries into ps's map of port to protocols.
+func exposed(entries []string) map[uint16][]string {
+	m := map[uint16][]string{}
+	for _, e := range entries {
+		text, proto, ok := strings.Cut(e, "/")
+		if !ok {
+			proto = "tcp"
+		}
+		if port, err := strconv.ParseUint(text, 10, 16); err == nil && !slices.Contains(m[uint16(port)], proto) {
+			m[uint16(port)] = append(m[uint16(port)], proto)
+		}
+	}
+	return m
+}
+
+// prepareImage finds the image that the request names, pulling it if the policy says so.
+func (r *Runtime) prepareImage(ctx context.Context, req *spec.Request, progress image.ProgressFunc) (*spec.ImageConfig, []Warning, error) {
+	if req.Mounts.Rootfs {
+		return nil, nil, nil
+	}
+	images, err := r.Images(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	img, err := r.findImage(ctx, images, req, progress)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := images.Config(ctx, img)
+	if err != nil {
+		return nil, nil, err
+	}
+	var warnings []Warning
+	for _, w := range c.Warnings {
+		warnings = append(warnings, Warning(w.Subject+": "+w.Text))
+	}
+	return &spec.ImageConfig{
+		Ref: spec.ImageRef{ID: img.ID, Name: imageName(img), Digest: string(img.Digest), Requested: req.Image},
+		Env: c.Env, Entrypoint: c.Entrypoint, Cmd: c.Cmd, User: c.User, WorkingDir: c.WorkingDir, Volumes: c.Volumes,
+		ExposedPorts: c.ExposedPorts, Labels: c.Labels, StopSignal: c.StopSignal,
+	}, warnings, nil
+}
+
+func imageName(img image.Image) string {
+	if img.Name != "" {
+		return img.Name
+	}
+	if len(img.Names) > 0 {
+		return img.Names[0]
+	}
+	return img.ID
+}
+
+// replace removes the container that holds the name.
+func (r *Runtime) replace(ctx context.Context, name string) error {
+	if name == "" {
+		return errdefs.Invalid("--replace", "", "it needs a name").WithHint("add --name")
+	}
+	id, err := r.state.FindContainer(ctx, name)
+	if errors.Is(err, errdefs.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if row, err := r.state.Container(ctx, id); err != nil || row.Name != name {
+		return err // an id that happens to begin so
+	}
+	_, err = r.Remove(ctx, id, RemoveOptions{Force: true, Volumes: true, Depend: false})
+	return err
+}
+
+// nameContainer makes a name up when the user gave none, and otherwise finds out early, before
+// a layer is made, that it is taken. The transaction that stores it has the last word.
+func (r *Runtime) nameContainer(ctx context.Context, cfg *spec.Config) error {
+	if cfg.Name == "" {
+		cfg.Name = madeUpName(cfg.ID)
+		for i := 2; r.nameIsTaken(ctx, cfg.Name); i++ {
+			cfg.Name = madeUpName(cfg.ID) + strconv.Itoa(i)
+		}
+		return nil
+	}
+	id, err := r.state.FindContainer(ctx, cfg.Name)
+	if err == nil {
+		if row, err := r.state.Container(ctx, id); err == nil && row.Name == cfg.Name && !row.State.Status.Live() {
+			// One that was abandoned in the making, or in the removal, gives its name back.
+			_ = r.tryReconcile(ctx, id)
+		}
+	}
+	if r.nameIsTaken(ctx, cfg.Name) {
+		return &errdefs.Error{
+			Op: "create", Kind: "container", Name: cfg.Name, Class: errdefs.ErrExists,
+			Cause: fmt.Errorf("the name is already in use by %s", define.ShortID(id)),
+			Hint:  fmt.Sprintf("choose another --name, remove it with \"manager rm %s\", or use --replace", cfg.Name),
+		}
+	}
+	return nil
+}
+
+func (r *Runtime) nameIsTaken(ctx context.Context, name string) bool {
+	id, err := r.state.FindContainer(ctx, name)
+	if err != nil {
+		return false
+	}
+	row, err := r.state.Container(ctx, id)
+	return err == nil && row.Name == name
+}
+
+// checkNewFiles refuses a --cidfile that exists: it may belong to another container.
+func checkNewFiles(cfg *spec.Config) error {
+	if cfg.Life.CIDFile == "" {
+		return nil
+	}
+	if _, err := os.Lstat(cfg.Life.CIDFile); err == nil {
+		return &errdefs.Error{Op: "--cidfile", Name: cfg.Life.CIDFile, Class: errdefs.ErrExists, Cause: errors.New("the file exists"), Hint: "remove it, or name another"}
+	}
+	return nil
+}
+
+func writeCIDFile(cfg *spec.Config) error {
+	if cfg.Life.CIDFile == "" {
+		return nil
+	}
+	f, err := os.OpenFile(cfg.Life.CIDFile, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return &errdefs.Error{Op: "--cidfile", Name: cfg.Life.CIDFile, Class: errdefs.ErrInvalid, Cause: err, Hint: "name a file in a directory that exists"}
+	}
+	_, err = f.WriteString(cfg.ID)
+	return errors.Join(err, f.Close())
+}
+
+// removeFiles removes what the container wrote outside its directories.
+func (c *locked) removeFiles() {
+	for _, path := range []string{c.cfg.Life.CIDFile, c.cfg.Life.PIDFile} {
+		if path != "" {
+			_ = os.Remove(path)
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package libpod
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/libpod/oci"
+	"github.com/manager-project/manager/libpod/state"
+	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/monitor"
+)
+
+// Exec runs another command in a running container. In the foreground it takes the caller's
+// own streams and leaves no record; detached it has a small monitor of its own.
+func (r *Runtime) Exec(ctx context.Context, id string, o ExecOptions) (ExecReport, error) {
+	c, err := r.load(ctx, id)
+	if err != nil {
+		return ExecReport{}, err
+	}
+	if status := c.current(); status != define.StatusRunning {
+		c.row.State.Status = status
+		return ExecReport{}, c.wrongState("exec in", "running")
+	}
+	pidfd, err := openProcess(c.row.State.PID, c.row.State.PIDStart)
+	if err != nil {
+		return ExecReport{}, err
+	}
+	if pidfd == nil {
+		c.row.State.Status = define.StatusExited
+		return ExecReport{}, c.wrongState("exec in", "running")
+	}
+	defer func() { _ = pidfd.Close() }()
+	req, err := c.execRequest(o, pidfd)
+	if err != nil {
+		return ExecReport{}, err
+	}
+	defer closeFiles(req.ExtraFiles)
+	rt, err := r.runtime()
+	if err != nil {
+		return ExecReport{}, err
+	}
+	if o.Detach {
+		return c.execDetached(ctx, rt, req)
+	}
+	return c.execAttached(ctx, rt, req, o)
+}
+
+// execAttached runs the command on the caller's streams and waits for it.
+func (c *container) execAttached(ctx context.Context, rt oci.Runtime, req oci.ExecRequest, o ExecOptions) (ExecReport, error) {
+	if s := o.Streams; s != nil && !o.TTY {
+		req.Stdio = [3]*os.File{nil, fileOf(s.Stdout), fileOf(s.Stderr)}
+		if o.Interactive {
+			req.Stdio[0] = s.Stdin
+		}
+	}
+	p, err := rt.Exec(ctx, req)
+	if err != nil {
+		return ExecReport{ExitCode: exitCodeOf(c.explain(err))}, c.explain(err)
+	}
+	if o.Streams != nil && o.Streams.Signals != nil {
+		go forward(o.Streams.Signals, p)
+	}
+	detached := make(chan struct{})
+	done := func() {}
+	if o.TTY {
+		if done, err = pump(p.Console(), o, detached); err != nil {
+			return ExecReport{}, err
+		}
+	}
+	type ended struct {
+		code int
+		err  error
+	}
+	end := make(chan ended, 1)
+	go func() {
+		code, err := p.Wait()
+		end <- ended{code, err}
+	}()
+	select {
+	case e := <-end:
+		done()
+		return ExecReport{ExitCode: e.code}, e.err
+	case <-detached:
+		return ExecReport{Detached: true}, nil
+	case <-ctx.Done():
+		return ExecReport{}, ctx.Err()
+	}
+}
+
+func forward(signals <-chan os.Signal, p oci.Process) {
+	for sig := range signals {
+		_ = p.Signal(sig) // a process that has ended takes none
+	}
+}
+
+// fileOf returns a stream as a file, so that the command writes to it itself.
+func fileOf(w any) *os.File {
+	f, _ := w.(*os.File)
+	return f
+}
+
+// execDetached starts the command below a monitor that keeps its exit code.
+func (c *container) execDetached(ctx context.Context, rt oci.Runtime, req oci.ExecRequest) (ExecReport, error) {
+	session := state.ExecSession{
+		ID: define.NewID(), Container: c.row.ID, Command: req.Process.Args, Created: time.Now(),
+	}
+	session.RunDir = filepath.Join(c.rt.paths.runDir(c.row.ID), "exec", session.ID)
+	if err := mkdir(session.RunDir); err != nil {
+		return ExecReport{}, err
+	}
+	if err := c.rt.state.AddExec(ctx, session); err != nil {
+		return ExecReport{}, errors.Join(err, removeAll(session.RunDir))
+	}
+	err := rt.ExecDetached(ctx, req, monitor.Config{
+		ID: session.ID, RunDir: session.RunDir, Generation: 1, Terminal: req.Process.Terminal,
+		Log: monitor.LogConfig{Driver: monitor.LogNone},
+	})
+	if err != nil {
+		err = c.explain(err)
+		done := context.WithoutCancel(ctx)
+		return ExecReport{ExitCode: exitCodeOf(err)}, errors.Join(err, c.rt.state.RemoveExec(done, session.ID), removeAll(session.RunDir))
+	}
+	return ExecReport{SessionID: session.ID, Detached: true}, nil
+}
+
+// removeExecs forgets a container's detached commands; their processes died with its init.
+func (c *locked) removeExecs(ctx context.Context) error {
+	execs, err := c.rt.state.Execs(ctx, c.row.ID)
+	if err != nil {
+		return err
+	}
+	for _, e := range execs {
+		if err := c.rt.state.RemoveExec(ctx, e.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// execIDs are the detached commands that still run.
+func (c *container) execIDs(ctx context.Context) ([]string, error) {
+	execs, err := c.rt.state.Execs(ctx, c.row.ID)
+	if err != nil {
+		return nil, err
+	}
+	ids := []string{}
+	for _, e := range execs {
+		if held, err := monitor.Alive(e.RunDir); err == nil && held {
+			ids = append(ids, e.ID)
+		}
+	}
+	return ids, nil
+}
+
+func closeFiles(files []*os.File) {
+	for _, f := range files {
+		_ = f.Close()
+	}
+}
+
+// explain turns a failure to become the user's program into the classes of exit codes 126 and
+// 127, and names the container in any other.
+func (c *container) explain(err error) error { return explainLaunch(c.row.Name, err) }
+
+var errNoTTY = errdefs.New(errdefs.ErrUnavailable, "terminal", "", "the container gave none")

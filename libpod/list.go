@@ -1,0 +1,126 @@
+package libpod
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/libpod/state"
+	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/monitor"
+)
+
+// List returns containers, newest first: the live ones, or all.
+func (r *Runtime) List(ctx context.Context, o ListOptions) ([]ListEntry, error) {
+	match, err := r.parseFilters(ctx, o.Filters)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.recoverAll(ctx); err != nil {
+		return nil, err
+	}
+	rows, err := r.state.Containers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// A filter on the state means all containers, as does asking for the last ones.
+	all := o.All || o.Latest || o.Last > 0 || match.anyState
+	var entries []ListEntry
+	for i := range rows {
+		e, err := r.entry(&rows[i])
+		if err != nil {
+			r.warn("%v", err)
+			continue
+		}
+		if !all && !e.Status.Live() {
+			continue
+		}
+		if !match.entry(&e) {
+			continue
+		}
+		entries = append(entries, e)
+		if o.Latest || o.Last > 0 && len(entries) == o.Last {
+			break
+		}
+	}
+	if o.Size || o.Namespace {
+		if err := r.addDetails(ctx, entries, o); err != nil {
+			return nil, err
+		}
+	}
+	if o.External {
+		more, err := r.external(ctx)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, more...)
+	}
+	return entries, nil
+}
+
+func (r *Runtime) entry(row *state.Row) (ListEntry, error) {
+	var b brief
+	if err := json.Unmarshal(row.Brief, &b); err != nil {
+		return ListEntry{}, &errdefs.Error{Kind: "container", Name: row.Name, Class: errdefs.ErrCorrupt, Cause: err, Hint: "remove it with \"manager rm -f " + row.Name + "\""}
+	}
+	s := &row.State
+	e := ListEntry{
+		ID: row.ID, Names: []string{row.Name}, Image: b.Image, ImageID: row.ImageID, Command: b.Command, Created: row.Created,
+		Status: s.Status, StartedAt: s.StartedAt, ExitedAt: s.FinishedAt, ExitCode: s.ExitCode, PID: s.PID, Restarts: s.Restarts,
+		Labels: b.Labels, Mounts: b.Mounts, AutoRemove: b.AutoRemove, CIDFile: b.CIDFile, Exposed: b.Exposed, OOMKilled: s.OOMKilled,
+	}
+	if s.Status.Live() {
+		if alive(s.PID, s.PIDStart) {
+			if held, err := monitor.Alive(r.paths.runDir(row.ID)); err == nil {
+				e.Unmonitored = !held
+			}
+		} else {
+			// Its end is being written down by somebody who holds the lock.
+			e.Status, e.PID, e.ExitedAt = define.StatusExited, 0, time.Now()
+			if record, err := monitor.ReadExit(r.paths.runDir(row.ID)); err == nil && record.Generation == s.Generation {
+				e.ExitCode, e.ExitedAt, e.OOMKilled = record.Code, record.FinishedAt, record.OOMKilled
+			}
+		}
+	}
+	e.Exited = e.Status == define.StatusExited
+	return e, nil
+}
+
+// addDetails fills in what costs time and was asked for.
+func (r *Runtime) addDetails(ctx context.Context, entries []ListEntry, o ListOptions) error {
+	for i := range entries {
+		if o.Namespace {
+			entries[i].Namespaces = namespacesOf(entries[i].PID)
+		}
+		if o.Size {
+			size, err := r.size(ctx, entries[i].ID)
+			if err != nil {
+				return err
+			}
+			entries[i].Size = size
+		}
+	}
+	return nil
+}
+
+// external lists the containers that other tools keep in the shared store.
+func (r *Runtime) external(ctx context.Context) ([]ListEntry, error) {
+	images, err := r.Images(ctx)
+	if err != nil {
+		return nil, err
+	}
+	others, err := images.External(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var entries []ListEntry
+	for _, o := range others {
+		entries = append(entries, ListEntry{
+			ID: o.ID, Names: slices.Clone(o.Names), Image: o.Image, ImageID: o.ImageID, Created: o.Created,
+			Status: define.Status("storage"), External: true,
+		})
+	}
+	return entries, nil
+}

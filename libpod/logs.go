@@ -1,0 +1,48 @@
+package libpod
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/manager-project/manager/libpod/logs"
+	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/monitor"
+)
+
+// logPath is the container's log file.
+func (c *container) logPath() string {
+	return first(c.cfg.Log.Path, filepath.Join(c.rt.paths.staticDir(c.row.ID), "ctr.log"))
+}
+
+// Logs calls each with the lines of a container's log, and with Follow with those to come until
+// the container has ended.
+func (r *Runtime) Logs(ctx context.Context, id string, o LogsOptions, each func(logs.Line) error) error {
+	c, err := r.load(ctx, id)
+	if err != nil {
+		return err
+	}
+	if c.cfg.Log.Driver == monitor.LogNone {
+		return c.fail("read the log of", errdefs.ErrUnsupported, errdefs.New(errdefs.ErrUnsupported, "", "", "its log driver is none"), "run it with --log-driver k8s-file")
+	}
+	lo := logs.Options{Path: c.logPath(), Driver: c.cfg.Log.Driver, Since: o.Since, Until: o.Until, Tail: o.Tail, Follow: o.Follow}
+	if o.Follow {
+		done, stop := c.whenEnded(ctx)
+		defer stop()
+		lo.Done = done
+	}
+	return logs.Read(ctx, lo, each)
+}
+
+// whenEnded closes its channel once the container does not run and its log is complete.
+func (c *container) whenEnded(ctx context.Context) (<-chan struct{}, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if c.current().Live() {
+			// With or without an answer, the log is not written any more afterwards.
+			_, _ = c.rt.Wait(ctx, c.row.ID, WaitOptions{Conditions: []WaitCondition{"exited", "removing"}})
+		}
+	}()
+	return done, cancel
+}

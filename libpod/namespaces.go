@@ -1,0 +1,114 @@
+package libpod
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/spec"
+)
+
+// findNamespaces names the files of the namespaces that the container joins.
+func (s *start) findNamespaces(ctx context.Context) error {
+	s.facts.NamespacePaths = map[specs.LinuxNamespaceType]string{}
+	for _, n := range []struct {
+		kind specs.LinuxNamespaceType
+		file string
+		ns   spec.Namespace
+	}{
+		{specs.NetworkNamespace, "net", s.cfg.Net.Namespace},
+		{specs.IPCNamespace, "ipc", s.cfg.Namespaces.IPC},
+		{specs.PIDNamespace, "pid", s.cfg.Namespaces.PID},
+		{specs.UTSNamespace, "uts", s.cfg.Namespaces.UTS},
+		{specs.CgroupNamespace, "cgroup", s.cfg.Namespaces.Cgroup},
+	} {
+		switch n.ns.Mode {
+		case spec.NSContainer:
+			pid, err := s.targetPID(ctx, n.ns.Target, n.file)
+			if err != nil {
+				return err
+			}
+			s.facts.NamespacePaths[n.kind] = fmt.Sprintf("/proc/%d/ns/%s", pid, n.file)
+			if n.kind == specs.IPCNamespace {
+				s.facts.ShmPath = s.rt.shmPath(n.ns.Target)
+			}
+		case spec.NSPath:
+			s.facts.NamespacePaths[n.kind] = n.ns.Target
+		}
+	}
+	return s.shareShm()
+}
+
+// targetPID is the init of a running container whose namespace is joined.
+func (s *start) targetPID(ctx context.Context, id, kind string) (int, error) {
+	target, err := s.rt.load(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	if !target.current().Live() {
+		return 0, s.fail("start", errdefs.ErrState,
+			fmt.Errorf("it shares the %s namespace of container %s, which does not run", kind, target.row.Name),
+			fmt.Sprintf("start that one first: \"manager start %s\"", target.row.Name))
+	}
+	if kind == "ipc" && target.cfg.Namespaces.IPC.Mode != spec.NSShareable {
+		return 0, s.fail("start", errdefs.ErrState, fmt.Errorf("the ipc namespace of container %s is private", target.row.Name),
+			"run that one with --ipc shareable")
+	}
+	return target.row.State.PID, nil
+}
+
+// shmPath is where a container with a shareable ipc namespace has its /dev/shm on the host.
+func (r *Runtime) shmPath(id string) string { return path.Join(r.paths.runDir(id), "shm") }
+
+// cgroupParent is where containers without --cgroup-parent have their cgroups.
+const cgroupParent = "/manager"
+
+// cgroupPath is the container's cgroup below the hierarchies' mount points, "" for none.
+func (c *container) cgroupPath() string {
+	if c.cfg.Limits.Disabled {
+		return ""
+	}
+	return path.Join("/", first(c.cfg.Limits.CgroupParent, cgroupParent), "manager-"+c.row.ID)
+}
+
+// namespacesOf returns the inode numbers of a process's namespaces, as ps --ns prints them.
+func namespacesOf(pid int) map[string]string {
+	all := map[string]string{}
+	if pid <= 0 {
+		return all
+	}
+	for key, file := range map[string]string{"MNT": "mnt", "NET": "net", "PIDNS": "pid", "USERNS": "user", "IPC": "ipc", "UTS": "uts", "CGROUP": "cgroup"} {
+		link, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, file))
+		if err != nil {
+			continue
+		}
+		_, number, _ := strings.Cut(link, "[")
+		all[key] = strings.TrimSuffix(number, "]")
+	}
+	return all
+}
+
+// peer is another container as Decide sees it.
+func (r *Runtime) peer(ctx context.Context) func(string) (*spec.Peer, error) {
+	return func(name string) (*spec.Peer, error) {
+		id, err := r.state.FindContainer(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		c, err := r.load(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if c.status() == define.StatusRemoving || c.status() == define.StatusCreating {
+			return nil, errors.Join(errdefs.NotFound("container", name))
+		}
+		return &spec.Peer{ID: id, Config: c.cfg}, nil
+	}
+}

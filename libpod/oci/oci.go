@@ -1,0 +1,78 @@
+// Package oci is the contract with what launches containers. It knows no container of
+// libpod: an id, a bundle, an OCI spec and streams. Two implementations belong here: the
+// embedded runtime, and in time external programs with runc's command line.
+package oci
+
+import (
+	"context"
+	"os"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/manager-project/manager/pkg/monitor"
+)
+
+// Runtime launches containers.
+type Runtime interface {
+	// Launch makes the cgroup, starts the monitor and the init, and returns once the init waits
+	// before the user's program. A failure leaves nothing.
+	Launch(ctx context.Context, r LaunchRequest) (*monitor.Session, monitor.Live, error)
+	// Exec starts another process in a running container, in the caller's own streams.
+	Exec(ctx context.Context, r ExecRequest) (Process, error)
+	// ExecDetached does so below a monitor of its own and returns when the program runs.
+	ExecDetached(ctx context.Context, r ExecRequest, c monitor.Config) error
+	// Destroy removes the cgroup, killing what is left inside. Nothing there is no error.
+	Destroy(ctx context.Context, cgroup string) error
+}
+
+// Freezer is the role of runtimes that can stop and resume all of a container's processes.
+type Freezer interface {
+	Freeze(ctx context.Context, cgroup string) error
+	Thaw(ctx context.Context, cgroup string) error
+}
+
+// Lister is the role of runtimes that can tell a container's processes.
+type Lister interface {
+	// PIDs are host process ids, those of sub-cgroups too.
+	PIDs(ctx context.Context, cgroup string) ([]int, error)
+	// KillAll sends SIGKILL to all of them until none is left.
+	KillAll(ctx context.Context, cgroup string) error
+}
+
+// LaunchRequest says what to launch.
+type LaunchRequest struct {
+	ID string
+	// Bundle is the directory that relative paths of Spec start from.
+	Bundle string
+	Spec   *specs.Spec
+	// Cgroup is the cgroup's path below the hierarchies' mount points; "" for none.
+	Cgroup string
+	// Monitor is what the monitor is told; the runtime fills in what only it knows (MemoryEvents).
+	Monitor monitor.Config
+	// ExtraFiles become descriptors 3, 4, … of the user's program.
+	ExtraFiles []*os.File
+}
+
+// ExecRequest says what to run in a container.
+type ExecRequest struct {
+	// PID and PIDFD are the container's init. The caller keeps ownership.
+	PID   int
+	PIDFD *os.File
+	// Spec is the container's; Process what to run.
+	Spec    *specs.Spec
+	Process *specs.Process
+	Cgroup  string
+	Stdio   [3]*os.File
+	// ExtraFiles become descriptors 3, 4, … of the user's program.
+	ExtraFiles []*os.File
+}
+
+// Process is a process started by Exec.
+type Process interface {
+	// Console is the pseudo-terminal's master, or nil. The caller owns it.
+	Console() *os.File
+	PID() int
+	Signal(sig os.Signal) error
+	// Wait returns the exit code, 128+n for signal n.
+	Wait() (int, error)
+}

@@ -1,0 +1,69 @@
+package libpod
+
+import (
+	"context"
+	"errors"
+
+	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/libpod/oci"
+	"github.com/manager-project/manager/pkg/errdefs"
+)
+
+// Pause freezes all processes of a running container.
+func (r *Runtime) Pause(ctx context.Context, id string) error {
+	return r.update(ctx, id, func(ctx context.Context, c *locked) error {
+		if c.status() != define.StatusRunning {
+			return c.wrongState("pause", "running")
+		}
+		f, err := c.freezer("pause")
+		if err != nil {
+			return err
+		}
+		if err := f.Freeze(ctx, c.row.State.CgroupPath); err != nil {
+			return c.fail("pause", errdefs.ErrUnavailable, err, "")
+		}
+		c.row.State.Status = define.StatusPaused
+		return c.save(ctx)
+	})
+}
+
+// Unpause lets a paused container go on.
+func (r *Runtime) Unpause(ctx context.Context, id string) error {
+	return r.update(ctx, id, func(ctx context.Context, c *locked) error {
+		if c.status() != define.StatusPaused {
+			return c.fail("unpause", errdefs.ErrState, errors.New("it is "+string(c.status())+", not paused"), "")
+		}
+		if err := c.thaw(ctx); err != nil {
+			return err
+		}
+		c.row.State.Status = define.StatusRunning
+		return c.save(ctx)
+	})
+}
+
+// thaw resumes the processes; the caller stores the state.
+func (c *locked) thaw(ctx context.Context) error {
+	f, err := c.freezer("unpause")
+	if err != nil {
+		return err
+	}
+	if err := f.Thaw(ctx, c.row.State.CgroupPath); err != nil {
+		return c.fail("unpause", errdefs.ErrUnavailable, err, "")
+	}
+	return nil
+}
+
+func (c *locked) freezer(op string) (oci.Freezer, error) {
+	if c.row.State.CgroupPath == "" {
+		return nil, c.fail(op, errdefs.ErrUnsupported, errors.New("it has no cgroup"), "run it without --cgroups=disabled")
+	}
+	rt, err := c.rt.runtime()
+	if err != nil {
+		return nil, err
+	}
+	f, ok := rt.(oci.Freezer)
+	if !ok {
+		return nil, c.fail(op, errdefs.ErrUnsupported, errors.New("its runtime cannot freeze"), "")
+	}
+	return f, nil
+}

@@ -1,0 +1,73 @@
+package libpod
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// processStart returns field 22 of /proc/PID/stat: the start time in clock ticks since
+// boot. With the pid it names a process for good. ok is false when there is no such process
+// or it is a zombie, which runs no more.
+// Source: proc_pid_stat(5).
+func processStart(pid int) (start uint64, ok bool) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, false
+	}
+	// The command's name may hold anything, also parentheses: fields begin after the last one.
+	i := bytes.LastIndexByte(raw, ')')
+	if i < 0 {
+		return 0, false
+	}
+	fields := bytes.Fields(raw[i+1:])
+	const state, starttime = 0, 22 - 3
+	if len(fields) <= starttime || fields[state][0] == 'Z' || fields[state][0] == 'X' {
+		return 0, false
+	}
+	start, err = strconv.ParseUint(string(fields[starttime]), 10, 64)
+	return start, err == nil
+}
+
+// alive reports whether the process with this pid and start time runs.
+func alive(pid int, start uint64) bool {
+	if pid <= 0 {
+		return false
+	}
+	now, ok := processStart(pid)
+	return ok && now == start
+}
+
+// openProcess returns a descriptor of exactly this process, or nil when it has ended.
+func openProcess(pid int, start uint64) (*os.File, error) {
+	if pid <= 0 {
+		return nil, nil
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("process %d: %w", pid, err)
+	}
+	f := os.NewFile(uintptr(fd), "pidfd")
+	// The descriptor holds whichever process has the pid now; the start time says whether it is ours.
+	if !alive(pid, start) {
+		_ = f.Close()
+		return nil, nil
+	}
+	return f, nil
+}
+
+// signalProcess sends a signal by descriptor. A process that has ended is no error.
+func signalProcess(pidfd *os.File, sig unix.Signal) error {
+	err := unix.PidfdSendSignal(int(pidfd.Fd()), sig, nil, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,208 @@
+package libpod
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/libpod/image"
+	"github.com/manager-project/manager/pkg/errdefs"
+)
+
+// Remove removes a container and returns the ids of what was removed: with Depend its
+// dependents too. A running one is ErrState without Force; with it, it is stopped first.
+func (r *Runtime) Remove(ctx context.Context, id string, o RemoveOptions) ([]string, error) {
+	var removed []string
+	dependents, err := r.state.Dependents(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if len(dependents) > 0 {
+		if !o.Depend {
+			return nil, r.stillNeeded(ctx, id, dependents)
+		}
+		for _, d := range dependents {
+			more, err := r.Remove(ctx, d, o)
+			if err != nil {
+				return removed, err
+			}
+			removed = append(removed, more...)
+		}
+	}
+	if o.Force {
+		if err := r.stopForRemoval(ctx, id, o); err != nil {
+			return removed, err
+		}
+	}
+	err = r.update(ctx, id, func(ctx context.Context, c *locked) error { return c.remove(ctx, o) })
+	if o.Force && errors.Is(err, errdefs.ErrNotFound) {
+		err = nil // --rm was faster, or an unfinished removal was finished on the way
+	}
+	if err != nil {
+		return removed, err
+	}
+	return append(removed, id), nil
+}
+
+// stopForRemoval stops a live container outside the lock.
+func (r *Runtime) stopForRemoval(ctx context.Context, id string, o RemoveOptions) error {
+	c, err := r.load(ctx, id)
+	if err != nil {
+		if errors.Is(err, errdefs.ErrCorrupt) {
+			return nil
+		}
+		return err
+	}
+	if !c.status().Live() {
+		return nil
+	}
+	_, err = r.Stop(ctx, id, StopOptions{Timeout: o.Timeout})
+	if errors.Is(err, errdefs.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+func (r *Runtime) stillNeeded(ctx context.Context, id string, dependents []string) error {
+	name := define.ShortID(id)
+	if row, err := r.state.Container(ctx, id); err == nil {
+		name = row.Name
+	}
+	return &errdefs.Error{
+		Op: "remove", Kind: "container", Name: name, Class: errdefs.ErrInUse,
+		Cause: fmt.Errorf("container %s depends on it", define.ShortID(dependents[0])),
+		Hint:  "remove that one first, or use --depend",
+	}
+}
+
+// remove is the removal itself. Killed between any two steps, it is finished by the next
+// command: the row says "removing" and goes last.
+func (c *locked) remove(ctx context.Context, o RemoveOptions) error {
+	s := &c.row.State
+	if s.Status.Live() && alive(s.PID, s.PIDStart) {
+		return &errdefs.Error{
+			Op: "remove", Kind: "container", Name: c.row.Name, Class: errdefs.ErrState,
+			Cause: fmt.Errorf("it is %s", s.Status),
+			Hint:  fmt.Sprintf("stop it with \"manager stop %s\", or use --force", c.row.Name),
+		}
+	}
+	if s.Status != define.StatusRemoving && s.Status != define.StatusCreating && !c.cfg.Life.Remove {
+		s.Status = define.StatusRemoving
+		if err := c.save(ctx); err != nil {
+			return err
+		}
+	}
+	if s.Mounted || s.Status == define.StatusCreating || s.Status == define.StatusRemoving {
+		if err := c.release(ctx); err != nil {
+			return err
+		}
+	}
+	if err := c.removeLayer(ctx); err != nil {
+		return c.fail("remove", nil, err, "")
+	}
+	volumes, err := c.rt.state.VolumesOf(ctx, c.row.ID)
+	if err != nil {
+		return err
+	}
+	if err := c.removeExecs(ctx); err != nil {
+		return err
+	}
+	if err := errors.Join(removeAll(c.rt.paths.runDir(c.row.ID)), removeAll(c.rt.paths.staticDir(c.row.ID))); err != nil {
+		return c.fail("remove", nil, err, "")
+	}
+	if err := c.rt.state.RemoveContainer(ctx, c.durability(), c.row.ID); err != nil {
+		return err
+	}
+	c.removeFiles()
+	if o.Volumes || c.cfg.Life.Remove {
+		c.rt.removeAnonymous(ctx, volumes)
+	}
+	if c.cfg.Life.RemoveImage && c.cfg.Image.ID != "" {
+		c.rt.removeUnusedImage(ctx, c.cfg.Image.ID)
+	}
+	return nil
+}
+
+// removeLayer deletes the read-write layer; one that is not there is no error.
+func (c *locked) removeLayer(ctx context.Context) error {
+	if c.cfg.Rootfs.Path != "" {
+		return nil
+	}
+	images, err := c.rt.Images(ctx)
+	if err != nil {
+		return err
+	}
+	return images.DeleteRootfs(c.row.ID)
+}
+
+// removeAnonymous removes the anonymous volumes among those that a removed container used.
+// One that another container uses stays.
+func (r *Runtime) removeAnonymous(ctx context.Context, names []string) {
+	for _, name := range names {
+		v, err := r.state.Volume(ctx, name)
+		if err != nil || !v.Anonymous {
+			continue
+		}
+		if err := r.removeVolume(ctx, v); err != nil && !errors.Is(err, errdefs.ErrInUse) && !errors.Is(err, errdefs.ErrNotFound) {
+			r.warn("volume %s: %v", name, err)
+		}
+	}
+}
+
+// removeUnusedImage is --rmi: the image goes if nothing else uses it.
+func (r *Runtime) removeUnusedImage(ctx context.Context, id string) {
+	if _, err := r.RemoveImages(ctx, []string{id}, image.RemoveOptions{}); err != nil && !errors.Is(err, errdefs.ErrInUse) {
+		r.warn("image %s: %v", define.ShortID(id), err)
+	}
+}
+
+// Rename gives a container another name.
+func (r *Runtime) Rename(ctx context.Context, id, name string) error {
+	if !define.ValidName(name) {
+		return invalidName(name)
+	}
+	return r.update(ctx, id, func(ctx context.Context, c *locked) error {
+		cfg := *c.cfg
+		cfg.Name = name
+		raw, err := marshal(&cfg)
+		if err != nil {
+			return err
+		}
+		return r.state.Rename(ctx, id, name, raw)
+	})
+}
+
+func invalidName(name string) error {
+	return errdefs.Invalid("--name", name, "not a valid name").
+		WithHint("begin with a letter or digit and use letters, digits, '_', '.' and '-'")
+}
+
+// Prune removes the containers that do not run and match the filters.
+func (r *Runtime) Prune(ctx context.Context, filters []string) ([]PruneReport, error) {
+	entries, err := r.List(ctx, ListOptions{All: true, Filters: filters, Size: true})
+	if err != nil {
+		return nil, err
+	}
+	if err := r.sweep(ctx); err != nil {
+		return nil, err
+	}
+	var reports []PruneReport
+	for _, e := range entries {
+		if e.Status != define.StatusExited && e.Status != define.StatusCreated {
+			continue
+		}
+		report := PruneReport{ID: e.ID}
+		if e.Size != nil {
+			report.Size = e.Size.RW
+		}
+		if _, err := r.Remove(ctx, e.ID, RemoveOptions{Volumes: false}); err != nil {
+			if errors.Is(err, errdefs.ErrNotFound) {
+				continue
+			}
+			report.Err = err
+		}
+		reports = append(reports, report)
+	}
+	return reports, nil
+}

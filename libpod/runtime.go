@@ -1,0 +1,138 @@
+package libpod
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/manager-project/manager/libpod/image"
+	"github.com/manager-project/manager/libpod/oci"
+	"github.com/manager-project/manager/libpod/oci/embedded"
+	"github.com/manager-project/manager/libpod/state"
+	"github.com/manager-project/manager/pkg/conf"
+	"github.com/manager-project/manager/pkg/errdefs"
+)
+
+// Runtime is one command's view of the containers, images and volumes of one store. It is
+// safe for concurrent use. Parts that cost time are opened when first needed.
+type Runtime struct {
+	options Options
+	paths   paths
+	conf    *conf.Config
+	state   *state.Store
+
+	imageOnce sync.Once
+	images    *image.Service
+	imageErr  error
+
+	ociOnce sync.Once
+	oci     oci.Runtime
+	ociErr  error
+}
+
+// Open reads the configuration and opens the state. Nothing is started.
+func Open(ctx context.Context, o Options) (*Runtime, error) {
+	c, err := conf.Load(conf.LoadOptions{Modules: o.Modules})
+	if err != nil {
+		return nil, err
+	}
+	if err := checkOptions(&o, c); err != nil {
+		return nil, err
+	}
+	p, err := newPaths(&o, c)
+	if err != nil {
+		return nil, err
+	}
+	r := &Runtime{options: o, paths: p, conf: c}
+	if err := p.make(); err != nil {
+		return nil, err
+	}
+	if r.state, err = state.Open(ctx, p.static); err != nil {
+		return nil, err
+	}
+	if err := r.noticeReboot(ctx); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// checkOptions refuses what this version cannot honour.
+func checkOptions(o *Options, c *conf.Config) error {
+	switch o.CgroupManager {
+	case "", "cgroupfs":
+	case "systemd":
+		return errdefs.Unsupported("--cgroup-manager systemd", "only cgroupfs is available in this version")
+	default:
+		return errdefs.Invalid("--cgroup-manager", o.CgroupManager, "no such cgroup manager").WithHint("use cgroupfs")
+	}
+	if o.TransientStore {
+		return errdefs.Unsupported("--transient-store", "not available in this version")
+	}
+	return nil
+}
+
+// Close gives back what Open opened. Containers go on.
+func (r *Runtime) Close() error {
+	if r.images != nil {
+		return r.images.Close()
+	}
+	return nil
+}
+
+// Images returns the image service, opening the store at the first call.
+func (r *Runtime) Images(ctx context.Context) (*image.Service, error) {
+	r.imageOnce.Do(func() {
+		r.images, r.imageErr = image.Open(image.OpenOptions{
+			GraphRoot: r.options.Root, RunRoot: r.options.RunRoot, ImageStore: r.options.ImageStore,
+			Driver: r.options.StorageDriver, DriverOptions: r.options.StorageOpts,
+		})
+	})
+	return r.images, r.imageErr
+}
+
+// runtime returns what launches containers.
+func (r *Runtime) runtime() (oci.Runtime, error) {
+	r.ociOnce.Do(func() {
+		name := r.options.Runtime
+		if name != "" && name != embedded.Name {
+			r.ociErr = &errdefs.Error{
+				Op: "--runtime", Name: name, Class: errdefs.ErrUnsupported,
+				Cause: errors.New("other runtimes are not available in this version"), Hint: "leave the option out",
+			}
+			return
+		}
+		r.oci, r.ociErr = embedded.New(r.paths.programs)
+	})
+	return r.oci, r.ociErr
+}
+
+// globalArgs are the options that make another manager process see the same store.
+func (r *Runtime) globalArgs() []string {
+	args := []string{"--root", r.paths.graphRoot, "--runroot", r.paths.runRoot, "--tmpdir", r.paths.tmp, "--volumepath", r.paths.volumes}
+	if r.options.ImageStore != "" {
+		args = append(args, "--imagestore", r.options.ImageStore)
+	}
+	if r.options.StorageDriver != "" {
+		args = append(args, "--storage-driver", r.options.StorageDriver)
+	}
+	for _, o := range r.options.StorageOpts {
+		args = append(args, "--storage-opt", o)
+	}
+	return args
+}
+
+// noticeReboot compares the kernel's boot id with the one the run state was written under.
+func (r *Runtime) noticeReboot(ctx context.Context) error {
+	raw, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return err
+	}
+	now := strings.TrimSpace(string(raw))
+	then, err := r.state.BootID(ctx)
+	if err != nil || then == now {
+		return err
+	}
+	return r.state.Reboot(ctx, now)
+}

@@ -1,0 +1,212 @@
+package libpod
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/monitor"
+)
+
+// reconcile compares what the state says with what the kernel says, and finishes or undoes
+// what an earlier command did not get to finish. It is the only recovery there is: every
+// command that takes a container's lock begins with it.
+//
+//	creating   nobody holds the lock any more      -> remove
+//	removing   likewise                            -> remove
+//	live       init runs                           -> nothing
+//	live       exit record of this start           -> settle with it
+//	live       no record, monitor alive            -> it is about to write one: wait briefly
+//	live       no record, monitor gone             -> settle as lost
+//	other      mounted                             -> a start was cut short: undo it
+func (c *locked) reconcile(ctx context.Context) error {
+	s := &c.row.State
+	switch {
+	case s.Status == define.StatusCreating || s.Status == define.StatusRemoving:
+		if err := c.remove(ctx, RemoveOptions{Force: true, Volumes: true}); err != nil {
+			return err
+		}
+		return errdefs.NotFound("container", c.row.Name)
+	case s.Status.Live():
+		if alive(s.PID, s.PIDStart) {
+			return nil
+		}
+		record, err := c.exitRecord(ctx)
+		if err != nil {
+			return err
+		}
+		return c.settle(ctx, record)
+	case s.Mounted:
+		return c.undoStart(ctx)
+	}
+	return nil
+}
+
+// exitRecord returns the record of the container's present start. The monitor writes it
+// when the init has ended and the last output is logged, so one that still holds its lock
+// is given time. Without monitor and record, nobody saw the end.
+func (c *locked) exitRecord(ctx context.Context) (monitor.ExitRecord, error) {
+	dir := c.rt.paths.runDir(c.row.ID)
+	deadline := time.Now().Add(10 * time.Second)
+	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
+		// The order matters: a record written between the two questions is found by the next turn.
+		held, err := monitor.Alive(dir)
+		if err != nil {
+			return monitor.ExitRecord{}, err
+		}
+		record, err := monitor.ReadExit(dir)
+		if err == nil && record.Generation == c.row.State.Generation {
+			return record, nil
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, errdefs.ErrNotFound) && !errors.Is(err, errdefs.ErrCorrupt) {
+			return monitor.ExitRecord{}, err
+		}
+		if !held || time.Now().After(deadline) {
+			return monitor.ExitRecord{
+				Generation: c.row.State.Generation, Code: -1, Cause: monitor.CauseLost,
+				StartedAt: c.row.State.StartedAt, FinishedAt: time.Now(),
+			}, nil
+		}
+		select {
+		case <-ctx.Done():
+			return monitor.ExitRecord{}, ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+// settle notes how a start ended and gives back what it took. With --rm it removes the
+// container, and then the state is nobody's any more.
+func (c *locked) settle(ctx context.Context, record monitor.ExitRecord) error {
+	if c.cfg.Life.Remove {
+		return c.remove(ctx, RemoveOptions{Force: true, Volumes: true})
+	}
+	if err := c.release(ctx); err != nil {
+		return err
+	}
+	s := &c.row.State
+	s.Status, s.Mounted = define.StatusExited, false
+	if record.Cause == monitor.CauseStartFailed {
+		s.Status, s.StartedAt = define.StatusCreated, time.Time{} // the program never ran
+	}
+	s.PID, s.PIDStart, s.MonitorPID, s.CgroupPath = 0, 0, 0, ""
+	s.ExitCode, s.Signal, s.OOMKilled, s.Cause = record.Code, record.Signal, record.OOMKilled, record.Cause
+	s.FinishedAt = record.FinishedAt
+	if !record.StartedAt.IsZero() {
+		s.StartedAt = record.StartedAt
+	}
+	s.Error = ""
+	if record.Failure != nil {
+		s.Error = record.Failure.Error()
+	}
+	return c.save(ctx)
+}
+
+// undoStart takes back a start that never let the program run. The container is as it was before.
+func (c *locked) undoStart(ctx context.Context) error {
+	if err := c.release(ctx); err != nil {
+		return err
+	}
+	s := &c.row.State
+	s.Mounted, s.PID, s.PIDStart, s.MonitorPID, s.CgroupPath = false, 0, 0, 0, ""
+	if s.Status.Live() {
+		s.Status = define.StatusExited
+		if s.StartedAt.IsZero() {
+			s.Status = define.StatusCreated
+		}
+	}
+	return c.save(ctx)
+}
+
+// release gives back what a start took: processes, cgroup, mounts, run directory. Every step
+// may be done already. It goes on after a failure, so that as little as possible is left.
+func (c *locked) release(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), define.CleanupTimeout)
+	defer cancel()
+	var errs []error
+	dir := c.rt.paths.runDir(c.row.ID)
+	if err := c.endMonitor(ctx, dir); err != nil {
+		errs = append(errs, err)
+	}
+	if err := c.destroyCgroup(ctx); err != nil {
+		errs = append(errs, fmt.Errorf("cgroup: %w", err))
+	}
+	if err := c.unmountAll(ctx); err != nil {
+		errs = append(errs, err)
+	}
+	if len(errs) == 0 {
+		if err := removeAll(dir); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if len(errs) > 0 {
+		return c.fail("clean up", nil, errors.Join(errs...), "run \"manager rm -f "+c.row.Name+"\" when the cause is gone")
+	}
+	return nil
+}
+
+// endMonitor waits until the monitor of a start that has ended is gone. One that hangs, or
+// whose start was cut short, is killed with its init.
+func (c *locked) endMonitor(ctx context.Context, dir string) error {
+	live, err := monitor.ReadLive(dir)
+	if err != nil {
+		return nil // it never came to life
+	}
+	if alive(live.PID, live.StartTime) {
+		pidfd, err := openProcess(live.PID, live.StartTime)
+		if err != nil {
+			return err
+		}
+		if pidfd != nil {
+			defer func() { _ = pidfd.Close() }()
+			if err := signalProcess(pidfd, 9); err != nil {
+				return fmt.Errorf("kill process %d: %w", live.PID, err)
+			}
+			if err := waitExit(ctx, pidfd); err != nil {
+				return fmt.Errorf("process %d does not die: %w", live.PID, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (c *locked) destroyCgroup(ctx context.Context) error {
+	path := c.row.State.CgroupPath
+	if path == "" {
+		path = c.cgroupPath()
+	}
+	if path == "" {
+		return nil
+	}
+	rt, err := c.rt.runtime()
+	if err != nil {
+		return err
+	}
+	return rt.Destroy(ctx, path)
+}
+
+// Cleanup undoes what a start did, for a container that has ended; remove also removes it.
+// The monitor calls it when no client is left. A generation other than 0 and the present one
+// says that the clean-up comes late, and nothing is done.
+func (r *Runtime) Cleanup(ctx context.Context, id string, generation uint64, remove bool) error {
+	err := r.update(ctx, id, func(ctx context.Context, c *locked) error {
+		if generation != 0 && generation != c.row.State.Generation {
+			return nil
+		}
+		if c.status().Live() {
+			return c.wrongState("clean up", "stopped")
+		}
+		if remove {
+			return c.remove(ctx, RemoveOptions{Volumes: true})
+		}
+		return nil
+	})
+	if errors.Is(err, errdefs.ErrNotFound) {
+		return nil // --rm, or somebody else was faster
+	}
+	return err
+}

@@ -1,0 +1,197 @@
+package libpod
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/sirupsen/logrus"
+
+	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/libpod/oci"
+	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/libcontainer/launch"
+	"github.com/manager-project/manager/pkg/monitor"
+	"github.com/manager-project/manager/pkg/spec"
+	"github.com/manager-project/manager/pkg/undo"
+)
+
+// start carries a container through one start. Each step fills in what later ones need.
+type start struct {
+	*locked
+	facts   spec.Facts
+	spec    *specs.Spec
+	session *monitor.Session
+	live    monitor.Live
+	// extra are the files that the user's program inherits; the start owns them.
+	extra []*os.File
+}
+
+// step is one step of a start. undo may be nil; it runs when a later step fails.
+type step struct {
+	name string
+	do   func(context.Context) error
+	undo func(context.Context) error
+}
+
+// steps is the way of a start, in its order. The state says "mounted" from the first step to
+// the end of clean-up: whoever finds that, and no process, undoes it.
+func (s *start) steps() []step {
+	undo := func(ctx context.Context) error { return s.undoStart(ctx) }
+	return []step{
+		{"note that a start begins", s.begin, undo},
+		{"make the run directory", s.makeRunDir, nil},
+		{"mount the root filesystem", s.mountRootfs, nil},
+		{"mount volumes", s.mountVolumes, nil},
+		{"look up users", s.lookUpUser, nil},
+		{"write files", s.writeFiles, nil},
+		{"find namespaces", s.findNamespaces, nil},
+		{"generate the spec", s.generate, nil},
+		{"launch monitor and init", s.launch, s.abort},
+		{"note that it runs", s.noteRunning, nil},
+	}
+}
+
+// prepare runs all steps; afterwards the init waits before the user's program.
+func (s *start) prepare(ctx context.Context) error {
+	var back undo.Stack
+	for _, st := range s.steps() {
+		began := time.Now()
+		if st.undo != nil {
+			// Undoing is idempotent, so a step that fails half-way is undone like one that is done.
+			back.Add(func() error { return st.undo(context.WithoutCancel(ctx)) })
+		}
+		if err := fault(st.name, st.do, ctx); err != nil {
+			return errors.Join(s.explain(err), back.Run())
+		}
+		logrus.WithFields(logrus.Fields{"container": s.row.Name, "took": time.Since(began)}).Debug(st.name)
+	}
+	back.Release()
+	return nil
+}
+
+// failAt makes the named step fail; only tests set it.
+var failAt = func(step string) error { return nil }
+
+func fault(name string, do func(context.Context) error, ctx context.Context) error {
+	if err := failAt(name); err != nil {
+		return err
+	}
+	return do(ctx)
+}
+
+// begin notes the start before anything is mounted.
+func (s *start) begin(ctx context.Context) error {
+	st := &s.row.State
+	st.Generation++
+	st.Mounted, st.Error, st.Cause, st.StoppedByUser = true, "", "", false
+	st.CgroupPath = s.cgroupPath()
+	if st.Status == define.StatusCreating && st.Generation == 1 {
+		return nil // the row says all that already
+	}
+	return s.save(ctx)
+}
+
+// makeRunDir makes an empty run directory.
+func (s *start) makeRunDir(context.Context) error {
+	dir := s.rt.paths.runDir(s.row.ID)
+	if err := removeAll(dir); err != nil {
+		return err
+	}
+	return mkdir(dir)
+}
+
+func (s *start) launch(ctx context.Context) error {
+	rt, err := s.rt.runtime()
+	if err != nil {
+		return err
+	}
+	s.session, s.live, err = rt.Launch(ctx, oci.LaunchRequest{
+		ID: s.row.ID, Bundle: s.rt.paths.runDir(s.row.ID), Spec: s.spec, Cgroup: s.row.State.CgroupPath,
+		Monitor: s.monitorConfig(), ExtraFiles: s.extra,
+	})
+	return err
+}
+
+func (s *start) abort(ctx context.Context) error {
+	if s.session == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, define.CleanupTimeout)
+	defer cancel()
+	return s.session.Abort(ctx)
+}
+
+// noteRunning stores the pid before the program can do anything: whoever looks from now on
+// asks the kernel.
+func (s *start) noteRunning(ctx context.Context) error {
+	st := &s.row.State
+	st.Status, st.PID, st.PIDStart, st.MonitorPID = define.StatusRunning, s.live.PID, s.live.StartTime, s.live.MonitorPID
+	st.StartedAt, st.FinishedAt = time.Now(), time.Time{}
+	st.ExitCode, st.Signal, st.OOMKilled = 0, 0, false
+	return s.save(ctx)
+}
+
+// unleash lets the init become the user's program. A program that is not there, or cannot be
+// executed, is class ErrNoProgram or ErrNotExecutable; the start is taken back, and with --rm
+// the container too.
+func (s *start) unleash(ctx context.Context) error {
+	_, err := s.session.Start(ctx)
+	if err == nil {
+		return nil
+	}
+	err = s.explain(err)
+	done := context.WithoutCancel(ctx)
+	_, _ = s.session.Wait(waitBriefly(done))
+	_ = s.session.Done()
+	record := monitor.ExitRecord{
+		Generation: s.row.State.Generation, Code: exitCodeOf(err), Cause: monitor.CauseStartFailed, FinishedAt: time.Now(),
+	}
+	var f *launch.Failure
+	if errors.As(err, &f) {
+		record.Failure = f
+	}
+	return errors.Join(err, s.settle(done, record))
+}
+
+// exitCodeOf is 126 or 127 for a program that could not be executed, else 125.
+func exitCodeOf(err error) int {
+	switch {
+	case errors.Is(err, errdefs.ErrNoProgram):
+		return define.ExitNotFound
+	case errors.Is(err, errdefs.ErrNotExecutable):
+		return define.ExitNotExecutable
+	}
+	return define.ExitManager
+}
+
+// Start starts a container that does not run. Attached, it returns when the program has
+// ended or the user has detached.
+func (r *Runtime) Start(ctx context.Context, id string, o StartOptions) (AttachResult, error) {
+	var (
+		run *running
+		res AttachResult
+	)
+	err := r.update(ctx, id, func(ctx context.Context, c *locked) error {
+		if c.status().Live() {
+			if o.Streams == nil {
+				return nil // as Podman and Docker: starting what runs is no error
+			}
+			return c.wrongState("start", "stopped")
+		}
+		s := &start{locked: c}
+		defer s.closeExtra()
+		if err := s.prepare(ctx); err != nil {
+			return err
+		}
+		var err error
+		run, err = s.begun(ctx, o.Streams)
+		return err
+	})
+	if err != nil || run == nil {
+		return res, err
+	}
+	return r.follow(ctx, run)
+}

@@ -1,0 +1,152 @@
+// Package state is the one place where manager keeps what it must not forget: a SQLite
+// file in WAL mode.
+//
+//	meta        key -> value                 schema version, boot id
+//	container   id, name, image_id, created  identity; names are unique
+//	            brief, config                JSON: what ps prints; spec.Config
+//	            status, generation, pid, …   what changes (Container)
+//	volume      name -> path, labels, …      named volumes (Volume)
+//	volume_use  (volume, container)          which container uses which volume
+//	depend      (container, on)              whose namespaces or volumes a container needs
+//	exec        id -> container, command     detached exec sessions (ExecSession)
+//
+// Readers never wait. Writers take short immediate transactions; nothing slow (pull,
+// mount, stop, copy) happens inside one, so a busy file is waited for, never reported.
+// A transaction is Durable (synced before it returns) or Volatile (lost with the machine,
+// whole or not at all): containers that --rm will remove anyway are Volatile.
+//
+// The store decides nothing about a container's life; legality is libpod's.
+package state
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/manager-project/manager/pkg/errdefs"
+)
+
+// schemaVersion is the version this program writes. It reads one version up and down.
+const schemaVersion = 1
+
+// Durability says whether a transaction must survive a power cut once it has returned.
+type Durability int
+
+// The durabilities.
+const (
+	Durable Durability = iota
+	Volatile
+)
+
+// Store is the open state file. It is safe for concurrent use.
+type Store struct {
+	db   *sql.DB
+	path string
+}
+
+// Open opens the state file below dir, making directory (0700) and file when missing.
+func Open(ctx context.Context, dir string) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	path := filepath.Join(dir, "state.db")
+	_, statErr := os.Stat(path)
+	// A lock lasts as long as the machine is slow; commands never say "locked".
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() +
+		"?_txlock=immediate&_pragma=busy_timeout(60000)&_pragma=synchronous(normal)&_pragma=foreign_keys(1)&_pragma=wal_autocheckpoint(256)"
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, fmt.Errorf("state file: %w", err)
+	}
+	db.SetMaxOpenConns(1)
+	s := &Store{db: db, path: path}
+	if errors.Is(statErr, os.ErrNotExist) {
+		err = s.create(ctx)
+	} else {
+		err = s.checkVersion(ctx)
+	}
+	if err != nil {
+		_ = db.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close closes the file. A command that is about to exit need not call it: closing would
+// checkpoint and sync the log of the last open connection, and the kernel frees the locks.
+func (s *Store) Close() error { return s.db.Close() }
+
+func (s *Store) create(ctx context.Context) error {
+	if _, err := s.db.ExecContext(ctx, "PRAGMA journal_mode=WAL"); err != nil {
+		return s.fail("create", err)
+	}
+	return s.update(ctx, Durable, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, schema); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO meta(key,value) VALUES('schema',?)", fmt.Sprint(schemaVersion))
+		return err
+	})
+}
+
+func (s *Store) checkVersion(ctx context.Context) error {
+	var version int
+	err := s.db.QueryRowContext(ctx, "SELECT value FROM meta WHERE key='schema'").Scan(&version)
+	if err != nil {
+		// Another process is between making the file and writing the schema, or died there:
+		// every statement of the schema is IF NOT EXISTS, so doing it again is right.
+		if err := s.create(ctx); err != nil {
+			return err
+		}
+		return nil
+	}
+	if version > schemaVersion+1 {
+		return &errdefs.Error{
+			Op: "open", Kind: "state", Name: s.path, Class: errdefs.ErrUnsupported,
+			Cause: fmt.Errorf("written by a newer manager (schema %d, this one knows %d)", version, schemaVersion),
+			Hint:  "use the newer manager",
+		}
+	}
+	return nil
+}
+
+// update runs f in one immediate transaction.
+func (s *Store) update(ctx context.Context, d Durability, f func(*sql.Tx) error) error {
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return s.fail("open", err)
+	}
+	defer func() { _ = conn.Close() }()
+	if d == Durable {
+		if _, err := conn.ExecContext(ctx, "PRAGMA synchronous=FULL"); err != nil {
+			return s.fail("write", err)
+		}
+		defer func() { _, _ = conn.ExecContext(context.WithoutCancel(ctx), "PRAGMA synchronous=NORMAL") }()
+	}
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return s.fail("write", err)
+	}
+	if err := f(tx); err != nil {
+		_ = tx.Rollback()
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return s.fail("write", err)
+	}
+	return nil
+}
+
+// fail says what happened to the file itself, with the one remedy there is.
+func (s *Store) fail(op string, err error) error {
+	return &errdefs.Error{
+		Op: op, Kind: "state", Name: s.path, Class: errdefs.ErrUnavailable, Cause: err,
+		Hint: "check free space and permissions of its directory",
+	}
+}

@@ -1,0 +1,227 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/pkg/errdefs"
+)
+
+func open(t testing.TB) *Store {
+	t.Helper()
+	s, err := Open(context.Background(), filepath.Join(t.TempDir(), "manager"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func add(t testing.TB, s *Store, id, name string, o AddOptions) {
+	t.Helper()
+	r := Row{ID: id, Name: name, ImageID: "img", Created: time.Now(), Brief: []byte("{}"), Config: []byte(`{"id":"` + id + `"}`)}
+	r.State.Status = define.StatusCreated
+	if err := s.AddContainer(context.Background(), Volatile, r, o); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestContainerRoundTrip(t *testing.T) {
+	ctx, s := context.Background(), open(t)
+	want := Row{
+		ID: "aa11", Name: "web", ImageID: "img", Created: time.Unix(5, 7), Brief: []byte(`{"b":1}`), Config: []byte(`{"c":2}`),
+		State: Container{
+			Status: define.StatusRunning, Generation: 3, PID: 4, PIDStart: 5, MonitorPID: 6, CgroupPath: "/x", Mounted: true,
+			StartedAt: time.Unix(8, 1), FinishedAt: time.Unix(9, 2), ExitCode: 137, Signal: 9, OOMKilled: true, Cause: "oom", Error: "e", StoppedByUser: true, Restarts: 2,
+		},
+	}
+	if err := s.AddContainer(ctx, Durable, want, AddOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Container(ctx, "aa11")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fmt.Sprint(*got) != fmt.Sprint(want) {
+		t.Errorf("got\n%+v, want\n%+v", *got, want)
+	}
+	want.State.Status = define.StatusExited
+	if err := s.SetState(ctx, Volatile, "aa11", &want.State); err != nil {
+		t.Fatal(err)
+	}
+	got, _ = s.Container(ctx, "aa11")
+	if got.State != want.State {
+		t.Errorf("got %+v, want %+v", got.State, want.State)
+	}
+}
+
+func TestFindContainer(t *testing.T) {
+	ctx, s := context.Background(), open(t)
+	add(t, s, "abc123", "one", AddOptions{})
+	add(t, s, "abd456", "two", AddOptions{})
+	add(t, s, "dead00", "abc", AddOptions{})
+	for _, c := range []struct {
+		name, want string
+		class      error
+	}{
+		{"one", "abc123", nil},
+		{"abc123", "abc123", nil},
+		{"abd", "abd456", nil},
+		{"abc", "dead00", nil}, // a name wins
+		{"ab", "", errdefs.ErrAmbiguous},
+		{"ff", "", errdefs.ErrNotFound},
+		{"nobody", "", errdefs.ErrNotFound},
+		{"", "", errdefs.ErrNotFound},
+		{"a%", "", errdefs.ErrNotFound},
+	} {
+		got, err := s.FindContainer(ctx, c.name)
+		if got != c.want || !errors.Is(err, c.class) {
+			t.Errorf("%q: got %q, %v; want %q, %v", c.name, got, err, c.want, c.class)
+		}
+	}
+}
+
+func TestNamesAndReferences(t *testing.T) {
+	ctx, s := context.Background(), open(t)
+	add(t, s, "a1", "one", AddOptions{})
+	r := Row{ID: "a2", Name: "one", Created: time.Now()}
+	if err := s.AddContainer(ctx, Durable, r, AddOptions{}); !errors.Is(err, errdefs.ErrExists) {
+		t.Errorf("taken name: %v", err)
+	}
+	r.Name = "two"
+	if err := s.AddContainer(ctx, Durable, r, AddOptions{Volumes: []string{"nix"}}); !errors.Is(err, errdefs.ErrNotFound) {
+		t.Errorf("unknown volume: %v", err)
+	}
+	if err := s.AddVolume(ctx, Volume{Name: "v", Labels: map[string]string{"k": "v"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.AddVolume(ctx, Volume{Name: "v"}); !errors.Is(err, errdefs.ErrExists) {
+		t.Errorf("taken volume: %v", err)
+	}
+	if err := s.AddContainer(ctx, Durable, r, AddOptions{Volumes: []string{"v"}, DependsOn: []string{"a1"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RemoveVolume(ctx, "v"); !errors.Is(err, errdefs.ErrInUse) {
+		t.Errorf("used volume: %v", err)
+	}
+	if err := s.RemoveContainer(ctx, Durable, "a1"); !errors.Is(err, errdefs.ErrInUse) {
+		t.Errorf("needed container: %v", err)
+	}
+	for _, id := range []string{"a2", "a1", "a1"} {
+		if err := s.RemoveContainer(ctx, Durable, id); err != nil {
+			t.Errorf("remove %s: %v", id, err)
+		}
+	}
+	if err := s.RemoveVolume(ctx, "v"); err != nil {
+		t.Errorf("unused volume: %v", err)
+	}
+}
+
+func TestReboot(t *testing.T) {
+	ctx, s := context.Background(), open(t)
+	add(t, s, "a1", "one", AddOptions{})
+	if err := s.SetState(ctx, Durable, "a1", &Container{Status: define.StatusRunning, PID: 7, Mounted: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Reboot(ctx, "boot-2"); err != nil {
+		t.Fatal(err)
+	}
+	r, _ := s.Container(ctx, "a1")
+	if r.State.Status != define.StatusExited || r.State.PID != 0 || !r.State.Mounted || r.State.Cause != "reboot" {
+		t.Errorf("after reboot: %+v", r.State)
+	}
+	if id, _ := s.BootID(ctx); id != "boot-2" {
+		t.Errorf("boot id %q", id)
+	}
+	if rows, err := s.Unsettled(ctx); err != nil || len(rows) != 1 {
+		t.Errorf("unsettled: %v, %v", rows, err)
+	}
+}
+
+// Two programs that open a new state at the same moment both find a whole one.
+func TestConcurrentOpen(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "manager")
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			s, err := Open(context.Background(), dir)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = s.Close() }()
+			for j := range 20 {
+				add(t, s, fmt.Sprintf("%02x%02x", i, j), fmt.Sprintf("n%d-%d", i, j), AddOptions{})
+			}
+		}()
+	}
+	wg.Wait()
+	s, err := Open(context.Background(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	rows, err := s.Containers(context.Background())
+	if err != nil || len(rows) != 160 {
+		t.Errorf("%d rows, %v", len(rows), err)
+	}
+}
+
+func TestNewerSchemaIsRefused(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "manager")
+	s, err := Open(context.Background(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.db.Exec("UPDATE meta SET value='9' WHERE key='schema'"); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Close()
+	if _, err := Open(context.Background(), dir); !errors.Is(err, errdefs.ErrUnsupported) {
+		t.Errorf("newer schema: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "state.db"), []byte("garbage that is no database at all, long enough"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(context.Background(), dir); err == nil {
+		t.Error("garbage was opened")
+	}
+}
+
+func BenchmarkOpen(b *testing.B) {
+	dir := filepath.Join(b.TempDir(), "manager")
+	s, _ := Open(context.Background(), dir)
+	add(b, s, "a1", "one", AddOptions{})
+	for b.Loop() {
+		s, err := Open(context.Background(), dir)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := s.FindContainer(context.Background(), "one"); err != nil {
+			b.Fatal(err)
+		}
+		_ = s.Close()
+	}
+}
+
+func BenchmarkVolatile(b *testing.B) { benchmarkSet(b, Volatile) }
+func BenchmarkDurable(b *testing.B)  { benchmarkSet(b, Durable) }
+
+func benchmarkSet(b *testing.B, d Durability) {
+	s := open(b)
+	add(b, s, "a1", "one", AddOptions{})
+	for b.Loop() {
+		if err := s.SetState(context.Background(), d, "a1", &Container{Status: define.StatusRunning}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,196 @@
+package libpod
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/spec"
+)
+
+// killWait is how long a process may take to die of SIGKILL. One that takes longer hangs in
+// the kernel (a dead network file system, a broken disk).
+const killWait = 15 * time.Second
+
+// Stop sends the stop signal, waits, and kills. Nothing is locked while it waits. A process
+// that could never notice the signal is not waited for.
+func (r *Runtime) Stop(ctx context.Context, id string, o StopOptions) (StopReport, error) {
+	var (
+		report  StopReport
+		stopped *container
+		pidfd   *os.File
+	)
+	err := r.update(ctx, id, func(ctx context.Context, c *locked) error {
+		if !c.status().Live() {
+			report.AlreadyStopped = true
+			return nil
+		}
+		if c.status() == define.StatusPaused {
+			if err := c.thaw(ctx); err != nil {
+				return err
+			}
+		}
+		var err error
+		if pidfd, err = openProcess(c.row.State.PID, c.row.State.PIDStart); err != nil {
+			return err
+		}
+		c.row.State.Status, c.row.State.StoppedByUser = define.StatusStopping, true
+		stopped = &c.container
+		return c.save(ctx)
+	})
+	if err != nil || stopped == nil {
+		return report, err
+	}
+	if pidfd != nil {
+		defer func() { _ = pidfd.Close() }()
+		timeout := stopped.cfg.Life.StopTimeout
+		if o.Timeout != nil {
+			timeout = *o.Timeout
+		}
+		if report.Reason, err = stopped.end(ctx, pidfd, time.Duration(timeout)*time.Second); err != nil {
+			return report, err
+		}
+		report.Killed = report.Reason != ""
+	}
+	return report, r.settleAfter(ctx, id)
+}
+
+// settleAfter lets reconcile settle a container whose init has ended.
+func (r *Runtime) settleAfter(ctx context.Context, id string) error {
+	err := r.update(ctx, id, func(context.Context, *locked) error { return nil })
+	if errors.Is(err, errdefs.ErrNotFound) {
+		return nil // --rm
+	}
+	return err
+}
+
+// end sends the stop signal and, when it is no use or the time is up, SIGKILL. The reason
+// says why SIGKILL was needed; "" when it was not.
+func (c *container) end(ctx context.Context, pidfd *os.File, timeout time.Duration) (reason string, err error) {
+	sig := unix.Signal(c.cfg.Life.StopSignal)
+	if err := signalProcess(pidfd, sig); err != nil {
+		return "", c.fail("stop", errdefs.ErrPermission, err, "")
+	}
+	if sig != unix.SIGKILL {
+		done, why, err := c.waitStop(ctx, pidfd, sig, timeout)
+		if err != nil || done {
+			return "", err
+		}
+		reason = why
+		if err := signalProcess(pidfd, unix.SIGKILL); err != nil {
+			return "", c.fail("stop", errdefs.ErrPermission, err, "")
+		}
+	}
+	kctx, cancel := context.WithTimeout(ctx, killWait)
+	defer cancel()
+	if err := waitExit(kctx, pidfd); err != nil {
+		return reason, c.fail("stop", errdefs.ErrUnavailable, fmt.Errorf("process %d does not die of SIGKILL: %w", c.row.State.PID, err),
+			"it hangs in the kernel; look at /proc/"+fmt.Sprint(c.row.State.PID)+"/stack")
+	}
+	return reason, nil
+}
+
+// youngAge is how long a program may take from its start to installing its handlers. A
+// process younger than that is given the time before it is called deaf.
+const youngAge = time.Second
+
+// waitStop waits for the exit after the stop signal. done is false when SIGKILL is next, and why says so.
+func (c *container) waitStop(ctx context.Context, pidfd *os.File, sig unix.Signal, timeout time.Duration) (done bool, why string, err error) {
+	deadline := time.Now().Add(timeout)
+	grown := c.row.State.StartedAt.Add(youngAge)
+	for step := 2 * time.Millisecond; ; step = min(2*step, 100*time.Millisecond) {
+		left := time.Until(deadline)
+		if left <= 0 {
+			return false, fmt.Sprintf("%s did not end it within %s", spec.SignalName(sig), timeout), nil
+		}
+		wctx, cancel := context.WithTimeout(ctx, min(step, left))
+		err := waitExit(wctx, pidfd)
+		cancel()
+		if err == nil {
+			return true, "", nil
+		}
+		if err := ctx.Err(); err != nil {
+			return false, "", err
+		}
+		if time.Now().After(grown) {
+			if deaf, _ := c.deafTo(sig); deaf {
+				return false, fmt.Sprintf("it neither handles nor blocks %s", spec.SignalName(sig)), nil
+			}
+		} else if deaf, _ := c.deafTo(sig); !deaf {
+			// It has just learnt to listen: a signal sent before that was lost.
+			if err := signalProcess(pidfd, sig); err != nil {
+				return false, "", err
+			}
+			grown = time.Time{}
+		}
+	}
+}
+
+// Kill sends a signal, by name or number, to the container's init.
+func (r *Runtime) Kill(ctx context.Context, id string, signal string) error {
+	sig, err := spec.ParseSignal(signal)
+	if err != nil {
+		return err
+	}
+	var killed *os.File
+	err = r.update(ctx, id, func(ctx context.Context, c *locked) error {
+		if !c.status().Live() {
+			return c.wrongState("kill", "running")
+		}
+		pidfd, err := openProcess(c.row.State.PID, c.row.State.PIDStart)
+		if err != nil || pidfd == nil {
+			return err
+		}
+		if err := signalProcess(pidfd, unix.Signal(sig)); err != nil || unix.Signal(sig) != unix.SIGKILL {
+			_ = pidfd.Close()
+			if err != nil {
+				return c.fail("kill", errdefs.ErrPermission, err, "")
+			}
+			return nil
+		}
+		killed = pidfd
+		c.row.State.StoppedByUser = true
+		if c.status() == define.StatusPaused {
+			// A process frozen by the version 1 freezer dies only when it is thawed.
+			if err := c.thaw(ctx); err != nil {
+				return err
+			}
+		}
+		return c.save(ctx)
+	})
+	if killed == nil {
+		return err
+	}
+	defer func() { _ = killed.Close() }()
+	if err != nil {
+		return err
+	}
+	wctx, cancel := context.WithTimeout(ctx, killWait)
+	defer cancel()
+	if err := waitExit(wctx, killed); err != nil {
+		return err
+	}
+	return r.settleAfter(ctx, id)
+}
+
+// Restart stops a container if it runs, and starts it.
+func (r *Runtime) Restart(ctx context.Context, id string, o StopOptions) error {
+	c, err := r.load(ctx, id)
+	if err != nil {
+		return err
+	}
+	if c.cfg.Life.Remove && c.status().Live() {
+		return c.fail("restart", errdefs.ErrState, errors.New("--rm would remove it when it stops"), "run it anew with \"manager run\"")
+	}
+	if _, err := r.Stop(ctx, id, o); err != nil {
+		return err
+	}
+	_, err = r.Start(ctx, id, StartOptions{})
+	return err
+}

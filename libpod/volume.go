@@ -1,0 +1,352 @@
+package libpod
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/libpod/logs"
+	"github.com/manager-project/manager/libpod/state"
+	"github.com/manager-project/manager/libpod/volume"
+	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/spec"
+)
+
+// VolumeCreate makes a named volume.
+func (r *Runtime) VolumeCreate(ctx context.Context, o VolumeCreateOptions) (*Volume, error) {
+	if o.Driver != "" && o.Driver != "local" {
+		return nil, errdefs.Unsupported("--driver "+o.Driver, "only local volumes are available in this version")
+	}
+	labels, err := keyValues("--label", o.Labels, true)
+	if err != nil {
+		return nil, err
+	}
+	options, err := keyValues("--opt", o.Options, true)
+	if err != nil {
+		return nil, err
+	}
+	v := state.Volume{Name: o.Name, Labels: labels, Options: options}
+	if o.UID != nil {
+		v.UID = *o.UID
+	}
+	if o.GID != nil {
+		v.GID = *o.GID
+	}
+	if v.Name == "" {
+		v.Name = define.NewID()
+	}
+	if !define.ValidName(v.Name) {
+		return nil, errdefs.Invalid("volume", v.Name, "not a valid name").WithHint("begin with a letter or digit and use letters, digits, '_', '.' and '-'")
+	}
+	if old, err := r.state.Volume(ctx, v.Name); err == nil && o.Ignore {
+		return r.volume(ctx, old)
+	}
+	if err := r.addVolume(ctx, &v); err != nil {
+		return nil, err
+	}
+	return r.volume(ctx, &v)
+}
+
+// addVolume makes the directory, then the row: a directory without a row is taken over by
+// the next creation of the same name.
+func (r *Runtime) addVolume(ctx context.Context, v *state.Volume) error {
+	v.Driver, v.Created, v.NeedsCopyUp, v.NeedsChown = "local", time.Now(), true, true
+	var err error
+	if v.Options, err = volume.ParseOptions(v.Options); err != nil {
+		return err
+	}
+	if _, err := r.state.Volume(ctx, v.Name); err == nil {
+		return &errdefs.Error{Op: "create", Kind: "volume", Name: v.Name, Class: errdefs.ErrExists, Hint: "choose another name, or use --ignore"}
+	}
+	if v.Path, err = volume.Create(r.paths.volumes, v.Name, v.UID, v.GID); err != nil {
+		return err
+	}
+	return r.state.AddVolume(ctx, *v)
+}
+
+// ensureVolumes makes the volumes that a new container wants and that do not exist, and returns
+// the names of all it uses.
+func (r *Runtime) ensureVolumes(ctx context.Context, cfg *spec.Config) ([]string, error) {
+	var names []string
+	for i := range cfg.Mounts {
+		m := &cfg.Mounts[i]
+		if m.Kind != spec.MountVolume {
+			continue
+		}
+		names = append(names, m.Source)
+		_, err := r.state.Volume(ctx, m.Source)
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, errdefs.ErrNotFound) {
+			return nil, err
+		}
+		v := state.Volume{Name: m.Source, Anonymous: m.Anonymous, Options: m.VolumeOptions}
+		if err := r.addVolume(ctx, &v); err != nil && !errors.Is(err, errdefs.ErrExists) {
+			return nil, err
+		}
+	}
+	return names, nil
+}
+
+func keyValues(option string, entries []string, bare bool) (map[string]string, error) {
+	m := map[string]string{}
+	for _, e := range entries {
+		k, v, ok := strings.Cut(e, "=")
+		if k == "" || !ok && !bare {
+			return nil, errdefs.Invalid(option, e, "not of the form KEY=VALUE")
+		}
+		m[k] = v
+	}
+	return m, nil
+}
+
+// volume is a stored volume in the words of inspect.
+func (r *Runtime) volume(ctx context.Context, v *state.Volume) (*Volume, error) {
+	users, err := r.state.VolumeUsers(ctx, v.Name)
+	if err != nil {
+		return nil, err
+	}
+	out := &Volume{
+		Name: v.Name, Driver: v.Driver, Mountpoint: v.Path, CreatedAt: v.Created, Labels: v.Labels, Scope: "local", Options: v.Options,
+		Anonymous: v.Anonymous, UID: v.UID, GID: v.GID, NeedsCopyUp: v.NeedsCopyUp, NeedsChown: v.NeedsChown,
+	}
+	for _, id := range users {
+		if row, err := r.state.Container(ctx, id); err == nil && row.State.Status.Live() {
+			out.MountCount++
+		}
+	}
+	return out, nil
+}
+
+// findVolume finds a volume by name or by the unambiguous beginning of its name.
+func (r *Runtime) findVolume(ctx context.Context, name string) (*state.Volume, error) {
+	v, err := r.state.Volume(ctx, name)
+	if err == nil || !errors.Is(err, errdefs.ErrNotFound) || name == "" {
+		return v, err
+	}
+	all, listErr := r.state.Volumes(ctx)
+	if listErr != nil {
+		return nil, listErr
+	}
+	for i := range all {
+		if !strings.HasPrefix(all[i].Name, name) {
+			continue
+		}
+		if v != nil {
+			return nil, &errdefs.Error{Kind: "volume", Name: name, Class: errdefs.ErrAmbiguous, Cause: errors.New("more than one volume begins so"), Hint: "write more of the name"}
+		}
+		v = &all[i]
+	}
+	if v == nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// VolumeInspect returns one volume.
+func (r *Runtime) VolumeInspect(ctx context.Context, name string) (*Volume, error) {
+	v, err := r.findVolume(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return r.volume(ctx, v)
+}
+
+// VolumeExists reports whether there is a volume of that name.
+func (r *Runtime) VolumeExists(ctx context.Context, name string) (bool, error) {
+	_, err := r.state.Volume(ctx, name)
+	if errors.Is(err, errdefs.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// VolumeList returns the volumes that match the filters, by name.
+func (r *Runtime) VolumeList(ctx context.Context, filters []string) ([]Volume, error) {
+	match, err := r.volumeFilters(filters)
+	if err != nil {
+		return nil, err
+	}
+	all, err := r.state.Volumes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []Volume
+	for i := range all {
+		v, err := r.volume(ctx, &all[i])
+		if err != nil {
+			return nil, err
+		}
+		used, err := r.state.VolumeUsers(ctx, v.Name)
+		if err != nil {
+			return nil, err
+		}
+		if match(v, len(used) > 0) {
+			out = append(out, *v)
+		}
+	}
+	return out, nil
+}
+
+func (r *Runtime) volumeFilters(texts []string) (func(v *Volume, used bool) bool, error) {
+	byKey := map[string][]func(*Volume, bool) bool{}
+	for _, text := range texts {
+		key, value, ok := strings.Cut(text, "=")
+		if !ok {
+			return nil, errdefs.Invalid("--filter", text, "not of the form KEY=VALUE").WithHint("for example --filter label=a=b")
+		}
+		var test func(*Volume, bool) bool
+		switch key {
+		case "name":
+			test = func(v *Volume, _ bool) bool { return strings.Contains(v.Name, value) }
+		case "driver":
+			test = func(v *Volume, _ bool) bool { return v.Driver == value }
+		case "scope":
+			test = func(v *Volume, _ bool) bool { return v.Scope == value }
+		case "label", "label!":
+			k, want, exact := strings.Cut(value, "=")
+			test = func(v *Volume, _ bool) bool {
+				got, has := v.Labels[k]
+				return (has && (!exact || got == want)) == (key == "label")
+			}
+		case "opt":
+			k, want, exact := strings.Cut(value, "=")
+			test = func(v *Volume, _ bool) bool { got, has := v.Options[k]; return has && (!exact || got == want) }
+		case "dangling":
+			if value != "true" && value != "false" && value != "1" && value != "0" {
+				return nil, errdefs.Invalid("--filter", text, "neither true nor false")
+			}
+			test = func(_ *Volume, used bool) bool { return used != (value == "true" || value == "1") }
+		case "anonymous":
+			test = func(v *Volume, _ bool) bool { return v.Anonymous == (value == "true" || value == "1") }
+		case "until", "since", "after":
+			at, err := logs.ParseTime(value, time.Now())
+			if err != nil {
+				return nil, err
+			}
+			test = func(v *Volume, _ bool) bool { return v.CreatedAt.Before(at) == (key == "until") }
+		default:
+			return nil, errdefs.Invalid("--filter", text, "no such filter; the filters are name driver scope label label! opt dangling anonymous until since")
+		}
+		byKey[key] = append(byKey[key], test)
+	}
+	return func(v *Volume, used bool) bool {
+		for key, tests := range byKey {
+			any, all := false, true
+			for _, t := range tests {
+				ok := t(v, used)
+				any, all = any || ok, all && ok
+			}
+			if strings.HasPrefix(key, "label") && !all || !any {
+				return false
+			}
+		}
+		return true
+	}, nil
+}
+
+// VolumeRemove removes a volume. One that containers use is ErrInUse; with force they go first.
+func (r *Runtime) VolumeRemove(ctx context.Context, name string, force bool, timeout *uint) error {
+	v, err := r.findVolume(ctx, name)
+	if err != nil {
+		if force && errors.Is(err, errdefs.ErrNotFound) {
+			return nil
+		}
+		return err
+	}
+	if force {
+		users, err := r.state.VolumeUsers(ctx, v.Name)
+		if err != nil {
+			return err
+		}
+		for _, id := range users {
+			if _, err := r.Remove(ctx, id, RemoveOptions{Force: true, Depend: true, Timeout: timeout}); err != nil && !errors.Is(err, errdefs.ErrNotFound) {
+				return err
+			}
+		}
+	}
+	return r.removeVolume(ctx, v)
+}
+
+// removeVolume forgets the row first, so that a volume in use is refused, then the files. Killed
+// between the two, the files are swept by the next prune or taken over by the same name.
+func (r *Runtime) removeVolume(ctx context.Context, v *state.Volume) error {
+	if err := r.state.RemoveVolume(ctx, v.Name); err != nil {
+		return err
+	}
+	return volume.Remove(r.paths.volumes, v.Name)
+}
+
+// VolumePrune removes the volumes that no container uses: the anonymous ones, or all.
+func (r *Runtime) VolumePrune(ctx context.Context, filters []string, all, dryRun bool) ([]PruneReport, error) {
+	filters = append(filters, "dangling=true")
+	if !all {
+		filters = append(filters, "anonymous=true")
+	}
+	list, err := r.VolumeList(ctx, filters)
+	if err != nil {
+		return nil, err
+	}
+	var reports []PruneReport
+	for _, v := range list {
+		size, _ := volume.Size(v.Mountpoint)
+		report := PruneReport{ID: v.Name, Size: size}
+		if !dryRun {
+			err := r.VolumeRemove(ctx, v.Name, false, nil)
+			if errors.Is(err, errdefs.ErrInUse) || errors.Is(err, errdefs.ErrNotFound) {
+				continue // taken, or gone, meanwhile
+			}
+			report.Err = err
+		}
+		reports = append(reports, report)
+	}
+	return reports, nil
+}
+
+// volumeSource mounts a volume, fills an empty one from the image and gives it to the user.
+func (s *start) volumeSource(ctx context.Context, m *spec.Mount) (string, error) {
+	v, err := s.rt.state.Volume(ctx, m.Source)
+	if err != nil {
+		return "", err
+	}
+	if err := volume.Mount(v.Path, v.Options); err != nil {
+		return "", err
+	}
+	if !v.NeedsCopyUp || m.NoCopy || m.Subpath != "" {
+		return v.Path, nil
+	}
+	if err := volume.CopyUp(s.facts.RootfsPath, m.Destination, v.Path); err != nil {
+		return "", err
+	}
+	v.NeedsCopyUp = false
+	return v.Path, s.rt.state.SetVolume(ctx, *v)
+}
+
+// releaseVolume unmounts a volume that has a file system of its own once no other running
+// container uses it.
+func (c *locked) releaseVolume(ctx context.Context, m *spec.Mount) error {
+	v, err := c.rt.state.Volume(ctx, m.Source)
+	if errors.Is(err, errdefs.ErrNotFound) {
+		return nil
+	}
+	if err != nil || !volume.NeedsMount(v.Options) {
+		return err
+	}
+	users, err := c.rt.state.VolumeUsers(ctx, v.Name)
+	if err != nil {
+		return err
+	}
+	for _, id := range users {
+		if id == c.row.ID {
+			continue
+		}
+		if row, err := c.rt.state.Container(ctx, id); err == nil && row.State.Mounted {
+			return nil
+		}
+	}
+	return volume.Unmount(filepath.Clean(v.Path))
+}

@@ -1,0 +1,145 @@
+package libpod
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/monitor"
+)
+
+// waitExit waits until the process behind a pidfd has ended, or ctx has.
+func waitExit(ctx context.Context, pidfd *os.File) error {
+	for {
+		timeout := 100 * time.Millisecond
+		if deadline, ok := ctx.Deadline(); ok {
+			timeout = min(timeout, time.Until(deadline))
+		}
+		fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
+		n, err := unix.Poll(fds, max(1, int(timeout.Milliseconds())))
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		if n > 0 {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// Wait waits until a container is in one of the states and returns its exit code (0 when it
+// has not run; -1 when nobody saw it end, or it was removed before the code could be read).
+func (r *Runtime) Wait(ctx context.Context, id string, o WaitOptions) (int, error) {
+	conditions := o.Conditions
+	if len(conditions) == 0 {
+		conditions = []WaitCondition{"stopped", "exited"}
+	}
+	for _, c := range conditions {
+		if !slices.Contains(waitConditions, c) {
+			return 0, errdefs.Invalid("--condition", string(c), "no such state").
+				WithHint("use one of configured, created, exited, paused, removing, running, stopped, stopping, removed")
+		}
+	}
+	interval := o.Interval
+	if interval <= 0 {
+		interval = 250 * time.Millisecond
+	}
+	code := -1
+	for {
+		c, err := r.load(ctx, id)
+		if errors.Is(err, errdefs.ErrNotFound) {
+			if slices.Contains(conditions, "removed") || !slices.Contains(conditions, "running") {
+				return code, nil
+			}
+			return code, err
+		}
+		if err != nil {
+			return 0, err
+		}
+		now := c.current()
+		if matches(conditions, now) {
+			if now == define.StatusExited {
+				return r.exitCode(ctx, c)
+			}
+			return c.row.State.ExitCode, nil
+		}
+		if now.Live() && !slices.Contains(conditions, "paused") {
+			// The monitor tells the moment and the code, also of a container that --rm removes.
+			if record, err := r.waitMonitor(ctx, c, interval); err == nil && record != nil {
+				code = record.Code
+			}
+		} else if err := sleep(ctx, interval); err != nil {
+			return 0, err
+		}
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+var waitConditions = []WaitCondition{"configured", "created", "exited", "paused", "removed", "removing", "running", "stopped", "stopping"}
+
+func matches(conditions []WaitCondition, s define.Status) bool {
+	return slices.ContainsFunc(conditions, func(c WaitCondition) bool {
+		switch c {
+		case "stopped":
+			return s == define.StatusExited
+		case "configured":
+			return s == define.StatusCreated
+		}
+		return string(c) == string(s)
+	})
+}
+
+// waitMonitor waits for the exit as the monitor tells it, at most until the process has
+// ended or, when there is no monitor to ask, one interval.
+func (r *Runtime) waitMonitor(ctx context.Context, c *container, interval time.Duration) (*monitor.ExitRecord, error) {
+	record, err := monitor.Wait(ctx, r.paths.runDir(c.row.ID))
+	if err == nil && record.Generation == c.row.State.Generation {
+		return &record, nil
+	}
+	return nil, sleep(ctx, interval)
+}
+
+// exitCode settles an ended container and returns its code.
+func (r *Runtime) exitCode(ctx context.Context, c *container) (int, error) {
+	if record, err := monitor.ReadExit(r.paths.runDir(c.row.ID)); err == nil && record.Generation == c.row.State.Generation && c.status().Live() {
+		return record.Code, nil
+	}
+	code := -1
+	err := r.update(ctx, c.row.ID, func(_ context.Context, l *locked) error {
+		code = l.row.State.ExitCode
+		return nil
+	})
+	if errors.Is(err, errdefs.ErrNotFound) {
+		return code, nil
+	}
+	return code, err
+}
+
+// current is the status as the kernel sees it: a stored "running" whose init has ended is exited.
+func (c *container) current() define.Status {
+	s := &c.row.State
+	if s.Status.Live() && !alive(s.PID, s.PIDStart) {
+		return define.StatusExited
+	}
+	return s.Status
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("interrupted: %w", context.Cause(ctx))
+	case <-time.After(d):
+		return nil
+	}
+}

@@ -1,0 +1,65 @@
+package initproc
+
+import (
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// attach mounts the detached tree on the opened place.
+func attach(tree, place int) error {
+	return unix.MoveMount(tree, "", place, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
+}
+
+// setAttr changes a mount's attributes by descriptor. Before Linux 5.12 there is no mount_setattr; an
+// attached mount can then be remounted through /proc, which has no recursion.
+func setAttr(mount int, set, clear uint64, recursive bool) error {
+	flags := uint(unix.AT_EMPTY_PATH)
+	if recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	if set&unix.MOUNT_ATTR__ATIME != 0 {
+		clear |= unix.MOUNT_ATTR__ATIME // the access-time setting is one field: it is replaced whole
+	}
+	err := unix.MountSetattr(mount, "", flags, &unix.MountAttr{Attr_set: set, Attr_clr: clear})
+	if err == unix.ENOSYS && !recursive {
+		err = remount(mount, set, clear)
+	}
+	return err
+}
+
+// attrFlags pairs mount attributes with the flags of mount(2) and statfs(2).
+var attrFlags = []struct{ attr, ms uint64 }{
+	{unix.MOUNT_ATTR_RDONLY, unix.MS_RDONLY}, {unix.MOUNT_ATTR_NOSUID, unix.MS_NOSUID},
+	{unix.MOUNT_ATTR_NODEV, unix.MS_NODEV}, {unix.MOUNT_ATTR_NOEXEC, unix.MS_NOEXEC},
+	{unix.MOUNT_ATTR_NOATIME, unix.MS_NOATIME}, {unix.MOUNT_ATTR_NODIRATIME, unix.MS_NODIRATIME},
+}
+
+func remount(mount int, set, clear uint64) error {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(mount, &st); err != nil {
+		return err
+	}
+	flags := uint64(unix.MS_REMOUNT | unix.MS_BIND)
+	for _, f := range attrFlags {
+		if set&f.attr != 0 || uint64(st.Flags)&f.ms != 0 && clear&f.attr == 0 {
+			flags |= f.ms
+		}
+	}
+	return unix.Mount("", procFD(mount), "", uintptr(flags), "")
+}
+
+// propagate sets a propagation given as MS_ flags, MS_REC among them or not.
+func propagate(mount int, ms uint64) error {
+	flags := uint(unix.AT_EMPTY_PATH)
+	if ms&unix.MS_REC != 0 {
+		flags |= unix.AT_RECURSIVE
+	}
+	err := unix.MountSetattr(mount, "", flags, &unix.MountAttr{Propagation: ms &^ unix.MS_REC})
+	if err == unix.ENOSYS {
+		err = unix.Mount("", procFD(mount), "", uintptr(ms), "")
+	}
+	return err
+}
+
+func procFD(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }

@@ -1,0 +1,124 @@
+package initproc
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"github.com/manager-project/manager/pkg/libcontainer/launch"
+	"golang.org/x/sys/unix"
+)
+
+// exec finds the program, installs the filter and becomes the program. It returns on failure only.
+func (in *initializer) exec() *launch.Failure {
+	p := &in.Process
+	file, f := lookup(p.Args[0], p.Env)
+	if f != nil {
+		return f
+	}
+	argv := p.Args
+	if p.Reaper != "" {
+		// The reaper finds the program again by itself; looking here made a missing one a fact.
+		file = p.Reaper
+		argv = append([]string{ReaperName}, argv...)
+	}
+	if p.NoNewPrivs {
+		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+			return failure("no_new_privs", "", err)
+		}
+	}
+	if err := in.parent.send([]byte{launch.MsgExec}); err != nil {
+		return failure("barrier", "", err)
+	}
+	if f := in.seccomp(); f != nil {
+		return f
+	}
+	err := syscall.Exec(file, argv, p.Env)
+	f = failure(launch.StageExec, file, err)
+	if f.Errno == unix.ENOENT {
+		f.Detail = "no such file or directory (its interpreter may be missing)"
+	}
+	return f
+}
+
+// seccomp installs the filter, last of all, so that a profile need not allow what we do. What
+// follows it are capset and execve. A refused capset changes nothing that execve would not
+// set anew: root's sets come from the bounding set, others' from the ambient one.
+func (in *initializer) seccomp() *launch.Failure {
+	s := in.Process.Seccomp
+	if s == nil {
+		return nil
+	}
+	n := len(s.Filter) / int(unsafe.Sizeof(unix.SockFilter{}))
+	if n == 0 || n > 4096 {
+		return explain("seccomp", "", unix.EINVAL, fmt.Sprintf("filter of %d instructions", n))
+	}
+	prog := unix.SockFprog{Len: uint16(n), Filter: (*unix.SockFilter)(unsafe.Pointer(&s.Filter[0]))}
+	const setModeFilter = 1 // SECCOMP_SET_MODE_FILTER
+	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, setModeFilter, uintptr(s.Flags), uintptr(unsafe.Pointer(&prog)))
+	if errno == unix.ENOSYS && s.Flags == 0 {
+		_, _, errno = unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&prog)), 0, 0, 0)
+	}
+	if errno != 0 {
+		return failure("seccomp", "", errno)
+	}
+	if !in.Process.NoNewPrivs && in.finalCaps.Permitted&sysAdmin == 0 {
+		_ = capset(in.finalCaps)
+	}
+	return nil
+}
+
+// lookup finds the program as execvp does, by the PATH of the container's environment.
+func lookup(name string, env []string) (string, *launch.Failure) {
+	if name == "" {
+		return "", explain(launch.StageExec, "", unix.ENOENT, "empty program name")
+	}
+	if strings.Contains(name, "/") {
+		return name, executable(name)
+	}
+	var refused *launch.Failure
+	for _, dir := range strings.Split(pathOf(env), ":") {
+		if dir == "" {
+			dir = "."
+		}
+		file := dir + "/" + name
+		f := executable(file)
+		if f == nil {
+			return file, nil
+		}
+		if f.Errno == unix.EACCES && refused == nil {
+			refused = f
+		}
+	}
+	if refused != nil {
+		return "", refused
+	}
+	return "", explain(launch.StageExec, name, unix.ENOENT, "executable file not found in $PATH")
+}
+
+// executable says why a file cannot be executed, or nil.
+func executable(file string) *launch.Failure {
+	st, err := os.Stat(file)
+	if err != nil {
+		return failure(launch.StageExec, file, err)
+	}
+	if st.IsDir() {
+		return explain(launch.StageExec, file, unix.EACCES, "is a directory")
+	}
+	return failure(launch.StageExec, file, unix.Faccessat(unix.AT_FDCWD, file, unix.X_OK, unix.AT_EACCESS))
+}
+
+// defaultPath is used when the environment has no PATH.
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// pathOf returns the last PATH of an environment, which is the one that counts.
+func pathOf(env []string) string {
+	for i := len(env) - 1; i >= 0; i-- {
+		if v, ok := strings.CutPrefix(env[i], "PATH="); ok {
+			return v
+		}
+	}
+	return defaultPath
+}

@@ -1,0 +1,134 @@
+// Package initproc carries out a plan inside the new (or joined) container and then becomes
+// the user's program.
+//
+// It decides nothing: what to mount, mask and drop was compiled beforehand. It trusts the plan and
+// nothing else; every path of the container is resolved in its root by descriptor
+// (pkg/fsroot), and /proc is reached through a handle of our own.
+//
+// The order: descriptors, keyring, root and mounts, devices, console, sysctl, read-only and masked
+// paths, names, pivot, limits, labels, user and capabilities, ready, barrier, seccomp, execve.
+package initproc
+
+import (
+	"os"
+	"runtime"
+	"strconv"
+
+	"github.com/manager-project/manager/pkg/fsroot"
+	"github.com/manager-project/manager/pkg/libcontainer/launch"
+	"github.com/manager-project/manager/pkg/libcontainer/plan"
+	"golang.org/x/sys/unix"
+)
+
+// exitFailed is the exit code after a failure that was reported (or could not be).
+const exitFailed = 125
+
+// Init is the "init" role: args are those after the role's name. It returns only on failure.
+// The caller must have locked the main goroutine to the main thread: credentials, labels and
+// filters belong to a thread, and this one executes the program.
+func Init(args []string) int {
+	runtime.LockOSThread()
+	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	extra := 0
+	if len(args) == 1 {
+		extra, _ = strconv.Atoi(args[0])
+	}
+	first := 3 + extra
+	// Everything that is not for the user's program closes itself when that is executed.
+	if err := unix.CloseRange(uint(first), ^uint(0)>>32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		setCloexecByProc(first)
+	}
+	p := &parent{fd: first}
+	in := &initializer{parent: p, firstFile: first + 2, proc: -1}
+	if err := in.run(first + 1); err != nil {
+		p.fail(err)
+	}
+	return exitFailed
+}
+
+// initializer is the state while a plan is carried out.
+type initializer struct {
+	*plan.Plan
+	parent    *parent
+	firstFile int // descriptor of OpenFiles[0]
+	root      *fsroot.Root
+	proc      int   // our handle on procfs, or -1
+	devpts    int   // the container's devpts, 0 if there is none
+	readonly  []int // mounts that become read-only at the end
+	finalCaps plan.Capabilities
+}
+
+func (in *initializer) run(planFD int) *launch.Failure {
+	pl, err := readPlan(planFD)
+	if err != nil {
+		return failure("plan", "", err)
+	}
+	in.Plan = pl
+	if in.Process.Terminal {
+		if _, err := unix.Setsid(); err != nil && err != unix.EPERM {
+			return failure("session", "", err)
+		}
+	}
+	if f := in.keyring(); f != nil {
+		return f
+	}
+	if !in.Join {
+		if f := in.buildRoot(); f != nil {
+			return f
+		}
+	}
+	if in.Join && in.Process.Terminal {
+		if f := in.joinConsole(); f != nil {
+			return f
+		}
+	}
+	if f := in.becomeProcess(); f != nil {
+		return f
+	}
+	if err := in.parent.barrier(); err != nil {
+		return failure("barrier", "", err)
+	}
+	return in.exec()
+}
+
+// buildRoot makes the container's file system and moves into it.
+func (in *initializer) buildRoot() *launch.Failure {
+	steps := []func() *launch.Failure{
+		in.attachRoot, in.mounts, in.makeDevices, in.devLinks, in.console, in.sysctls,
+		in.readonlyPaths, in.maskedPaths, in.names, in.loopback, in.makeCwd, in.finishMounts, in.pivot,
+	}
+	for _, step := range steps {
+		if f := step(); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// file returns the descriptor of a 1-based OpenFiles index.
+func (in *initializer) file(index int) int { return in.firstFile + index - 1 }
+
+func readPlan(fd int) (*plan.Plan, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, err
+	}
+	if st.Size <= 0 || st.Size > plan.MaxSize {
+		return nil, unix.EFBIG
+	}
+	b, err := unix.Mmap(fd, 0, int(st.Size), unix.PROT_READ, unix.MAP_PRIVATE)
+	if err != nil {
+		return nil, err
+	}
+	return plan.Decode(b)
+}
+
+// setCloexecByProc serves kernels before 5.11.
+func setCloexecByProc(from int) {
+	entries, _ := os.ReadDir("/proc/self/fd")
+	for _, e := range entries {
+		if fd, err := strconv.Atoi(e.Name()); err == nil && fd >= from {
+			unix.CloseOnExec(fd)
+		}
+	}
+}

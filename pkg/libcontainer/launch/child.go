@@ -1,0 +1,260 @@
+package launch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The messages between child and parent, one packet each: the first byte, then for a
+// failure its JSON. The console carries one descriptor.
+const (
+	MsgConsole = 'c' // child: the pseudo-terminal's master
+	MsgReady   = 'r' // child: the plan is carried out
+	MsgGo      = 'g' // parent: execute the program
+	MsgExec    = 'x' // child: the next step is execve
+	MsgFailure = 'f' // child: a Failure; it exits after it
+)
+
+// maxMessage bounds a packet in bytes; a failure names at most a path or two.
+const maxMessage = 64 << 10
+
+// Child is a process on its way to become the user's program, and that program afterwards.
+// The order is Ready, Exec, Wait; Signal at any time; Close at the end. Wait may run
+// concurrently with the others.
+type Child struct {
+	pid   int
+	pidfd *os.File
+	sock  *os.File
+
+	mu     sync.Mutex
+	reaped bool
+	status ExitStatus
+	err    error
+}
+
+// PID is the process id in the caller's pid namespace.
+func (c *Child) PID() int { return c.pid }
+
+// PIDFD is the process's descriptor. The Child keeps ownership.
+func (c *Child) PIDFD() *os.File { return c.pidfd }
+
+// StartTime is field 22 of /proc/PID/stat, clock ticks since boot. With the pid it names the
+// process for ever. It fails when the process has been reaped.
+func (c *Child) StartTime() (uint64, error) {
+	f, err := c.stat()
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseUint(f[19], 10, 64)
+}
+
+// stat returns the fields of /proc/PID/stat from the third (state) on.
+func (c *Child) stat() ([]string, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.pid))
+	if err != nil {
+		return nil, err
+	}
+	_, after, ok := strings.Cut(string(b[strings.LastIndexByte(string(b), ')'):]), ") ")
+	f := strings.Fields(after)
+	if !ok || len(f) < 20 {
+		return nil, fmt.Errorf("process %d: unreadable stat", c.pid)
+	}
+	return f, nil
+}
+
+// Ready waits until the child has carried out its plan and waits at the barrier. It returns
+// the pseudo-terminal's master, which is then the caller's, if the plan has a terminal. A child
+// that failed or died is reaped; the error is then a *Failure.
+func (c *Child) Ready(ctx context.Context) (console *os.File, err error) {
+	defer func() {
+		if err != nil && console != nil {
+			_ = console.Close()
+			console = nil
+		}
+	}()
+	for {
+		msg, file, err := c.receive(ctx)
+		if err != nil {
+			return console, c.gone("init", err)
+		}
+		switch msg[0] {
+		case MsgConsole:
+			if file == nil || console != nil {
+				return console, c.gone("init", errors.New("console message without console"))
+			}
+			console = file
+		case MsgReady:
+			return console, nil
+		case MsgFailure:
+			return console, c.failed(msg[1:])
+		default:
+			return console, c.gone("init", fmt.Errorf("unknown message %q", msg[0]))
+		}
+	}
+}
+
+// Exec lets the child execute the user's program. Nil means that it did. A child that failed
+// or died before is reaped; the error is then a *Failure.
+func (c *Child) Exec() error {
+	if _, err := c.sock.Write([]byte{MsgGo}); err != nil {
+		return c.gone(StageExec, io.EOF)
+	}
+	executing := false
+	for {
+		msg, _, err := c.receive(context.Background())
+		switch {
+		case err == io.EOF && executing:
+			return nil
+		case err != nil:
+			return c.gone(StageExec, err)
+		case msg[0] == MsgExec:
+			executing = true
+		case msg[0] == MsgFailure:
+			return c.failed(msg[1:])
+		}
+	}
+}
+
+// receive reads one packet, and watches for a child that can no longer send one: a seccomp filter
+// can kill the one thread that talks and leave the others holding the socket.
+func (c *Child) receive(ctx context.Context) ([]byte, *os.File, error) {
+	const tick = 250 * time.Millisecond
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err
+		}
+		_ = c.sock.SetReadDeadline(time.Now().Add(tick))
+		stop := context.AfterFunc(ctx, func() { _ = c.sock.SetReadDeadline(time.Unix(1, 0)) })
+		msg, file, err := recvPacket(c.sock)
+		stop()
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return msg, file, err
+		}
+		if f, err := c.stat(); err == nil && f[0] == "Z" {
+			return nil, nil, errLeaderDead
+		}
+	}
+}
+
+var errLeaderDead = errors.New("killed by its own seccomp filter or a signal")
+
+func recvPacket(sock *os.File) (msg []byte, file *os.File, err error) {
+	raw, err := sock.SyscallConn()
+	if err != nil {
+		return nil, nil, err
+	}
+	buf := make([]byte, maxMessage)
+	oob := make([]byte, unix.CmsgSpace(4))
+	var n, oobn int
+	var rerr error
+	err = raw.Read(func(fd uintptr) bool {
+		n, oobn, _, _, rerr = unix.Recvmsg(int(fd), buf, oob, unix.MSG_CMSG_CLOEXEC)
+		return rerr != unix.EAGAIN
+	})
+	if err == nil {
+		err = rerr
+	}
+	if err != nil {
+		if err == unix.ECONNRESET {
+			err = io.EOF
+		}
+		return nil, nil, err
+	}
+	if n == 0 {
+		return nil, nil, io.EOF
+	}
+	if oobn > 0 {
+		if msgs, err := unix.ParseSocketControlMessage(oob[:oobn]); err == nil && len(msgs) == 1 {
+			if fds, err := unix.ParseUnixRights(&msgs[0]); err == nil && len(fds) == 1 {
+				file = os.NewFile(uintptr(fds[0]), "console")
+			}
+		}
+	}
+	return buf[:n], file, nil
+}
+
+// failed decodes the child's own account of its failure and reaps it.
+func (c *Child) failed(b []byte) error {
+	f := &Failure{}
+	if err := json.Unmarshal(b, f); err != nil {
+		f = &Failure{Stage: "init", Detail: "unreadable failure message"}
+	}
+	c.kill()
+	return f
+}
+
+// gone reaps a child that went away, or misbehaved, without an account.
+func (c *Child) gone(stage string, cause error) error {
+	if errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
+		c.kill()
+		return cause
+	}
+	if cause == io.EOF {
+		st, err := c.Wait()
+		switch {
+		case err != nil:
+			cause = err
+		case st.Signal != 0:
+			cause = fmt.Errorf("killed by signal %d (%s) before the program started", int(st.Signal), st.Signal)
+		default:
+			cause = fmt.Errorf("exited with %d before the program started", st.Code)
+		}
+	} else {
+		c.kill()
+	}
+	return &Failure{Stage: stage, Detail: cause.Error()}
+}
+
+// kill ends the child and reaps it.
+func (c *Child) kill() {
+	_ = c.Signal(syscall.SIGKILL)
+	_, _ = c.Wait()
+}
+
+// Wait reaps the process and says how it ended. Later calls give the same answer.
+func (c *Child) Wait() (ExitStatus, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reaped {
+		return c.status, c.err
+	}
+	ws, err := wait4(c.pid)
+	c.reaped = true
+	c.status.At = time.Now()
+	switch {
+	case err != nil:
+		c.err = fmt.Errorf("wait for process %d: %w", c.pid, err)
+	case ws.Signaled():
+		c.status.Signal = ws.Signal()
+		c.status.Code = 128 + int(ws.Signal())
+	default:
+		c.status.Code = ws.ExitStatus()
+	}
+	return c.status, c.err
+}
+
+// Signal sends a signal to the process through its descriptor, never to a reused pid.
+// After its end the error is ESRCH.
+func (c *Child) Signal(sig syscall.Signal) error {
+	return unix.PidfdSendSignal(int(c.pidfd.Fd()), sig, nil, 0)
+}
+
+// Close releases the descriptors; the process goes on.
+func (c *Child) Close() error {
+	err := c.pidfd.Close()
+	if c.sock != nil {
+		err = errors.Join(err, c.sock.Close())
+	}
+	return err
+}

@@ -1,0 +1,257 @@
+package launch
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The steps of the raw child, in order; the index crosses the status pipe.
+var forkStages = [...]string{"", "clone", "namespace", "user namespace", "cgroup namespace", "descriptor", "session", "init"}
+
+const (
+	stageNone = iota
+	stageClone
+	stageSetns
+	stageUser
+	stageCgroupNS
+	stageFD
+	stageSession
+	stageExecve
+)
+
+// forkSpec is everything the raw child needs. Between fork and exec a copy of a threaded
+// Go process may neither allocate nor lock, so it is complete before the fork.
+type forkSpec struct {
+	flags     uintptr // CLONE_ flags of the first child
+	cgroupFD  int     // version 2 directory to be born in, or -1
+	joins     []setnsCall
+	second    bool    // clone again after the joins, as a child of the caller
+	flags2    uintptr // CLONE_ flags of the second child
+	gateEarly bool    // wait for a byte before anything else
+	gateMaps  bool    // wait for a byte before becoming root of the user namespace
+	beRoot    bool    // set all ids to 0 in the user namespace
+	cgroupNS  bool
+	session   bool
+	gate      int // read end of the gate pipe
+	status    int // write end of the status pipe, close-on-exec
+	program   int
+	fds       []int // descriptors by their number in the child
+	scratch   []int // as long as fds
+	argv      []*byte
+	envv      []*byte
+	empty     *byte
+}
+
+type setnsCall struct {
+	fd    int
+	flags uintptr
+}
+
+// cloneArgs is struct clone_args of clone3(2), up to its cgroup field.
+type cloneArgs struct {
+	flags      uint64
+	pidfd      uint64
+	childTID   uint64
+	parentTID  uint64
+	exitSignal uint64
+	stack      uint64
+	stackSize  uint64
+	tls        uint64
+	setTID     uint64
+	setTIDSize uint64
+	cgroup     uint64
+}
+
+// fork clones the calling thread. In the child it never returns. legacy uses clone(2), for
+// kernels or outer filters without clone3; the cgroup is then the caller's affair.
+//
+//go:noinline
+//go:norace
+//go:nocheckptr
+func fork(s *forkSpec, args *cloneArgs, pidfd *int32, legacy bool) (pid int, errno syscall.Errno) {
+	var r1 uintptr
+	runtimeBeforeFork()
+	if legacy {
+		r1, _, errno = syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(args.flags)|uintptr(syscall.SIGCHLD), 0, uintptr(unsafe.Pointer(pidfd)), 0, 0, 0)
+	} else {
+		r1, _, errno = syscall.RawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(args)), unsafe.Sizeof(*args), 0, 0, 0, 0)
+	}
+	if errno != 0 || r1 != 0 {
+		runtimeAfterFork()
+		return int(r1), errno
+	}
+	runtimeAfterForkInChild()
+	forkChild(s)
+	return 0, 0
+}
+
+// forkChild runs in the child with one thread and a copy of the caller's memory. The runtime
+// forbids stack growth after its BeforeFork, so this and all it calls is nosplit.
+//
+//go:noinline
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func forkChild(s *forkSpec) {
+	var errno syscall.Errno
+	if s.gateEarly {
+		waitGate(s)
+	}
+	if len(s.joins) > 0 {
+		// The caller's memory must not be readable for those who share the namespaces joined below.
+		syscall.RawSyscall(syscall.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0)
+	}
+	for i := range s.joins {
+		_, _, errno = syscall.RawSyscall(unix.SYS_SETNS, uintptr(s.joins[i].fd), s.joins[i].flags, 0)
+		if errno != 0 {
+			fail(s, stageSetns, errno)
+		}
+	}
+	if s.second {
+		secondClone(s)
+	}
+	if s.gateMaps {
+		waitGate(s)
+	}
+	if s.beRoot {
+		becomeRoot(s)
+	}
+	if s.cgroupNS {
+		// Not at clone: a namespace made together with CLONE_INTO_CGROUP has the parent's cgroup as its root.
+		if _, _, errno = syscall.RawSyscall(unix.SYS_UNSHARE, unix.CLONE_NEWCGROUP, 0, 0); errno != 0 {
+			fail(s, stageCgroupNS, errno)
+		}
+	}
+	if s.session {
+		if _, _, errno = syscall.RawSyscall(unix.SYS_SETSID, 0, 0, 0); errno != 0 && errno != syscall.EPERM {
+			fail(s, stageSession, errno)
+		}
+	}
+	placeDescriptors(s)
+	_, _, errno = syscall.RawSyscall6(unix.SYS_EXECVEAT, uintptr(s.program), uintptr(unsafe.Pointer(s.empty)),
+		uintptr(unsafe.Pointer(&s.argv[0])), uintptr(unsafe.Pointer(&s.envv[0])), unix.AT_EMPTY_PATH, 0)
+	fail(s, stageExecve, errno)
+}
+
+// secondClone makes the process that stays. It becomes a child of the caller; the pid number that
+// clone returns is the caller's too, because joining a pid namespace concerns children only.
+//
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func secondClone(s *forkSpec) {
+	r1, _, errno := syscall.RawSyscall6(syscall.SYS_CLONE, s.flags2|unix.CLONE_PARENT|uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
+	if errno != 0 {
+		fail(s, stageClone, errno)
+	}
+	if r1 != 0 {
+		report(s, 0, int32(r1))
+		exit(0)
+	}
+}
+
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func becomeRoot(s *forkSpec) {
+	// setgroups may be denied in a user namespace; the groups are then those of the caller.
+	syscall.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0)
+	if _, _, errno := syscall.RawSyscall(unix.SYS_SETRESGID, 0, 0, 0); errno != 0 {
+		fail(s, stageUser, errno)
+	}
+	if _, _, errno := syscall.RawSyscall(unix.SYS_SETRESUID, 0, 0, 0); errno != 0 {
+		fail(s, stageUser, errno)
+	}
+}
+
+// placeDescriptors gives the descriptors their numbers and marks all others close-on-exec.
+//
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func placeDescriptors(s *forkSpec) {
+	base := uintptr(len(s.fds))
+	s.status = dupAbove(s, s.status, base)
+	s.program = dupAbove(s, s.program, base)
+	for i := range s.fds {
+		s.scratch[i] = dupAbove(s, s.fds[i], base)
+	}
+	for i := range s.fds {
+		if _, _, errno := syscall.RawSyscall(unix.SYS_DUP3, uintptr(s.scratch[i]), uintptr(i), 0); errno != 0 {
+			fail(s, stageFD, errno)
+		}
+	}
+	if _, _, errno := syscall.RawSyscall(unix.SYS_CLOSE_RANGE, base, ^uintptr(0)>>32, unix.CLOSE_RANGE_CLOEXEC); errno != 0 {
+		closeOnExecOneByOne(base)
+	}
+}
+
+// closeOnExecOneByOne serves kernels before 5.11, whose close_range cannot set the flag.
+//
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func closeOnExecOneByOne(from uintptr) {
+	var lim syscall.Rlimit
+	syscall.RawSyscall6(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, 0, uintptr(unsafe.Pointer(&lim)), 0, 0)
+	for fd := from; fd < uintptr(lim.Cur) && fd < 1<<20; fd++ {
+		syscall.RawSyscall(unix.SYS_FCNTL, fd, unix.F_SETFD, unix.FD_CLOEXEC)
+	}
+}
+
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func dupAbove(s *forkSpec, fd int, base uintptr) int {
+	r1, _, errno := syscall.RawSyscall(unix.SYS_FCNTL, uintptr(fd), unix.F_DUPFD_CLOEXEC, base)
+	if errno != 0 {
+		fail(s, stageFD, errno)
+	}
+	return int(r1)
+}
+
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func waitGate(s *forkSpec) {
+	var b [1]byte
+	for {
+		r1, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(s.gate), uintptr(unsafe.Pointer(&b[0])), 1)
+		if errno == syscall.EINTR {
+			continue
+		}
+		if r1 != 1 { // the caller is gone or gave up
+			exit(1)
+		}
+		return
+	}
+}
+
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func fail(s *forkSpec, stage int32, errno syscall.Errno) {
+	report(s, stage, int32(errno))
+	exit(1)
+}
+
+// report writes one status message: stage 0 carries the second child's pid, others an errno.
+//
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func report(s *forkSpec, stage, value int32) {
+	msg := [2]int32{stage, value}
+	syscall.RawSyscall(unix.SYS_WRITE, uintptr(s.status), uintptr(unsafe.Pointer(&msg[0])), unsafe.Sizeof(msg))
+}
+
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func exit(code uintptr) {
+	for {
+		syscall.RawSyscall(unix.SYS_EXIT_GROUP, code, 0, 0)
+	}
+}

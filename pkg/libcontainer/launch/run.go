@@ -1,0 +1,217 @@
+package launch
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// forked is what the cloning thread hands back.
+type forked struct {
+	pid, pidfd int
+	tid        int  // the thread, if it must be seen to die
+	legacy     bool // the child is not in its version 2 cgroup yet
+	err        error
+}
+
+func (s *starting) run(ctx context.Context) (*Child, error) {
+	f := s.clone()
+	_ = unix.Close(s.spec.status) // the write end is the child's alone now
+	if f.err != nil {
+		return nil, f.err
+	}
+	c := &Child{pid: f.pid, pidfd: os.NewFile(uintptr(f.pidfd), "pidfd")}
+	err := s.follow(ctx, c, f.legacy)
+	if f.tid != 0 {
+		awaitThreadExit(f.tid)
+	}
+	if err != nil {
+		c.kill()
+		_ = c.pidfd.Close()
+		return nil, err
+	}
+	c.sock, s.sock = s.sock, nil
+	return c, nil
+}
+
+// clone forks from a thread of its own. With version 1 cgroups that thread first moves into
+// them, by writing "0" to their tasks files, which moves only the writing thread and is spared
+// the kernel's lock on whole thread groups; the child is born there, and the thread, still
+// locked to its goroutine, dies with it.
+func (s *starting) clone() forked {
+	done := make(chan forked)
+	go func() { done <- s.cloneOnThread() }()
+	return <-done
+}
+
+func (s *starting) cloneOnThread() forked {
+	runtime.LockOSThread()
+	if len(s.req.CgroupTasks) == 0 {
+		defer runtime.UnlockOSThread()
+		return s.forkHere()
+	}
+	if unix.Gettid() == unix.Getpid() {
+		// The main thread cannot die alone and would stay in the container's cgroups: keep it busy
+		// while another thread does the work.
+		inner := make(chan forked)
+		go func() { inner <- s.cloneOnThread() }()
+		f := <-inner
+		runtime.UnlockOSThread()
+		return f
+	}
+	for _, tasks := range s.req.CgroupTasks {
+		if _, err := unix.Write(int(tasks.Fd()), []byte("0")); err != nil {
+			return forked{err: fmt.Errorf("enter cgroup %s: %w", tasks.Name(), err), tid: unix.Gettid()}
+		}
+	}
+	f := s.forkHere()
+	f.tid = unix.Gettid()
+	return f
+}
+
+func (s *starting) forkHere() forked {
+	var pidfd int32 = -1
+	args := cloneArgs{
+		flags:      uint64(s.spec.flags) | unix.CLONE_PIDFD,
+		pidfd:      uint64(uintptr(unsafe.Pointer(&pidfd))),
+		exitSignal: uint64(syscall.SIGCHLD),
+	}
+	if s.spec.cgroupFD >= 0 {
+		args.flags |= unix.CLONE_INTO_CGROUP
+		args.cgroup = uint64(s.spec.cgroupFD)
+	}
+	legacy := false
+	syscall.ForkLock.Lock()
+	pid, errno := fork(&s.spec, &args, &pidfd, false)
+	if errno == unix.ENOSYS || errno == unix.EPERM && s.spec.flags&unix.CLONE_NEWUSER == 0 {
+		args.flags &^= unix.CLONE_INTO_CGROUP
+		legacy = s.spec.cgroupFD >= 0
+		s.spec.gateEarly = legacy
+		pid, errno = fork(&s.spec, &args, &pidfd, true)
+	}
+	syscall.ForkLock.Unlock()
+	runtime.KeepAlive(s.req)
+	if errno != 0 {
+		return forked{err: &Failure{Stage: forkStages[stageClone], Errno: errno}}
+	}
+	return forked{pid: pid, pidfd: int(pidfd), legacy: legacy}
+}
+
+// follow brings the child to its program: cgroup, id maps, second child.
+func (s *starting) follow(ctx context.Context, c *Child, legacy bool) error {
+	stop := context.AfterFunc(ctx, func() { _ = s.status.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if legacy {
+		if err := s.enterCgroup(c.pid); err != nil {
+			return err
+		}
+		_, _ = s.gate.Write([]byte{1})
+	}
+	if s.spec.gateMaps && !s.spec.second {
+		if err := s.writeMaps(c.pid); err != nil {
+			return err
+		}
+	}
+	for {
+		var msg [8]byte
+		_, err := io.ReadFull(s.status, msg[:])
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				return ctx.Err()
+			}
+			return fmt.Errorf("child status: %w", err)
+		}
+		stage := int32(binary.NativeEndian.Uint32(msg[:4]))
+		value := int32(binary.NativeEndian.Uint32(msg[4:]))
+		if stage != stageNone {
+			return &Failure{Stage: forkStages[stage], Errno: syscall.Errno(value)}
+		}
+		if err := s.adopt(c, int(value)); err != nil {
+			return err
+		}
+	}
+}
+
+// adopt replaces the first child, which is done, by the second.
+func (s *starting) adopt(c *Child, pid int) error {
+	first := c.pid
+	c.pid = pid
+	_, _ = wait4(first)
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return fmt.Errorf("open pidfd of %d: %w", pid, err)
+	}
+	_ = c.pidfd.Close()
+	c.pidfd = os.NewFile(uintptr(fd), "pidfd")
+	if s.spec.gateMaps {
+		return s.writeMaps(pid)
+	}
+	return nil
+}
+
+func (s *starting) enterCgroup(pid int) error {
+	fd, err := unix.Openat(s.spec.cgroupFD, "cgroup.procs", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("enter cgroup: %w", err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if _, err := unix.Write(fd, []byte(strconv.Itoa(pid))); err != nil {
+		return fmt.Errorf("enter cgroup: %w", err)
+	}
+	return nil
+}
+
+// writeMaps writes the id maps of the child's user namespace and opens the gate.
+func (s *starting) writeMaps(pid int) error {
+	for _, m := range []struct {
+		file string
+		maps []IDMap
+	}{{"gid_map", s.req.GIDMap}, {"uid_map", s.req.UIDMap}} {
+		var b strings.Builder
+		for _, r := range m.maps {
+			fmt.Fprintf(&b, "%d %d %d\n", r.Inside, r.Outside, r.Size)
+		}
+		path := fmt.Sprintf("/proc/%d/%s", pid, m.file)
+		if err := os.WriteFile(path, []byte(b.String()), 0); err != nil {
+			return fmt.Errorf("write user namespace map: %w", err)
+		}
+	}
+	_, err := s.gate.Write([]byte{1})
+	return err
+}
+
+// awaitThreadExit waits until the cloning thread is gone: as long as it is in the container's
+// cgroups, a kill of all their processes would hit ours.
+func awaitThreadExit(tid int) {
+	pid := unix.Getpid()
+	for range 10000 {
+		if unix.Tgkill(pid, tid, 0) == unix.ESRCH {
+			return
+		}
+		time.Sleep(20 * time.Microsecond)
+	}
+}
+
+func wait4(pid int) (syscall.WaitStatus, error) {
+	var ws syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(pid, &ws, 0, nil)
+		if err != syscall.EINTR {
+			return ws, err
+		}
+	}
+}

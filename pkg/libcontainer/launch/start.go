@@ -1,0 +1,191 @@
+package launch
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// RoleInit is the first argument of the program when it is to carry out a plan; the second
+// is the number of extra files. Its descriptors are then: 0 to 2 stdio, the extra files, the
+// socket to the parent, the plan, and the open files, without gaps.
+const RoleInit = "init"
+
+// Start clones the child and returns once it executes its program; see Child for what follows.
+// When ctx ends before that, the child is killed. The request's files stay the caller's and may
+// be closed when Start has returned. Errors are *Failure where the kernel refused a step.
+//
+// The caller must not reap children it does not know (wait4(-1)) while Start runs.
+func Start(ctx context.Context, req Request) (*Child, error) {
+	s, err := prepare(&req)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	return s.run(ctx)
+}
+
+// starting holds what lives only during Start.
+type starting struct {
+	req       *Request
+	spec      forkSpec
+	sock      *os.File // our end
+	temporary []*os.File
+	gate      *os.File // write end
+	status    *os.File // read end
+}
+
+func (s *starting) close() {
+	for _, f := range s.temporary {
+		_ = f.Close()
+	}
+	if s.sock != nil {
+		_ = s.sock.Close()
+	}
+}
+
+func prepare(req *Request) (_ *starting, err error) {
+	s := &starting{req: req}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if err := s.openChannels(); err != nil {
+		return nil, err
+	}
+	program, err := protect(req.Program)
+	if err != nil {
+		return nil, fmt.Errorf("protect program: %w", err)
+	}
+	s.temporary = append(s.temporary, program)
+	s.spec.program = int(program.Fd())
+	if err := s.layout(); err != nil {
+		return nil, err
+	}
+	s.namespaces()
+	argv := []string{"manager-monitor", RoleInit, strconv.Itoa(len(req.ExtraFiles))}
+	if s.spec.argv, err = syscall.SlicePtrFromStrings(argv); err != nil {
+		return nil, err
+	}
+	if s.spec.envv, err = syscall.SlicePtrFromStrings(childEnv); err != nil {
+		return nil, err
+	}
+	s.spec.empty = new(byte)
+	return s, nil
+}
+
+// childEnv is the whole environment of the small program: nothing of the caller's leaks into it.
+var childEnv = []string{}
+
+// openChannels makes the status and gate pipes.
+func (s *starting) openChannels() error {
+	var st, gate [2]int
+	if err := unix.Pipe2(st[:], unix.O_CLOEXEC); err != nil {
+		return fmt.Errorf("status pipe: %w", err)
+	}
+	if err := unix.Pipe2(gate[:], unix.O_CLOEXEC); err != nil {
+		_ = unix.Close(st[0])
+		_ = unix.Close(st[1])
+		return fmt.Errorf("gate pipe: %w", err)
+	}
+	_ = unix.SetNonblock(st[0], true)
+	s.status = os.NewFile(uintptr(st[0]), "status")
+	s.gate = os.NewFile(uintptr(gate[1]), "gate")
+	s.spec.status, s.spec.gate = st[1], gate[0]
+	s.temporary = append(s.temporary, s.status, s.gate, os.NewFile(uintptr(gate[0]), "gate"))
+	return nil
+}
+
+// layout decides the child's descriptors.
+func (s *starting) layout() error {
+	for i, f := range s.req.Stdio {
+		if f == nil {
+			null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+			if err != nil {
+				return err
+			}
+			s.temporary = append(s.temporary, null)
+			f = null
+		}
+		s.req.Stdio[i] = f
+		s.spec.fds = append(s.spec.fds, int(f.Fd()))
+	}
+	for _, f := range s.req.ExtraFiles {
+		s.spec.fds = append(s.spec.fds, int(f.Fd()))
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("socket pair: %w", err)
+	}
+	_ = unix.SetNonblock(pair[0], true)
+	s.sock = os.NewFile(uintptr(pair[0]), "init socket")
+	s.temporary = append(s.temporary, os.NewFile(uintptr(pair[1]), "child socket"))
+	plan, err := planFile(s.req.Plan)
+	if err != nil {
+		return err
+	}
+	s.temporary = append(s.temporary, plan)
+	s.spec.fds = append(s.spec.fds, pair[1], int(plan.Fd()))
+	for _, f := range s.req.OpenFiles {
+		s.spec.fds = append(s.spec.fds, int(f.Fd()))
+	}
+	s.spec.scratch = make([]int, len(s.spec.fds))
+	return nil
+}
+
+func planFile(b []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate("plan", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("plan memory: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "plan")
+	if _, err := f.Write(b); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("plan memory: %w", err)
+	}
+	return f, nil
+}
+
+// namespaces decides the clones and joins.
+func (s *starting) namespaces() {
+	req, spec := s.req, &s.spec
+	make := req.CloneFlags
+	if make&unix.CLONE_NEWCGROUP != 0 {
+		make &^= unix.CLONE_NEWCGROUP
+		spec.cgroupNS = true
+	}
+	spec.cgroupFD = -1
+	if req.Cgroup != nil {
+		spec.cgroupFD = int(req.Cgroup.Fd())
+	}
+	newUser := make&unix.CLONE_NEWUSER != 0
+	spec.gateMaps = newUser
+	spec.beRoot = newUser
+	spec.session = req.Detached
+	if j := req.Join; j != nil {
+		fd := int(j.PIDFD.Fd())
+		if j.Flags&unix.CLONE_NEWUSER != 0 {
+			spec.joins = append(spec.joins, setnsCall{fd, unix.CLONE_NEWUSER})
+			spec.beRoot = true
+		}
+		if rest := j.Flags &^ unix.CLONE_NEWUSER; rest != 0 {
+			spec.joins = append(spec.joins, setnsCall{fd, rest})
+		}
+	}
+	for _, n := range req.Enter {
+		spec.joins = append(spec.joins, setnsCall{int(req.OpenFiles[n.Index].Fd()), n.Flag})
+		if n.Flag == unix.CLONE_NEWUSER {
+			spec.beRoot = true
+		}
+	}
+	if len(spec.joins) > 0 {
+		spec.second, spec.flags2 = true, make
+	} else {
+		spec.flags = make
+	}
+}

@@ -1,0 +1,37 @@
+package libcontainer
+
+import (
+	"os"
+
+	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/libcontainer/plan"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// openSource opens a bind source here if the child cannot: because the mount is to be shared with
+// the host's (the child's namespace only receives), idmapped, or seen from a user namespace.
+func (c *compiler) openSource(m *specs.Mount, o *mountOptions, out *plan.Mount, idmapped bool) error {
+	shared := false
+	for _, p := range o.propagation {
+		shared = shared || p&unix.MS_SHARED != 0
+	}
+	if !shared && !idmapped && c.h.CloneFlags&unix.CLONE_NEWUSER == 0 {
+		return nil
+	}
+	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
+	if o.recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	fd, err := unix.OpenTree(unix.AT_FDCWD, out.Source, flags)
+	if err != nil {
+		return &errdefs.Error{Kind: "mount", Name: out.Target, Class: errdefs.ErrInvalid,
+			Cause: &os.PathError{Op: "open", Path: out.Source, Err: err}}
+	}
+	f := os.NewFile(uintptr(fd), out.Source)
+	out.File = c.h.add(f)
+	if idmapped {
+		return c.idmap(m, o, f)
+	}
+	return nil
+}

@@ -1,0 +1,127 @@
+package server
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/manager-project/manager/pkg/libcontainer/launch"
+	"github.com/manager-project/manager/pkg/monitor"
+)
+
+// Main is the monitor role of manager-monitor. It finds its owner's connection on
+// monitor.OwnerFD, takes no arguments, and returns the exit code.
+func Main(args []string) int {
+	return runMain(args, startChild)
+}
+
+func runMain(args []string, start starter) int {
+	if len(args) != 0 {
+		return complain("the monitor takes no arguments")
+	}
+	// Notify, not Ignore: what is ignored would stay so in the container. The channel is never read.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGPIPE)
+	// The live heap is some hundred kilobytes; without this the collector lets it grow to 4 MiB.
+	debug.SetGCPercent(10)
+	unix.CloseOnExec(monitor.OwnerFD)
+	cfg, req, err := receiveSetup(monitor.OwnerFD)
+	if err != nil {
+		return complain("hand-over: " + err.Error())
+	}
+	s, err := newServer(cfg)
+	if err == nil {
+		err = s.run(req, start)
+	}
+	if err != nil {
+		return complain(err.Error())
+	}
+	return 0
+}
+
+// complain leaves a line in the run directory, where Session looks for it.
+func complain(text string) int {
+	_, _ = io.WriteString(os.Stderr, text+"\n")
+	return 1
+}
+
+// run is the monitor's life.
+func (s *server) run(req launch.Request, start starter) error {
+	if err := unix.SetNonblock(monitor.OwnerFD, true); err != nil {
+		return err
+	}
+	c := s.addClient(monitor.OwnerFD)
+	if c == nil {
+		return os.ErrInvalid
+	}
+	c.owner = true
+	s.owner = c
+	if err := s.prepare(req, start); err != nil {
+		s.fail(failure("monitor", "", err))
+	}
+	if err := s.loop.run(); err != nil {
+		return err
+	}
+	if !s.aborted && !s.cleaned {
+		s.callCleanup()
+	}
+	return nil
+}
+
+// prepare starts the init and everything that serves it.
+func (s *server) prepare(req launch.Request, start starter) error {
+	defer closeRequest(&req)
+	var err error
+	if s.lock, err = lockRunDir(s.cfg.RunDir); err != nil {
+		return err
+	}
+	theirs, err := s.makeStdio(&req)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancelReady = cancel
+	if s.child, err = start(ctx, req); err != nil {
+		cancel()
+		return err
+	}
+	for _, f := range theirs {
+		_ = f.Close()
+	}
+	go func() {
+		console, err := s.child.Ready(ctx)
+		cancel()
+		s.loop.post(func() { s.onReady(console, err) })
+	}()
+	// The init works from here on; what follows costs the start nothing.
+	if s.log, err = openLog(s.cfg.Log, s.buf, s.after); err != nil {
+		s.log = noLog{}
+		s.refuse(failure("log", s.cfg.Log.Path, err))
+		return nil
+	}
+	if s.listener, err = listen(s.cfg.RunDir); err != nil {
+		s.refuse(failure("monitor", "", err))
+		return nil
+	}
+	s.becomeMonitor()
+	err = s.loop.add(s.listener, unix.EPOLLIN, func(uint32) { s.accept() })
+	if err == nil {
+		err = s.watchStdio()
+	}
+	if err != nil {
+		s.refuse(failure("monitor", "", err))
+	}
+	return nil
+}
+
+// becomeMonitor sets what the init must not inherit, so after it was cloned.
+func (s *server) becomeMonitor() {
+	// For ps and top only; and the score is tried, never fatal.
+	_ = os.WriteFile("/proc/self/comm", []byte("manager-monitor"), 0)
+	if s.cfg.OOMScoreAdj != nil {
+		_ = os.WriteFile("/proc/self/oom_score_adj", itoa(*s.cfg.OOMScoreAdj), 0)
+	}
+}

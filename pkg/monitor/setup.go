@@ -1,0 +1,102 @@
+package monitor
+
+import (
+	"errors"
+	"os"
+
+	"github.com/manager-project/manager/pkg/libcontainer/launch"
+)
+
+// Setup is the JSON part of what a monitor is told at its start: Config, and a
+// launch.Request without its plan and descriptors. Those follow as bytes and SCM_RIGHTS, the
+// descriptors in the order of Files.
+type Setup struct {
+	Config     Config  `json:"config"`
+	CloneFlags uintptr `json:"clone_flags,omitempty"`
+	JoinFlags  uintptr `json:"join_flags,omitempty"`
+	Detached   bool    `json:"detached,omitempty"`
+	// Enter, UIDMap and GIDMap are the request's own.
+	Enter  []launch.NamespaceRef `json:"enter,omitempty"`
+	UIDMap []launch.IDMap        `json:"uid_map,omitempty"`
+	GIDMap []launch.IDMap        `json:"gid_map,omitempty"`
+	// Join and Cgroup say that one descriptor of that role follows, Stdio which of the three.
+	Join   bool    `json:"join,omitempty"`
+	Cgroup bool    `json:"cgroup,omitempty"`
+	Stdio  [3]bool `json:"stdio"`
+	// Extra, Tasks and Open count the descriptors of ExtraFiles, CgroupTasks and OpenFiles.
+	Extra int `json:"extra,omitempty"`
+	Tasks int `json:"tasks,omitempty"`
+	Open  int `json:"open,omitempty"`
+}
+
+// NewSetup describes a request and lists its descriptors: program, join target, cgroup, standard
+// streams, then the three lists. The files stay the caller's.
+func NewSetup(c Config, r launch.Request) (Setup, []*os.File) {
+	s := Setup{
+		Config: c, CloneFlags: r.CloneFlags, Detached: r.Detached,
+		Enter: r.Enter, UIDMap: r.UIDMap, GIDMap: r.GIDMap,
+		Join: r.Join != nil, Cgroup: r.Cgroup != nil,
+		Extra: len(r.ExtraFiles), Tasks: len(r.CgroupTasks), Open: len(r.OpenFiles),
+	}
+	files := []*os.File{r.Program}
+	if r.Join != nil {
+		s.JoinFlags = r.Join.Flags
+		files = append(files, r.Join.PIDFD)
+	}
+	if r.Cgroup != nil {
+		files = append(files, r.Cgroup)
+	}
+	for i, f := range r.Stdio {
+		if f != nil {
+			s.Stdio[i] = true
+			files = append(files, f)
+		}
+	}
+	files = append(files, r.ExtraFiles...)
+	files = append(files, r.CgroupTasks...)
+	return s, append(files, r.OpenFiles...)
+}
+
+// Request puts the request together again. The files become the request's.
+func (s *Setup) Request(plan []byte, files []*os.File) (launch.Request, error) {
+	if s.Extra < 0 || s.Tasks < 0 || s.Open < 0 || len(files) != s.count() {
+		return launch.Request{}, errors.New("setup and descriptors disagree")
+	}
+	next := func() *os.File {
+		f := files[0]
+		files = files[1:]
+		return f
+	}
+	list := func(n int) []*os.File {
+		l := files[:n:n]
+		files = files[n:]
+		return l
+	}
+	r := launch.Request{
+		Plan: plan, CloneFlags: s.CloneFlags, Detached: s.Detached,
+		Enter: s.Enter, UIDMap: s.UIDMap, GIDMap: s.GIDMap, Program: next(),
+	}
+	if s.Join {
+		r.Join = &launch.JoinTarget{PIDFD: next(), Flags: s.JoinFlags}
+	}
+	if s.Cgroup {
+		r.Cgroup = next()
+	}
+	for i, set := range s.Stdio {
+		if set {
+			r.Stdio[i] = next()
+		}
+	}
+	r.ExtraFiles, r.CgroupTasks, r.OpenFiles = list(s.Extra), list(s.Tasks), list(s.Open)
+	return r, nil
+}
+
+func (s *Setup) count() int {
+	n := 1 + s.Extra + s.Tasks + s.Open
+	for _, b := range []bool{s.Join, s.Cgroup, s.Stdio[0], s.Stdio[1], s.Stdio[2]} {
+		if b {
+			n++
+		}
+	}
+	return n
+}

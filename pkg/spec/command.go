@@ -1,0 +1,89 @@
+package spec
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/manager-project/manager/pkg/errdefs"
+)
+
+// command settles what runs: an entrypoint given by the user drops the image's command
+// too; a command given by the user replaces the image's.
+func (d *decider) command() error {
+	p := &d.cfg.Process
+	p.Entrypoint, p.Command = d.img.Entrypoint, d.img.Cmd
+	if d.req.Process.Entrypoint != nil {
+		p.Entrypoint, p.Command = parseEntrypoint(*d.req.Process.Entrypoint), nil
+	}
+	if len(d.req.Command) > 0 {
+		p.Command = d.req.Command
+	}
+	p.Args = append(append([]string{}, p.Entrypoint...), p.Command...)
+	if len(p.Args) == 0 {
+		return errdefs.New(errdefs.ErrInvalid, "image", d.imageWord(), "no command given and the image has none").
+			WithHint("write the program to run after the image")
+	}
+	for _, a := range p.Args {
+		if strings.IndexByte(a, 0) >= 0 {
+			return errdefs.New(errdefs.ErrInvalid, "image", d.imageWord(), "the command has a NUL byte")
+		}
+	}
+	if p.Args[0] == "" {
+		return errdefs.New(errdefs.ErrInvalid, "image", d.imageWord(), "the program's name is empty")
+	}
+	return d.systemdMode()
+}
+
+func (d *decider) imageWord() string {
+	if d.req.Image != "" {
+		return d.req.Image
+	}
+	return d.img.Ref.Name
+}
+
+// parseEntrypoint takes a JSON array of strings, or else one program name as it stands.
+func parseEntrypoint(s string) []string {
+	if s == "" {
+		return nil
+	}
+	if strings.HasPrefix(strings.TrimSpace(s), "[") {
+		var list []string
+		if json.Unmarshal([]byte(s), &list) == nil {
+			return list
+		}
+	}
+	return []string{s}
+}
+
+// systemdPrograms are the commands that --systemd=true takes for an init of systemd's kind.
+var systemdPrograms = map[string]bool{
+	"systemd": true, "/lib/systemd/systemd": true, "/usr/lib/systemd/systemd": true,
+	"/sbin/init": true, "/usr/sbin/init": true, "/usr/local/sbin/init": true,
+}
+
+func (d *decider) systemdMode() error {
+	const hint = "write --systemd=false to run it like any other program"
+	switch mode := d.req.Process.Systemd; mode {
+	case "", "true":
+		if systemdPrograms[d.cfg.Process.Args[0]] {
+			return errdefs.Unsupported("--systemd", "%s needs the systemd mode, which this version does not have",
+				d.cfg.Process.Args[0]).WithHint(hint)
+		}
+	case "false":
+	case "always":
+		return errdefs.Unsupported("--systemd", "this version has no systemd mode").WithHint(hint)
+	default:
+		return errdefs.Invalid("--systemd", mode, "unknown mode").WithHint("write true, false or always")
+	}
+	switch mode := d.req.Process.SdNotify; mode {
+	case "", "ignore":
+	case "container", "conmon", "healthy":
+		if d.req.Given("sdnotify") {
+			return errdefs.Unsupported("--sdnotify", "%s cannot be honoured by this version", mode).
+				WithHint("write --sdnotify=ignore")
+		}
+	default:
+		return errdefs.Invalid("--sdnotify", mode, "unknown mode").WithHint("write container, conmon, healthy or ignore")
+	}
+	return nil
+}

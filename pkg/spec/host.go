@@ -1,0 +1,171 @@
+package spec
+
+import "time"
+
+// ImageConfig is the part of an image's configuration that a container takes over.
+// It is hostile input: nothing in it may reach the host or steer the engine.
+// Source: OCI image-spec, config.md.
+type ImageConfig struct {
+	// Ref names the image.
+	Ref ImageRef
+	// Env are K=V entries; others are dropped with a warning.
+	Env []string
+	// Entrypoint and Cmd are the default program.
+	Entrypoint []string
+	Cmd        []string
+	// User is "[user|uid][:group|gid]"; "" is root.
+	User string
+	// WorkingDir is taken from "/" when it is relative; "" is "/".
+	WorkingDir string
+	// Volumes are destinations that want a volume of their own.
+	Volumes []string
+	// ExposedPorts are "PORT[/PROTOCOL]".
+	ExposedPorts []string
+	Labels       map[string]string
+	// StopSignal is a name or number; "" is SIGTERM.
+	StopSignal string
+}
+
+// Defaults are the host administrator's answers for what a Request leaves out,
+// usually from containers.conf. Builtin gives the values without any file.
+type Defaults struct {
+	// Capabilities is the bounding set before --cap-add and --cap-drop.
+	Capabilities []string
+	// Ulimits are NAME=SOFT[:HARD]; lowered to the host's hard limits when above them.
+	Ulimits []string
+	// Env are K=V entries below the image's.
+	Env []string
+	// EnvHost and HTTPProxy switch --env-host and --http-proxy on.
+	EnvHost bool
+	// PidsLimit is the most tasks; 0 or less is no limit.
+	PidsLimit int64
+	// ShmSize is in bytes.
+	ShmSize int64
+	// LogDriver is k8s-file, json-file or none.
+	LogDriver string
+	// LogSizeMax is in bytes; 0 or less is no limit.
+	LogSizeMax int64
+	// LogPath is a directory for logs, or "".
+	LogPath string
+	// DNS, DNSOptions and DNSSearch go into resolv.conf.
+	DNS        []string
+	DNSOptions []string
+	DNSSearch  []string
+	// Volumes are as --volume, Mounts as --mount; a user's mount at the same place wins.
+	Volumes []string
+	Mounts  []string
+	// Devices are as --device.
+	Devices []string
+	// Annotations are KEY=VALUE.
+	Annotations []string
+	// Umask is octal text.
+	Umask string
+	// TZ is "local", a zone name, or "".
+	TZ string
+	// Init runs an init in every container; InitPath is its program, "" is our own.
+	Init     bool
+	InitPath string
+	// SeccompProfile is "", "default", "unconfined", or a path.
+	SeccompProfile string
+	// AppArmorProfile is a profile's name, "unconfined", or "" for none.
+	AppArmorProfile string
+	// NoLabel turns SELinux separation off.
+	NoLabel bool
+	// NoNewPrivileges sets no_new_privs.
+	NoNewPrivileges bool
+	// Privileged and ReadOnly are as the options.
+	Privileged bool
+	ReadOnly   bool
+	// CgroupNS, IPCNS, PIDNS, UTSNS, NetNS are namespace modes; "" is the built-in answer.
+	CgroupNS, IPCNS, PIDNS, UTSNS, NetNS string
+	// Cgroups is enabled, disabled or no-conmon; "" is enabled.
+	Cgroups string
+	// CgroupConf are KEY=VALUE pairs for version 2.
+	CgroupConf []string
+	// Sysctls are KEY=VALUE; those whose namespace is not private are left out.
+	Sysctls []string
+	// OOMScoreAdj is the process's, or nil.
+	OOMScoreAdj *int
+	// StopTimeout is in seconds.
+	StopTimeout uint
+	// BaseHostsFile is a path, "none", "image", or "" for the host's.
+	BaseHostsFile string
+	// NoHosts leaves /etc/hosts alone.
+	NoHosts bool
+	// ImageVolume is anonymous, tmpfs or ignore; "" is anonymous.
+	ImageVolume string
+}
+
+// Host holds the facts about this machine and its other containers that Decide needs.
+// The functions are the only way in which Decide sees anything outside its arguments.
+type Host struct {
+	// Cwd is the caller's working directory, absolute.
+	Cwd string
+	// Environ is the caller's environment.
+	Environ []string
+	// Hostname is the machine's name.
+	Hostname string
+	// ReadFile reads a file that the user named (env, label and seccomp files).
+	ReadFile func(path string) ([]byte, error)
+	// PathExists reports whether a bind mount's source is there; nil skips the question.
+	PathExists func(path string) bool
+	// ZoneExists reports whether a time zone is known; nil skips the question.
+	ZoneExists func(name string) bool
+	// DeviceNumber gives the numbers of a device node (for I/O limits).
+	DeviceNumber func(path string) (major, minor int64, err error)
+	// Rlimits are the caller's limits by RLIMIT_ name. A missing name is unlimited.
+	Rlimits map[string]Limit
+	// CanRaiseRlimits says that the caller has CAP_SYS_RESOURCE.
+	CanRaiseRlimits bool
+	// Capabilities are those that can be given at all (CAP_… names); nil means all known ones.
+	Capabilities []string
+	// CgroupV2 says that controllers are on the unified hierarchy.
+	CgroupV2 bool
+	// SELinux and AppArmor say that the module is active.
+	SELinux  bool
+	AppArmor bool
+	// Rootless says that the caller is not root on the host.
+	Rootless bool
+	// ThrottlePaths are the existing /sys/devices/system/cpu/cpu*/thermal_throttle directories.
+	ThrottlePaths []string
+	// FindContainer resolves a name or id.
+	FindContainer func(nameOrID string) (*Peer, error)
+	// FindHostUser fails when the host has no such user (--hostuser).
+	FindHostUser func(name string) error
+	// Now is the time of creation.
+	Now time.Time
+	// NewID makes a random 64-digit id.
+	NewID func() string
+}
+
+// Peer is another container, as far as this one may refer to it.
+type Peer struct {
+	ID     string
+	Config *Config
+}
+
+// lookupEnv finds a variable in the caller's environment; the last entry wins.
+func (h *Host) lookupEnv(key string) (string, bool) {
+	for i := len(h.Environ) - 1; i >= 0; i-- {
+		if k, v, ok := cutEnv(h.Environ[i]); ok && k == key {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+// Builtin are the defaults of a host without containers.conf.
+func Builtin() *Defaults {
+	return &Defaults{
+		Capabilities: []string{
+			"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL",
+			"CAP_NET_BIND_SERVICE", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
+		},
+		PidsLimit:   2048,
+		ShmSize:     64 << 20,
+		LogDriver:   LogK8sFile,
+		Umask:       "0022",
+		StopTimeout: 10,
+		Sysctls:     []string{"net.ipv4.ping_group_range=0 0"},
+	}
+}

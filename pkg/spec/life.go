@@ -1,0 +1,99 @@
+package spec
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"syscall"
+
+	"github.com/manager-project/manager/pkg/errdefs"
+)
+
+// life settles stop, removal and the files that announce the container.
+func (d *decider) life() error {
+	l, req := &d.cfg.Life, &d.req.Life
+	l.Remove, l.RemoveImage, l.Timeout = req.Remove || req.RemoveImage, req.RemoveImage, req.Timeout
+	l.StopTimeout = d.def.StopTimeout
+	if req.StopTimeout != nil {
+		l.StopTimeout = *req.StopTimeout
+	}
+	if err := d.stopSignal(); err != nil {
+		return err
+	}
+	switch req.Pull {
+	case "", "always", "missing", "never", "newer":
+	default:
+		return errdefs.Invalid("--pull", req.Pull, "unknown policy").WithHint("write always, missing, never or newer")
+	}
+	for _, name := range req.Requires {
+		if _, err := d.peer("--requires", name); err != nil {
+			return err
+		}
+	}
+	if req.CIDFile != "" {
+		l.CIDFile = d.abs(req.CIDFile)
+	}
+	if req.PIDFile != "" {
+		l.PIDFile = d.abs(req.PIDFile)
+	}
+	return d.annotations()
+}
+
+// stopSignal prefers the user's; a bad one of the image's is left out with a warning.
+func (d *decider) stopSignal() error {
+	d.cfg.Life.StopSignal = int(syscall.SIGTERM)
+	if word := d.req.Life.StopSignal; word != "" {
+		s, err := ParseSignal("--stop-signal", word)
+		if err != nil {
+			return err
+		}
+		d.cfg.Life.StopSignal = int(s)
+		return nil
+	}
+	if d.img.StopSignal == "" {
+		return nil
+	}
+	s, err := ParseSignal("--stop-signal", d.img.StopSignal)
+	if err != nil {
+		d.warnf(fmt.Sprintf("the image's stop signal %q is unknown; SIGTERM is used", d.img.StopSignal))
+		return nil
+	}
+	d.cfg.Life.StopSignal = int(s)
+	return nil
+}
+
+// Platform is an operating system, architecture and variant in the words of the image-spec.
+type Platform struct{ OS, Arch, Variant string }
+
+// ParsePlatform reads OS/ARCH[/VARIANT]; a single word without a slash is an
+// architecture, unless it is "linux". Errors are of class invalid.
+func ParsePlatform(word string) (Platform, error) {
+	parts := strings.Split(word, "/")
+	for _, p := range parts {
+		if p == "" || len(parts) > 3 || hasControl(p) || path.Clean(p) != p {
+			return Platform{}, errdefs.Invalid("--platform", word, "not a platform").WithHint("write OS/ARCH[/VARIANT], as linux/arm64")
+		}
+	}
+	switch {
+	case len(parts) == 1 && parts[0] == "linux":
+		return Platform{OS: "linux"}, nil
+	case len(parts) == 1:
+		return Platform{OS: "linux", Arch: parts[0]}, nil
+	case len(parts) == 2:
+		return Platform{OS: parts[0], Arch: parts[1]}, nil
+	}
+	return Platform{OS: parts[0], Arch: parts[1], Variant: parts[2]}, nil
+}
+
+// platform checks that one way only was used to choose it; the image's resolver acts on it.
+func (d *decider) platform() error {
+	req := &d.req.Life
+	if req.Platform == "" {
+		return nil
+	}
+	if req.Arch != "" || req.OS != "" {
+		return errdefs.Invalid("--platform", req.Platform, "--arch and --os say the same").WithHint("leave --platform or the others out")
+	}
+	_, err := ParsePlatform(req.Platform)
+	return err
+}

@@ -1,0 +1,118 @@
+package spec
+
+import (
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/manager-project/manager/pkg/errdefs"
+)
+
+// limits settles the cgroup and what it allows.
+func (d *decider) limits() error {
+	res := &specs.LinuxResources{}
+	d.cfg.Limits.Resources = res
+	for _, step := range []func() error{d.cgroup, d.memory, d.cpu, d.blkio, d.pids, d.unified, d.deviceRules} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	d.cfg.Limits.RdtClass = d.req.Limits.RdtClass
+	if strings.ContainsAny(d.cfg.Limits.RdtClass, "/\n") || d.cfg.Limits.RdtClass == ".." {
+		return errdefs.Invalid("--rdt-class", d.cfg.Limits.RdtClass, "not a class of service")
+	}
+	if d.cfg.Limits.Disabled && d.anyLimit() {
+		return errdefs.Invalid("--cgroups", "disabled", "limits need a cgroup").WithHint("leave the limits out, or --cgroups=disabled")
+	}
+	return nil
+}
+
+// anyLimit reports a limit that the user asked for.
+func (d *decider) anyLimit() bool {
+	r := d.cfg.Limits.Resources
+	return r.Memory != nil || r.CPU != nil || r.BlockIO != nil || r.Unified != nil ||
+		(d.req.Limits.PidsLimit != nil && r.Pids != nil)
+}
+
+func (d *decider) cgroup() error {
+	mode := d.req.Limits.Cgroups
+	if mode == "" || !d.req.Given("cgroups") && mode == "enabled" {
+		mode = d.def.Cgroups
+	}
+	switch mode {
+	case "", "enabled", "no-conmon":
+		// There is no conmon, so both keep the monitor out of the container's limits.
+	case "disabled":
+		d.cfg.Limits.Disabled = true
+	case "split":
+		return errdefs.Unsupported("--cgroups", "split needs systemd units, which this version does not know").WithHint("write --cgroups=enabled")
+	default:
+		return errdefs.Invalid("--cgroups", mode, "unknown mode").WithHint("write enabled, disabled or no-conmon")
+	}
+	parent := d.req.Limits.CgroupParent
+	if parent == "" {
+		return nil
+	}
+	if strings.HasSuffix(parent, ".slice") {
+		return errdefs.Unsupported("--cgroup-parent", "%s is a systemd slice, and this version manages cgroups itself", parent).
+			WithHint("write an absolute cgroup path")
+	}
+	for _, part := range strings.Split(parent, "/") {
+		if part == ".." || part == "." {
+			return errdefs.Invalid("--cgroup-parent", parent, "a cgroup path has no . or ..").WithHint("write an absolute cgroup path")
+		}
+	}
+	if hasControl(parent) {
+		return errdefs.Invalid("--cgroup-parent", parent, "control characters in the path")
+	}
+	d.cfg.Limits.CgroupParent = path.Clean("/" + parent)
+	return nil
+}
+
+// pids settles the number of tasks; zero and negative mean no limit.
+func (d *decider) pids() error {
+	n := d.def.PidsLimit
+	if given := d.req.Limits.PidsLimit; given != nil {
+		n = *given
+		if n < -1 {
+			return errdefs.Invalid("--pids-limit", strconv.FormatInt(n, 10), "negative").WithHint("write a number of tasks, or -1 for no limit")
+		}
+	}
+	if n > 0 && !d.cfg.Limits.Disabled {
+		d.cfg.Limits.Resources.Pids = &specs.LinuxPids{Limit: &n}
+	}
+	return nil
+}
+
+// unified takes keys of the unified hierarchy as they are.
+func (d *decider) unified() error {
+	words := d.req.Limits.CgroupConf
+	if len(words) > 0 && !d.host.CgroupV2 {
+		return errdefs.Unsupported("--cgroup-conf", "this host's controllers are on cgroup version 1").
+			WithHint("use the options --memory, --cpus, …")
+	}
+	if d.host.CgroupV2 {
+		words = append(append([]string{}, d.def.CgroupConf...), words...)
+	}
+	for _, word := range words {
+		k, v, ok := strings.Cut(word, "=")
+		if !ok || k == "" || strings.ContainsAny(k, "/ \t\n") || !strings.Contains(k, ".") {
+			return errdefs.Invalid("--cgroup-conf", word, "not KEY=VALUE").WithHint("write a file of the cgroup, as memory.high=1073741824")
+		}
+		if d.cfg.Limits.Resources.Unified == nil {
+			d.cfg.Limits.Resources.Unified = map[string]string{}
+		}
+		d.cfg.Limits.Resources.Unified[k] = v
+	}
+	return nil
+}
+
+// v1only refuses an option that the unified hierarchy has no file for.
+func (d *decider) v1only(option string) error {
+	if !d.host.CgroupV2 {
+		return nil
+	}
+	return errdefs.Unsupported(option, "cgroup version 2 has no such limit").WithHint("leave %s out", option)
+}

@@ -1,0 +1,81 @@
+// Package e2e runs the built program as a user does: each script below testdata/script is
+// a test with a store, a run directory, a configuration and a cgroup of its own. At its
+// end everything is removed and nothing may be left behind.
+//
+// The scripts are testscript archives; commands_test.go describes the commands that are
+// ours. testdata/script/NOUN/VERB-CASE.txtar runs as TestScripts/NOUN/VERB-CASE.
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/manager-project/manager/internal/testenv"
+)
+
+const scripts = "testdata/script"
+
+func TestScripts(t *testing.T) {
+	programs := testenv.Programs(t)
+	nouns, err := os.ReadDir(scripts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, noun := range nouns {
+		t.Run(noun.Name(), func(t *testing.T) {
+			testscript.Run(t, testscript.Params{
+				Dir:                filepath.Join(scripts, noun.Name()),
+				Setup:              func(env *testscript.Env) error { return setup(env, programs) },
+				Cmds:               commands,
+				Condition:          condition,
+				RequireUniqueNames: true,
+			})
+		})
+	}
+}
+
+// managerKey finds a script's manager among its values.
+type managerKey struct{}
+
+// setup gives a script its manager, and takes it away at the end.
+func setup(env *testscript.Env, programs string) error {
+	m, err := testenv.OpenManager(programs)
+	if err != nil {
+		return err
+	}
+	env.Values[managerKey{}] = m
+	work := env.Getenv("WORK")
+	env.Vars = append(env.Vars, m.Env...)
+	env.Setenv("WORK", work)
+	env.Setenv("MANAGER_DIR", m.Dir)
+	env.Setenv("MANAGER_BIN", programs)
+	env.Defer(func() {
+		if wrong := m.Close(); len(wrong) > 0 {
+			env.T().Log(strings.Join(wrong, "\n"))
+			env.T().FailNow()
+		}
+	})
+	return nil
+}
+
+// condition answers the conditions that are ours: [root], [program:NAME], [file:PATH].
+func condition(name string) (bool, error) {
+	kind, rest, _ := strings.Cut(name, ":")
+	switch kind {
+	case "root":
+		return os.Geteuid() == 0, nil
+	case "program":
+		_, err := exec.LookPath(rest)
+		return err == nil, nil
+	case "file":
+		_, err := os.Stat(rest)
+		return err == nil, nil
+	}
+	return false, fmt.Errorf("unknown condition %s", name)
+}
