@@ -125,7 +125,13 @@ func (s *Service) pullName(ctx context.Context, sys *types.SystemContext, name s
 		return Image{}, err
 	case found && (policy == PullMissing || policy == PullNever):
 		return local, nil
-	case policy == PullNever:
+	}
+	if !found {
+		if img, ok, err := s.builtin(ctx, name, opts.Progress); ok {
+			return img, err
+		}
+	}
+	if !found && policy == PullNever {
 		return Image{}, err
 	}
 	names, err := pullNames(sys, name, exact, local, found, opts)

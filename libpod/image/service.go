@@ -41,6 +41,8 @@ type OpenOptions struct {
 	AuthFile string
 	// TempDir is where large files are put for a while. "" means $TMPDIR, then /var/tmp.
 	TempDir string
+	// Builtin returns the archive of the image BuiltinName. Nil means that there is none.
+	Builtin func() ([]byte, error)
 }
 
 // Service works on the images of one store. It is safe for concurrent use.
