@@ -2,6 +2,7 @@
 // so that all of them share their text pages:
 //
 //	manager-monitor init N      carry out a plan, then become the user's program (container and exec)
+//	manager-monitor monitor     be a container's parent: streams, log, attach, exit record
 //	manager-init [--] PROGRAM   process 1 of a container with --init
 //
 // Its imports are few and small on purpose: every package's init runs in every role.
@@ -14,11 +15,17 @@ import (
 
 	"github.com/manager-project/manager/pkg/libcontainer/initproc"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
+	"github.com/manager-project/manager/pkg/monitor/server"
 )
 
 // roles are chosen by the first argument.
 var roles = map[string]func(args []string) int{
 	launch.RoleInit: initproc.Init,
+	"monitor": func(args []string) int {
+		// It has several goroutines and changes no thread.
+		runtime.UnlockOSThread()
+		return server.Main(args)
+	},
 }
 
 func init() {
