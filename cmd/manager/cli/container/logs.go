@@ -1,0 +1,169 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/manager-project/manager/cmd/manager/cli/command"
+	"github.com/manager-project/manager/cmd/manager/cli/flags"
+	"github.com/manager-project/manager/libpod"
+	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/libpod/logs"
+	"github.com/manager-project/manager/pkg/errdefs"
+)
+
+// logReader is what logs needs of the core.
+type logReader interface {
+	selector
+	inspector
+	Logs(ctx context.Context, id string, o libpod.LogsOptions, each func(logs.Line) error) error
+}
+
+type logsOptions struct {
+	core                     libpod.LogsOptions
+	latest                   bool
+	names, timestamps, color bool
+	since, until             string
+}
+
+// Logs is `manager logs`.
+func Logs() *command.Command {
+	o := logsOptions{core: libpod.LogsOptions{Tail: -1}}
+	return &command.Command{
+		Use:   "logs [options] CONTAINER [CONTAINER...]",
+		Short: "Show what containers wrote",
+		Long:  "Prints the kept output of containers: standard output on standard output, standard error on standard error.",
+		Examples: `# The last ten lines, and what comes
+manager logs --tail 10 -f web
+# What two containers wrote in the last five minutes
+manager logs --since 5m --names web db`,
+		Flags: func() []flags.Flag {
+			return []flags.Flag{
+				{Name: "color", To: &o.color, Usage: "Give each container's name a colour of its own (needs --names)"},
+				{Name: "follow", Short: "f", To: &o.core.Follow, Usage: "Go on until the container ends"},
+				{Name: "latest", Short: "l", To: &o.latest, Usage: "Take the container that was made last"},
+				{Name: "names", Short: "n", To: &o.names, Usage: "Put the container's name before each line"},
+				{Name: "since", To: &o.since, Usage: "Start at this time: 2006-01-02T15:04:05, a Unix time, or 10m for ten minutes ago"},
+				{Name: "tail", To: &o.core.Tail, Usage: "Start with this many last lines; -1 is all"},
+				{Name: "timestamps", Short: "t", To: &o.timestamps, Usage: "Put the time before each line"},
+				{Name: "until", To: &o.until, Usage: "End at this time"},
+			}
+		},
+		Args:     latestOr(&o.latest, 1, "a container name or id, or --latest"),
+		Complete: flags.CompleteContainers,
+		Run: func(ctx context.Context, app *command.App, args []string) error {
+			if err := parseTimes(&o, time.Now()); err != nil {
+				return err
+			}
+			rt, err := app.Runtime(ctx)
+			if err != nil {
+				return err
+			}
+			return showLogs(ctx, app, rt, libpod.Selection{Names: args, Latest: o.latest}, o)
+		},
+	}
+}
+
+func parseTimes(o *logsOptions, now time.Time) (err error) {
+	if o.core.Since, err = parseTime("--since", o.since, now); err != nil {
+		return err
+	}
+	o.core.Until, err = parseTime("--until", o.until, now)
+	return err
+}
+
+func showLogs(ctx context.Context, app *command.App, core logReader, s libpod.Selection, o logsOptions) error {
+	ids, err := core.Select(ctx, s)
+	if err != nil {
+		return err
+	}
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	errs := make([]error, len(ids))
+	for i, id := range ids {
+		label, err := logLabel(ctx, core, id, i, len(ids), o)
+		if err != nil {
+			return err
+		}
+		show := func(line logs.Line) error {
+			mu.Lock()
+			defer mu.Unlock()
+			return printLine(app, line, label, o.timestamps)
+		}
+		if o.core.Follow && len(ids) > 1 {
+			wait.Go(func() { errs[i] = core.Logs(ctx, id, o.core, show) })
+			continue
+		}
+		errs[i] = core.Logs(ctx, id, o.core, show)
+	}
+	wait.Wait()
+	return errors.Join(errs...)
+}
+
+// logLabel is what stands before each line: nothing for a single container without --names.
+func logLabel(ctx context.Context, core inspector, id string, index, count int, o logsOptions) (string, error) {
+	if !o.names && count < 2 {
+		return "", nil
+	}
+	label := define.ShortID(id)
+	if o.names {
+		record, err := core.Inspect(ctx, id)
+		if err != nil {
+			return "", err
+		}
+		label = record.Config.Name
+	}
+	if o.color {
+		label = fmt.Sprintf("\x1b[%dm%s\x1b[0m", 31+index%6, label)
+	}
+	return label + " ", nil
+}
+
+func printLine(app *command.App, line logs.Line, label string, timestamps bool) error {
+	var b strings.Builder
+	b.WriteString(label)
+	if timestamps {
+		b.WriteString(line.Time.Format(time.RFC3339Nano))
+		b.WriteByte(' ')
+	}
+	b.Write(line.Text)
+	if !line.Partial {
+		b.WriteByte('\n')
+	}
+	out := app.Out
+	if line.Stream == "stderr" {
+		out = app.Err
+	}
+	_, err := fmt.Fprint(out, b.String())
+	return err
+}
+
+// parseTime reads a point in time: "" is none, a duration counts back from now.
+func parseTime(option, s string, now time.Time) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if d, err := time.ParseDuration(s); err == nil {
+		return now.Add(-d), nil
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02"} {
+		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
+			return t, nil
+		}
+	}
+	var whole, fraction int64
+	if n, _ := fmt.Sscanf(s, "%d.%d", &whole, &fraction); n == 2 {
+		digits := len(s) - strings.IndexByte(s, '.') - 1
+		for ; digits < 9; digits++ {
+			fraction *= 10
+		}
+		return time.Unix(whole, fraction), nil
+	} else if n == 1 {
+		return time.Unix(whole, 0), nil
+	}
+	return time.Time{}, errdefs.Invalid(option, s, "not a time; write 2006-01-02T15:04:05, a Unix time, or a duration such as 10m")
+}

@@ -1,0 +1,17 @@
+// Package container holds the commands on containers, one file per verb.
+package container
+
+import "github.com/manager-project/manager/cmd/manager/cli/command"
+
+// Noun is `manager container` with all its verbs.
+func Noun() *command.Command {
+	list := Ps().Renamed("list [options]", "ls")
+	return &command.Command{
+		Use:   "container [command]",
+		Short: "Manage containers",
+		Commands: []*command.Command{
+			Attach(), Cleanup(), Create(), Exec(), Exists(), Kill(), list, Logs(), Pause(),
+			Prune(), Ps(), Rename(), Restart(), Rm(), Run(), Start(), Stop(), Top(), Unpause(), Wait(),
+		},
+	}
+}

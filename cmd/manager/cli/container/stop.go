@@ -1,0 +1,81 @@
+package container
+
+import (
+	"context"
+
+	"github.com/manager-project/manager/cmd/manager/cli/command"
+	"github.com/manager-project/manager/cmd/manager/cli/flags"
+	"github.com/manager-project/manager/libpod"
+	"github.com/manager-project/manager/libpod/define"
+	"github.com/sirupsen/logrus"
+)
+
+// stopper is what stop needs of the core.
+type stopper interface {
+	selector
+	Stop(ctx context.Context, id string, o libpod.StopOptions) (libpod.StopReport, error)
+}
+
+func timeFlag(to **int) flags.Flag {
+	return flags.Flag{Name: "time", Aliases: []string{"timeout"}, Short: "t", To: to, Default: "10", Usage: "Seconds to wait before killing; -1 waits for ever"}
+}
+
+// seconds turns the option into the core's: nil is the container's own timeout.
+func seconds(option *int) *uint {
+	if option == nil {
+		return nil
+	}
+	n := uint(0)
+	if *option < 0 {
+		n = 1<<31 - 1 // about 68 years, in the place of "for ever"
+	} else {
+		n = uint(*option)
+	}
+	return &n
+}
+
+// Stop is `manager stop`.
+func Stop() *command.Command {
+	var s libpod.Selection
+	var timeout *int
+	return &command.Command{
+		Use:   "stop [options] CONTAINER [CONTAINER...]",
+		Short: "Stop containers",
+		Long:  "Sends each container its stop signal, waits, and kills it when the time is over. Containers are stopped side by side; a container that does not run is left as it is.",
+		Examples: `# Stop one container
+manager stop web
+# Give all containers two seconds
+manager stop --all -t 2`,
+		Flags: func() []flags.Flag {
+			return []flags.Flag{
+				allFlag(&s, "a", "Stop all running containers"), cidfileFlag(&s), filterFlag(&s, "f"),
+				{Name: "ignore", Short: "i", To: &s.Ignore, Usage: "Pass over names that do not exist"},
+				latestFlag(&s), timeFlag(&timeout),
+			}
+		},
+		Complete: flags.CompleteRunning,
+		Run: func(ctx context.Context, app *command.App, args []string) error {
+			if err := chosen(&s, args); err != nil {
+				return err
+			}
+			rt, err := app.Runtime(ctx)
+			if err != nil {
+				return err
+			}
+			return stop(ctx, app, rt, s, seconds(timeout))
+		},
+	}
+}
+
+func stop(ctx context.Context, app *command.App, core stopper, s libpod.Selection, timeout *uint) error {
+	if s.All {
+		s.Statuses = []define.Status{define.StatusRunning, define.StatusPaused, define.StatusStopping}
+	}
+	return eachParallel(ctx, app, core, s, func(id string) error {
+		report, err := core.Stop(ctx, id, libpod.StopOptions{Timeout: timeout})
+		if err == nil && report.Killed {
+			logrus.WithField("container", define.ShortID(id)).Warn("stopped by SIGKILL: " + report.Reason)
+		}
+		return err
+	})
+}

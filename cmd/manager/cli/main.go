@@ -1,0 +1,78 @@
+// Package cli is the command line of manager: it turns words into calls of the core, and
+// results into text and exit codes. It decides nothing else.
+//
+// The tree of commands is data (packages container, image, volume, system) given to
+// cobra; options are data too (package flags) and are bound only for the command that
+// runs, because the time to start is part of every command's time.
+package cli
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/manager-project/manager/cmd/manager/cli/command"
+	"github.com/spf13/cobra"
+)
+
+// Main runs one command line, args[0] being the program, and returns the exit code.
+func Main(args []string, in *os.File, out, errOut io.Writer) int {
+	app := &command.App{In: in, Out: out, Err: errOut, Args: args, LogLevel: "warn"}
+	ctx, cancel := interruptible(args)
+	defer cancel()
+	t := newTree(app)
+	words := helpToFlag(args[1:])
+	t.root.SetArgs(words)
+	cc := t.bindFor(words)
+	err := t.root.ExecuteContext(ctx)
+	if closeErr := app.Close(); err == nil && closeErr != nil {
+		err = closeErr
+	}
+	return finish(errOut, err, t.codes, wantsJSON(cc, words))
+}
+
+// interruptible returns a context that ends at the first interrupt, so that work stops in
+// good order; a second one ends the program. Commands that pass signals on to a container
+// handle them on their own.
+func interruptible(args []string) (context.Context, context.CancelFunc) {
+	for _, a := range args[1:] {
+		switch a {
+		case "run", "start", "attach", "exec":
+			return context.WithCancel(context.Background())
+		}
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, cancel)
+	return ctx, cancel
+}
+
+// helpToFlag turns "help run" into "run --help".
+func helpToFlag(words []string) []string {
+	if len(words) == 0 || words[0] != "help" {
+		return words
+	}
+	return append(slices.Clone(words[1:]), "--help")
+}
+
+// wantsJSON says whether errors are JSON: with --format json on the command line.
+func wantsJSON(cc *cobra.Command, words []string) bool {
+	if cc == nil {
+		return false
+	}
+	if f := cc.Flags().Lookup("format"); f != nil && f.Changed {
+		return f.Value.String() == "json"
+	}
+	for i, w := range words { // the parser stopped before it came to --format
+		if w == "--" {
+			return false
+		}
+		if cc.Flags().Lookup("format") != nil && (w == "--format=json" || w == "--format" && i+1 < len(words) && strings.TrimSpace(words[i+1]) == "json") {
+			return true
+		}
+	}
+	return false
+}
