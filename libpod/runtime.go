@@ -20,7 +20,7 @@ import (
 type Runtime struct {
 	options Options
 	paths   paths
-	conf    *conf.Config
+	conf    *conf.File
 	state   *state.Store
 
 	imageOnce sync.Once
@@ -34,11 +34,11 @@ type Runtime struct {
 
 // Open reads the configuration and opens the state. Nothing is started.
 func Open(ctx context.Context, o Options) (*Runtime, error) {
-	c, err := conf.Load(conf.LoadOptions{Modules: o.Modules})
+	c, err := conf.Load(conf.Source{Modules: o.Modules})
 	if err != nil {
 		return nil, err
 	}
-	if err := checkOptions(&o, c); err != nil {
+	if err := checkOptions(&o); err != nil {
 		return nil, err
 	}
 	p, err := newPaths(&o, c)
@@ -59,7 +59,7 @@ func Open(ctx context.Context, o Options) (*Runtime, error) {
 }
 
 // checkOptions refuses what this version cannot honour.
-func checkOptions(o *Options, c *conf.Config) error {
+func checkOptions(o *Options) error {
 	switch o.CgroupManager {
 	case "", "cgroupfs":
 	case "systemd":

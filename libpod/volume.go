@@ -238,7 +238,7 @@ func (r *Runtime) volumeFilters(texts []string) (func(v *Volume, used bool) bool
 		case "anonymous":
 			test = func(v *Volume, _ bool) bool { return v.Anonymous == (value == "true" || value == "1") }
 		case "until", "since", "after":
-			at, err := logs.ParseTime(value, time.Now())
+			at, err := logs.ParseTime("--filter "+key, value, time.Now())
 			if err != nil {
 				return nil, err
 			}

@@ -40,6 +40,10 @@ func run() error {
 		if data == nil {
 			continue
 		}
+		sum := sha256.Sum256(data)
+		if err := put(name+".id", []byte(hex.EncodeToString(sum[:8]))); err != nil {
+			return err
+		}
 		if err := put(name, data); err != nil {
 			return err
 		}
