@@ -145,6 +145,36 @@ func TestNoCapabilitiesForUsers(t *testing.T) {
 	}
 }
 
+// TestDefaultMounts wants the filesystems that config-linux.md names, each once, and every
+// parent before what lies below it.
+func TestDefaultMounts(t *testing.T) {
+	cfg, _, err := Decide(testRequest(), testImage(), Builtin(), testHost())
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := Generate(cfg, testFacts())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := map[string]int{}
+	for i, m := range spec.Mounts {
+		if _, twice := at[m.Destination]; twice {
+			t.Errorf("%s twice", m.Destination)
+		}
+		at[m.Destination] = i
+		for _, later := range spec.Mounts[i+1:] {
+			if strings.HasPrefix(m.Destination, later.Destination+"/") {
+				t.Errorf("%s before %s", m.Destination, later.Destination)
+			}
+		}
+	}
+	for _, dst := range strings.Fields("/proc /sys /dev /dev/pts /dev/shm /dev/mqueue /sys/fs/cgroup") {
+		if _, ok := at[dst]; !ok {
+			t.Errorf("no %s", dst)
+		}
+	}
+}
+
 // TestMasks wants what every container must hide.
 func TestMasks(t *testing.T) {
 	cfg, _, err := Decide(testRequest(), testImage(), Builtin(), testHost())
