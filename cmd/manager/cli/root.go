@@ -92,6 +92,10 @@ func (t *tree) bind(cc *cobra.Command) *node {
 		flags.Bind(cc.Flags(), n.table)
 		t.registerCompletions(cc, n.table)
 	}
+	if cc.Flags().ShorthandLookup("h") != nil {
+		// The letter means something else here (--hostname, --human): cobra's own would clash.
+		cc.Flags().Bool("help", false, "show this text")
+	}
 	return n
 }
 
