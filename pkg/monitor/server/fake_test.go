@@ -28,7 +28,11 @@ func TestMain(m *testing.M) {
 			os.Exit(fakeInit())
 		}
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if builtDir != "" {
+		_ = os.RemoveAll(builtDir)
+	}
+	os.Exit(code)
 }
 
 type fakePlan struct {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -29,6 +30,7 @@ func runMain(args []string, start starter) int {
 	// a monitor that never collects is smallest: the collector itself takes 600 kB.
 	debug.SetGCPercent(25)
 	unix.CloseOnExec(monitor.OwnerFD)
+	closeInherited()
 	cfg, req, err := receiveSetup(monitor.OwnerFD)
 	if err != nil {
 		return complain("hand-over: " + err.Error())
@@ -41,6 +43,27 @@ func runMain(args []string, start starter) int {
 		return complain(err.Error())
 	}
 	return 0
+}
+
+// closeInherited closes what our starter had open by accident: it would stay open as long as
+// the container lives. Go's own descriptors, and those handed over later, are close-on-exec; what
+// was inherited cannot be.
+func closeInherited() {
+	d, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return
+	}
+	defer func() { _ = d.Close() }()
+	names, _ := d.Readdirnames(-1)
+	for _, name := range names {
+		fd, err := strconv.Atoi(name)
+		if err != nil || fd <= monitor.OwnerFD {
+			continue
+		}
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
+			_ = unix.Close(fd)
+		}
+	}
 }
 
 // complain leaves a line in the run directory, where Session looks for it.
