@@ -243,3 +243,22 @@ func TestAbortLeavesNothing(t *testing.T) {
 		})
 	}
 }
+
+func TestKilledInitEndsAtOnce(t *testing.T) {
+	f := shell(t, "read x")
+	f.opts.Config.Stdin = true
+	s := f.start()
+	s.Release()
+	live, err := monitor.ReadLive(f.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	if err := syscall.Kill(live.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	f.eventually("the monitor's process lives", func() bool { return syscall.Kill(live.MonitorPID, 0) == syscall.ESRCH })
+	if d := time.Since(begin); d > 200*time.Millisecond {
+		t.Errorf("the end took %v", d)
+	}
+}
