@@ -24,8 +24,6 @@ func runMain(args []string, start starter) int {
 	if len(args) != 0 {
 		return complain("the monitor takes no arguments")
 	}
-	// Notify, not Ignore: what is ignored would stay so in the container. The channel is never read.
-	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGPIPE)
 	// The first collection comes at 1 MiB of heap instead of 4. A start needs half of that, and
 	// a monitor that never collects is smallest: the collector itself takes 600 kB.
 	debug.SetGCPercent(25)
@@ -90,6 +88,7 @@ func (s *server) run(req launch.Request, start starter) error {
 		return err
 	}
 	if !s.aborted && !s.cleaned {
+		signal.Reset()
 		s.callCleanup()
 	}
 	return nil
@@ -143,6 +142,7 @@ func (s *server) prepare(req launch.Request, start starter) error {
 
 // becomeMonitor sets what the init must not inherit, so after it was cloned.
 func (s *server) becomeMonitor() {
+	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGPIPE)
 	// For ps and top only; and the score is tried, never fatal.
 	_ = os.WriteFile("/proc/self/comm", []byte("manager-monitor"), 0)
 	if s.cfg.OOMScoreAdj != nil {

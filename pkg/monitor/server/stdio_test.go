@@ -262,6 +262,25 @@ func TestTerminalResizeAndSignal(t *testing.T) {
 	}
 }
 
+// TestSignals has the monitor ignore what the init must not.
+func TestSignals(t *testing.T) {
+	f := shell(t, "grep SigIgn /proc/self/status; sleep 0.3; echo done")
+	s := f.start()
+	live, err := monitor.ReadLive(f.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGPIPE} {
+		if err := syscall.Kill(live.MonitorPID, sig); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.wait(s)
+	if got := f.logText("stdout"); got != "SigIgn:\t0000000000000000\ndone\n" {
+		t.Errorf("the init said %q", got)
+	}
+}
+
 func TestTimeout(t *testing.T) {
 	f := newFixture(t, "sleep", "30")
 	f.opts.Config.Timeout = 50 * time.Millisecond
