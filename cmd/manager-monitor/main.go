@@ -6,6 +6,12 @@
 //	manager-init [--] PROGRAM   process 1 of a container with --init
 //
 // Its imports are few and small on purpose: every package's init runs in every role.
+//
+// The Go runtime would read the cgroup's processor limits at start and hold them open; no
+// role computes anything.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
 package main
 
 import (
