@@ -35,6 +35,9 @@ func (s *Service) Unmount(ctx context.Context, name string, force Force) (still 
 	if err != nil {
 		return false, err
 	}
+	if layer, err := store.Layer(img.TopLayer); img.TopLayer == "" || err == nil && layer.MountCount == 0 && len(img.record.MappedTopLayers) == 0 {
+		return false, errdefs.New(errdefs.ErrState, "image", name, "it is not mounted")
+	}
 	still, err = store.UnmountImage(img.ID, bool(force))
 	if errors.Is(err, storage.ErrLayerNotMounted) {
 		return false, errdefs.New(errdefs.ErrState, "image", name, "it is not mounted")
