@@ -144,12 +144,15 @@ func (w *world) crowd(p *peer) (took, kib float64, err error) {
 	}
 	time.Sleep(time.Second) // what a start leaves to do in the background
 	kib, err = w.helperMemory(p)
-	for i := range errs {
-		if _, failed := w.run(p.env, p.command("rm", "--force", fmt.Sprint("crowd-", i))...); failed != nil && err == nil {
-			err = failed
-		}
+	remove := p.command("rm", "--force")
+	if p.name != "docker" { // docker's kills at once
+		remove = append(remove, "--time", "0")
 	}
-	return took, kib, err
+	for i := range errs {
+		remove = append(remove, fmt.Sprint("crowd-", i))
+	}
+	_, failed := w.run(p.env, remove...)
+	return took, kib, errors.Join(err, failed)
 }
 
 // helperMemory is the proportional set size of the peer's helper processes, in KiB each.

@@ -65,11 +65,7 @@ func newWorld(ctx context.Context, o *options) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &world{ctx: ctx, o: o, dir: dir, rootfs: rootfs}
-	for _, path := range cgroupFolders() {
-		w.had = append(w.had, path)
-	}
-	return w, nil
+	return &world{ctx: ctx, o: o, dir: dir, rootfs: rootfs, had: cgroupFolders()}, nil
 }
 
 // cgroupFolders lists the peers' parent cgroups that exist.
@@ -85,19 +81,39 @@ func cgroupFolders() []string {
 	return all
 }
 
-// run runs a command of the setup.
+// run runs a command of the setup and returns what it printed. Its output goes to files, not
+// pipes: what a detached start leaves running may hold them, and is not waited for.
 func (w *world) run(env []string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), 3*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), env...)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
+	stdout, err := os.CreateTemp(w.dir, "out")
 	if err != nil {
-		return "", fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, lastLine(stderr.String()))
+		return "", err
+	}
+	defer discard(stdout)
+	stderr, err := os.CreateTemp(w.dir, "err")
+	if err != nil {
+		return "", err
+	}
+	defer discard(stderr)
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = append(os.Environ(), env...), stdout, stderr
+	failed := cmd.Run()
+	out, err := os.ReadFile(stdout.Name())
+	if err != nil {
+		return "", err
+	}
+	if failed != nil {
+		why, err := os.ReadFile(stderr.Name())
+		return "", errors.Join(fmt.Errorf("%s: %w: %s", strings.Join(args, " "), failed, lastLine(string(why))), err)
 	}
 	return strings.TrimSpace(string(out)), nil
+}
+
+// discard closes and removes a temporary file.
+func discard(file *os.File) {
+	file.Close()
+	os.Remove(file.Name())
 }
 
 // lastLine is the last line of a text that says something.
