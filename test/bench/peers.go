@@ -67,12 +67,12 @@ func (w *world) freeController() error {
 	w.undo = append(w.undo, func() error {
 		// A hierarchy that is unmounted with cgroups in it lives on unseen: empty it first.
 		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-			left, err := filepath.Glob(point + "/*/")
-			if err != nil || len(left) == 0 || time.Now().After(deadline) {
-				return errors.Join(err, unix.Unmount(point, 0))
+			left := childCgroups(point)
+			if len(left) == 0 || time.Now().After(deadline) {
+				return unix.Unmount(point, 0)
 			}
 			for _, path := range left {
-				removeCgroup(strings.TrimSuffix(path, "/"))
+				removeCgroup(path)
 			}
 		}
 	})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -67,7 +68,7 @@ func (t table) text(w *world) string {
 			cell := ""
 			for _, v := range r.values {
 				switch {
-				case v.peer != name:
+				case v.peer != name, errors.Is(v.err, errNotMeasured):
 				case v.err != nil:
 					cell = "failed"
 					failures = append(failures, fmt.Sprintf("%s, %s: %s", r.work, name, strings.ReplaceAll(v.err.Error(), w.dir, "DIR")))
@@ -82,6 +83,9 @@ func (t table) text(w *world) string {
 	for _, f := range failures {
 		fmt.Fprintf(&b, "\n- %s", f)
 	}
+	if len(failures) > 0 {
+		b.WriteString("\n")
+	}
 	b.WriteString("\n| budget | measured | allowed | verdict |\n|---|---|---|---|\n")
 	for _, g := range budgets(w.o) {
 		b.WriteString(g.verdict(t))
@@ -91,7 +95,7 @@ func (t table) text(w *world) string {
 
 // verdict is the budget's line.
 func (g *budget) verdict(t table) string {
-	name := fmt.Sprintf("%s of %s", g.ours, g.work)
+	name := fmt.Sprintf("%s: %s, KiB", g.work, g.ours)
 	ours, ok := t.find(g.work, g.ours)
 	measured, allowed := ours, g.limit
 	if g.peer != "" {

@@ -174,9 +174,23 @@ func (w *world) unmount() {
 
 // removeCgroup removes an empty tree of cgroups.
 func removeCgroup(path string) {
-	children, _ := filepath.Glob(path + "/*/")
-	for _, child := range children {
-		removeCgroup(strings.TrimSuffix(child, "/"))
+	for _, child := range childCgroups(path) {
+		removeCgroup(child)
 	}
 	unix.Rmdir(path)
+}
+
+// childCgroups lists the cgroups directly below one.
+func childCgroups(path string) []string {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil // gone already
+	}
+	var children []string
+	for _, e := range entries {
+		if e.IsDir() {
+			children = append(children, filepath.Join(path, e.Name()))
+		}
+	}
+	return children
 }
