@@ -237,7 +237,9 @@ var decideCases = []decideCase{
 		i.StopSignal, r.Life.StopTimeout, r.Life.RemoveImage = "SIGQUIT", ptr(uint(3)), true
 	}, func(c *Config) any { return c.Life }, `{"stop_signal":3,"stop_timeout":3,"remove":true,"remove_image":true}`},
 	{"bad stop signal of an image", func(_ *Request, i *ImageConfig, _ *Defaults, _ *Host) { i.StopSignal = "BOGUS" }, func(c *Config) any { return c.Life.StopSignal }, `15`},
-	{"files", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Life.CIDFile, r.Life.PIDFile = "cid", "/run/pid" }, func(c *Config) any { return []string{c.Life.CIDFile, c.Life.PIDFile} }, `["/home/u/cid","/run/pid"]`},
+	{"files", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) {
+		r.Life.CIDFile, r.Life.PIDFile = "cid", "/run/pid"
+	}, func(c *Config) any { return []string{c.Life.CIDFile, c.Life.PIDFile} }, `["/home/u/cid","/run/pid"]`},
 	{"log", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) {
 		r.Log = LogRequest{Driver: "json-file", Opt: []string{"path=log", "max-size=1m", "tag=x"}}
 	}, func(c *Config) any { return c.Log }, `{"driver":"json-file","path":"/home/u/log","max_size":1048576,"tag":"x"}`},

@@ -93,6 +93,7 @@ var generateCases = map[string]func(*Request, *ImageConfig, *Host, *Facts){
 		r.Security.SecurityOpt = []string{"apparmor=mine", "no-new-privileges", "seccomp=seccomp.json", "proc-opts=hidepid=2"}
 		r.Life.Annotation = []string{"a=b"}
 		f.Annotations = map[string]string{"c": "d"}
+		f.OCIVersion = "1.0.2"
 		f.Rlimits = map[string]uint64{"RLIMIT_NOFILE": 100}
 		f.Seccomp, _ = LoadSeccomp([]byte(`{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["chmod"],"action":"SCMP_ACT_ERRNO","excludes":{"caps":["CAP_BPF"]}}]}`), nil)
 	},
