@@ -45,8 +45,9 @@ type Defaults struct {
 	LogDriver string
 	// LogSizeMax is in bytes; 0 or less is no limit.
 	LogSizeMax int64
-	// LogPath is a directory for logs, or "".
+	// LogPath is a directory for logs, or ""; LogTag goes with every line of drivers that have tags.
 	LogPath string
+	LogTag  string
 	// DNS, DNSOptions and DNSSearch go into resolv.conf.
 	DNS        []string
 	DNSOptions []string

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"path/filepath"
 	"strings"
 
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -18,6 +19,10 @@ func (d *decider) log() error {
 	l := &d.cfg.Log
 	if err := d.logDriver(); err != nil {
 		return err
+	}
+	l.Tag = d.def.LogTag
+	if d.def.LogPath != "" {
+		l.Path = filepath.Join(d.def.LogPath, d.cfg.ID, "ctr.log")
 	}
 	if d.def.LogSizeMax > 0 {
 		l.MaxSize = d.def.LogSizeMax
