@@ -65,6 +65,7 @@ func (c *client) enqueue(packet []byte) {
 		c.behind += len(packet) - 1
 		return
 	}
+	c.m.queued = true
 	c.queue = append(c.queue, append([]byte(nil), packet...))
 	c.behind += len(packet) + packetCost
 }
