@@ -5,8 +5,12 @@ import (
 	"os"
 
 	"github.com/manager-project/manager/cmd/manager/cli"
+	"github.com/manager-project/manager/libpod/image"
 )
 
 func main() {
+	if image.ReexecInit() {
+		return // this process only extracts a layer
+	}
 	os.Exit(cli.Main(os.Args, os.Stdin, os.Stdout, os.Stderr))
 }

@@ -7,12 +7,13 @@ import (
 	"github.com/manager-project/manager/cmd/manager/cli/flags"
 	"github.com/manager-project/manager/cmd/manager/cli/render"
 	"github.com/manager-project/manager/libpod"
+	"github.com/manager-project/manager/libpod/image"
 	"github.com/manager-project/manager/pkg/spec"
 )
 
 // creator is what create needs of the core.
 type creator interface {
-	Create(ctx context.Context, req *spec.Request, progress func(libpod.PullEvent)) (libpod.CreateReport, error)
+	Create(ctx context.Context, req *spec.Request, progress image.ProgressFunc) (libpod.CreateReport, error)
 }
 
 // Create is `manager create`.
@@ -46,11 +47,11 @@ manager start web`,
 }
 
 func create(ctx context.Context, app *command.App, core creator, req *spec.Request) error {
-	var progress func(libpod.PullEvent)
+	var progress image.ProgressFunc
 	if !req.Life.Quiet {
 		p := render.NewProgress(app.Err)
 		defer p.Close()
-		progress = pullProgress(p)
+		progress = p.Handle
 	}
 	report, err := core.Create(ctx, req, progress)
 	if err != nil {

@@ -58,7 +58,7 @@ func run(ctx context.Context, app *command.App, core runner, req *spec.Request) 
 	if !req.Life.Quiet {
 		progress := render.NewProgress(app.Err)
 		defer progress.Close()
-		o.Progress = pullProgress(progress)
+		o.Progress = progress.Handle
 	}
 	if !req.Life.Detach {
 		session, err := terminal.Open(attachment(app, req))
@@ -119,11 +119,5 @@ func detachKeys(option *string) string {
 func printWarnings(app *command.App, warnings []libpod.Warning) {
 	for _, w := range warnings {
 		app.Warn("%s", string(w))
-	}
-}
-
-func pullProgress(p *render.Progress) func(libpod.PullEvent) {
-	return func(e libpod.PullEvent) {
-		p.Handle(render.Event{Image: e.Image, Artifact: e.Artifact, Stage: e.Stage, Offset: e.Offset, Total: e.Total, Message: e.Message})
 	}
 }

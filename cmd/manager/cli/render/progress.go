@@ -6,27 +6,19 @@ import (
 	"os"
 	"sync"
 
+	"github.com/manager-project/manager/libpod/image"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 )
 
-// Event is one step of a pull or push.
-type Event struct {
-	// Image is the reference; Artifact the blob's digest, or "".
-	Image, Artifact string
-	// Stage is "trying", "copying", "done", "skipped", "stored" or "retry".
-	Stage string
-	// Offset and Total are bytes; Total is 0 or negative when unknown.
-	Offset, Total int64
-	// Message is a line for the stages "trying" and "retry".
-	Message string
-}
-
 // Progress shows events: as bars on a terminal, as plain lines elsewhere. Bars are set up
 // when the first blob is copied, so that a command that pulls nothing pays nothing.
 // It is safe for concurrent use.
 type Progress struct {
+	// Trying is the line at the start of an image, with %s for its name.
+	Trying string
+
 	out    io.Writer
 	isTerm bool
 
@@ -39,80 +31,81 @@ type Progress struct {
 // NewProgress returns a Progress that writes to out.
 func NewProgress(out io.Writer) *Progress {
 	f, ok := out.(*os.File)
-	return &Progress{out: out, isTerm: ok && term.IsTerminal(int(f.Fd()))}
+	return &Progress{Trying: "Trying to pull %s...", out: out, isTerm: ok && term.IsTerminal(int(f.Fd()))}
 }
 
-// Handle shows one event.
-func (p *Progress) Handle(e Event) {
+// Handle shows one event. It is an image.ProgressFunc.
+func (p *Progress) Handle(e image.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch e.Stage {
-	case "trying":
-		message := e.Message
-		if message == "" {
-			message = fmt.Sprintf("Trying to pull %s...", e.Image)
-		}
-		p.line(message)
-	case "retry":
-		p.line(e.Message)
-	case "stored":
+	switch e.Kind {
+	case image.EventTrying:
 		p.finish()
-		p.line("Writing manifest to image destination")
-	case "copying", "done", "skipped":
+		p.line(fmt.Sprintf(p.Trying, e.Name))
+	case image.EventRetry:
+		p.line(fmt.Sprintf("Trying again in %s (%d): %v", e.Delay, e.Attempt, e.Err))
+	case image.EventWarning:
+		p.line("Warning: " + e.Warning.Subject + ": " + e.Warning.Text)
+	case image.EventBlob, image.EventBytes, image.EventBlobDone, image.EventBlobExists:
 		p.blob(e)
 	}
 }
 
-func (p *Progress) blob(e Event) {
+// blobTitle is what is copied, in Podman's words.
+func blobTitle(e image.Event) string {
+	if e.Config {
+		return "Copying config "
+	}
+	return "Copying blob "
+}
+
+func (p *Progress) blob(e image.Event) {
 	if p.isTerm {
 		p.bar(e)
+		return
+	}
+	id := e.Digest.String()
+	if p.shown[id] {
 		return
 	}
 	if p.shown == nil {
 		p.shown = map[string]bool{}
 	}
-	if p.shown[e.Artifact] {
-		return
+	p.shown[id] = true
+	suffix := ""
+	if e.Kind == image.EventBlobExists {
+		suffix = " skipped: already exists"
 	}
-	p.shown[e.Artifact] = true
-	if e.Stage == "skipped" {
-		p.line(fmt.Sprintf("Copying blob %s skipped: already exists", e.Artifact))
-	} else {
-		p.line("Copying blob " + e.Artifact)
-	}
+	p.line(blobTitle(e) + id + suffix)
 }
 
-func (p *Progress) bar(e Event) {
+func (p *Progress) bar(e image.Event) {
 	if p.pool == nil {
 		p.pool = mpb.New(mpb.WithOutput(p.out), mpb.WithWidth(40))
 		p.bars = map[string]*mpb.Bar{}
 	}
-	bar := p.bars[e.Artifact]
+	id := e.Digest.String()
+	bar := p.bars[id]
 	if bar == nil {
-		bar = p.pool.AddBar(max(e.Total, 0),
-			mpb.PrependDecorators(decor.Name("Copying blob "+shortDigest(e.Artifact)+" ")),
-			mpb.AppendDecorators(decor.OnComplete(decor.CountersKibiByte("%.1f / %.1f"), endWord(e.Stage))))
-		p.bars[e.Artifact] = bar
-	}
-	if e.Total > 0 {
-		bar.SetTotal(e.Total, false)
+		end := "done"
+		if e.Kind == image.EventBlobExists {
+			end = "skipped: already exists"
+		}
+		bar = p.pool.AddBar(max(e.Size, 0),
+			mpb.PrependDecorators(decor.Name(blobTitle(e)+shortDigest(id)+" ")),
+			mpb.AppendDecorators(decor.OnComplete(decor.CountersKibiByte("%.1f / %.1f"), end)))
+		p.bars[id] = bar
 	}
 	bar.SetCurrent(e.Offset)
-	if e.Stage != "copying" {
+	if e.Kind == image.EventBlobDone || e.Kind == image.EventBlobExists {
 		bar.SetTotal(-1, true)
 	}
 }
 
-func endWord(stage string) string {
-	if stage == "skipped" {
-		return "skipped: already exists"
-	}
-	return "done"
-}
-
 func shortDigest(s string) string {
-	if i := len("sha256:"); len(s) > i+12 && s[:i] == "sha256:" {
-		return s[i : i+12]
+	const algorithm = "sha256:"
+	if len(s) > len(algorithm)+12 && s[:len(algorithm)] == algorithm {
+		return s[len(algorithm) : len(algorithm)+12]
 	}
 	return s
 }
