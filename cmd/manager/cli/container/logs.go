@@ -13,7 +13,6 @@ import (
 	"github.com/manager-project/manager/libpod"
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/logs"
-	"github.com/manager-project/manager/pkg/errdefs"
 )
 
 // logReader is what logs needs of the core.
@@ -142,28 +141,10 @@ func printLine(app *command.App, line logs.Line, label string, timestamps bool) 
 	return err
 }
 
-// parseTime reads a point in time: "" is none, a duration counts back from now.
+// parseTime is logs.ParseTime, the zero time for an option that was not given.
 func parseTime(option, s string, now time.Time) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
-	if d, err := time.ParseDuration(s); err == nil {
-		return now.Add(-d), nil
-	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02"} {
-		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
-			return t, nil
-		}
-	}
-	var whole, fraction int64
-	if n, _ := fmt.Sscanf(s, "%d.%d", &whole, &fraction); n == 2 {
-		digits := len(s) - strings.IndexByte(s, '.') - 1
-		for ; digits < 9; digits++ {
-			fraction *= 10
-		}
-		return time.Unix(whole, fraction), nil
-	} else if n == 1 {
-		return time.Unix(whole, 0), nil
-	}
-	return time.Time{}, errdefs.Invalid(option, s, "not a time; write 2006-01-02T15:04:05, a Unix time, or a duration such as 10m")
+	return logs.ParseTime(option, s, now)
 }
