@@ -99,6 +99,7 @@ func (s *server) prepare(req launch.Request, start starter) error {
 	defer closeRequest(&req)
 	var err error
 	if s.lock, err = lockRunDir(s.cfg.RunDir); err != nil {
+		s.cleaned = true // if another monitor has the container, it is not ours to clean up
 		return err
 	}
 	theirs, err := s.makeStdio(&req)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/monitor"
 )
 
@@ -369,6 +370,64 @@ func TestRotation(t *testing.T) {
 		if err != nil || st.Size() > 200<<10 {
 			t.Errorf("size %v, %v", st, err)
 		}
+	}
+}
+
+func TestLogThatCannotBeOpened(t *testing.T) {
+	for _, c := range []monitor.LogConfig{
+		{Driver: monitor.LogK8sFile, Path: "/no/such/directory/ctr.log"},
+		{Driver: "sundial", Path: "/dev/null"},
+	} {
+		f := newFixture(t, "true")
+		f.opts.Config.Log = c
+		s := f.spawn()
+		_, err := s.Start(f.ctx())
+		var fail *launch.Failure
+		if !errors.As(err, &fail) || fail.Stage != "log" || fail.ExitCode() != 125 {
+			t.Errorf("%+v: %v", c, err)
+		}
+		s.Release()
+		f.eventuallyDead()
+	}
+}
+
+// TestFullDisk has a log that takes nothing; the container and its clients must not notice.
+func TestFullDisk(t *testing.T) {
+	f := newFixture(t, "seq", "100000")
+	f.opts.Config.Log.Path = "/dev/full"
+	s := f.ready()
+	var out output
+	a, err := s.Attach(f.ctx(), monitor.AttachOptions{Stdout: &out, Lossless: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Start(f.ctx()); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := a.Wait(f.ctx()); err != nil || res.Exit.Code != 0 || len(out.String()) != 588895 {
+		t.Errorf("%+v, %v, %d bytes", res.Exit, err, len(out.String()))
+	}
+}
+
+func TestSecondMonitorIsRefused(t *testing.T) {
+	f := shell(t, "read x; echo first")
+	f.opts.Config.Stdin = true
+	f.start().Release()
+	mark := filepath.Join(t.TempDir(), "mark")
+	g := shell(t, "true")
+	g.opts.Config.RunDir = f.dir
+	g.opts.Config.CleanupCommand = []string{"/bin/sh", "-c", "echo > " + mark}
+	s := g.spawn()
+	if _, err := s.Ready(f.ctx()); err == nil || !strings.Contains(err.Error(), "another monitor") {
+		t.Errorf("second monitor: %v", err)
+	}
+	s.Release()
+	var out output
+	if _, err := monitor.Attach(f.ctx(), f.dir, monitor.AttachOptions{Stdin: strings.NewReader("x\n"), Stdout: &out}); err != nil || out.String() != "first\n" {
+		t.Errorf("the first: %q, %v", out.String(), err)
+	}
+	if _, err := os.Stat(mark); err == nil {
+		t.Error("the refused monitor cleaned up")
 	}
 }
 
