@@ -3,7 +3,10 @@ package cli
 import (
 	"github.com/manager-project/manager/cmd/manager/cli/command"
 	"github.com/manager-project/manager/cmd/manager/cli/container"
+	"github.com/manager-project/manager/cmd/manager/cli/image"
+	"github.com/manager-project/manager/cmd/manager/cli/inspect"
 	"github.com/manager-project/manager/cmd/manager/cli/system"
+	"github.com/manager-project/manager/cmd/manager/cli/volume"
 )
 
 // commands is the tree below the root.
@@ -13,8 +16,12 @@ func commands(t *tree) []*command.Command {
 		container.Kill(), container.Pause(), container.Ps(), container.Rename(), container.Restart(),
 		container.Rm(), container.Run(), container.Start(), container.Stop(), container.Top(),
 		container.Unpause(), container.Wait(),
-		container.Noun(),
-		system.Version(),
+		container.Noun(inspect.Container()), inspect.Any(),
+		image.History(), image.Images(), image.Import(), image.Load(), image.Login(), image.Logout(),
+		image.Pull(), image.Push(), image.Rmi(), image.Save(), image.Tag(), image.Untag(),
+		image.Noun(inspect.Image()),
+		volume.Noun(inspect.Volume()),
+		system.Info(), system.Version(), system.Noun(),
 		t.completionCommand(),
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/manager-project/manager/libpod"
+	"github.com/manager-project/manager/libpod/image"
 )
 
 // App is what every command shares: the terminal's three streams, the global options, and
@@ -77,3 +78,15 @@ func (a *App) Confirm(warning string) (bool, error) {
 	answer := strings.ToLower(strings.TrimSpace(line))
 	return answer == "y" || answer == "yes", nil
 }
+
+// Images opens the image service.
+func (a *App) Images(ctx context.Context) (*image.Service, error) {
+	rt, err := a.Runtime(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return rt.Images(ctx)
+}
+
+// Note prints one line about what goes on, for people.
+func (a *App) Note(text string) { fmt.Fprintln(a.Err, text) }

@@ -4,13 +4,13 @@ package container
 import "github.com/manager-project/manager/cmd/manager/cli/command"
 
 // Noun is `manager container` with all its verbs.
-func Noun() *command.Command {
+func Noun(inspect *command.Command) *command.Command {
 	list := Ps().Renamed("list [options]", "ls")
 	return &command.Command{
 		Use:   "container [command]",
 		Short: "Manage containers",
 		Commands: []*command.Command{
-			Attach(), Cleanup(), Create(), Exec(), Exists(), Kill(), list, Logs(), Pause(),
+			Attach(), Cleanup(), Create(), Exec(), Exists(), inspect, Kill(), list, Logs(), Pause(),
 			Prune(), Ps(), Rename(), Restart(), Rm(), Run(), Start(), Stop(), Top(), Unpause(), Wait(),
 		},
 	}

@@ -45,7 +45,7 @@ manager restart --running`,
 			if err != nil {
 				return err
 			}
-			return restart(ctx, app, rt, s, libpod.StopOptions{Timeout: seconds(timeout)})
+			return restart(ctx, app, rt, s, libpod.StopOptions{Timeout: command.Seconds(timeout)})
 		},
 	}
 }

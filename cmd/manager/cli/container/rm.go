@@ -48,7 +48,7 @@ manager rm --all --force`,
 			if timeout != nil && !o.Force {
 				return &errdefs.Error{Op: "--time", Class: errdefs.ErrInvalid, Cause: errors.New("needs --force")}
 			}
-			o.Timeout = seconds(timeout)
+			o.Timeout = command.Seconds(timeout)
 			rt, err := app.Runtime(ctx)
 			if err != nil {
 				return err

@@ -20,20 +20,6 @@ func timeFlag(to **int) flags.Flag {
 	return flags.Flag{Name: "time", Aliases: []string{"timeout"}, Short: "t", To: to, Default: "10", Usage: "Seconds to wait before killing; -1 waits for ever"}
 }
 
-// seconds turns the option into the core's: nil is the container's own timeout.
-func seconds(option *int) *uint {
-	if option == nil {
-		return nil
-	}
-	n := uint(0)
-	if *option < 0 {
-		n = 1<<31 - 1 // about 68 years, in the place of "for ever"
-	} else {
-		n = uint(*option)
-	}
-	return &n
-}
-
 // Stop is `manager stop`.
 func Stop() *command.Command {
 	var s libpod.Selection
@@ -62,7 +48,7 @@ manager stop --all -t 2`,
 			if err != nil {
 				return err
 			}
-			return stop(ctx, app, rt, s, seconds(timeout))
+			return stop(ctx, app, rt, s, command.Seconds(timeout))
 		},
 	}
 }

@@ -181,3 +181,15 @@ func SizeOf(f *os.File) (monitor.Size, bool) {
 	}
 	return monitor.Size{Rows: w.Row, Columns: w.Col}, true
 }
+
+// WriterIsTerminal reports whether w is a terminal.
+func WriterIsTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && IsTerminal(f)
+}
+
+// ReadPassword reads a line without showing it.
+func ReadPassword(f *os.File) (string, error) {
+	b, err := term.ReadPassword(int(f.Fd()))
+	return string(b), err
+}
