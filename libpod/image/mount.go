@@ -11,6 +11,9 @@ import (
 
 // Mount mounts an image's file system read-only and returns its absolute path. Each call
 // must be met by one Unmount. mountLabel is an SELinux label; "" means none.
+//
+// The vfs driver mounts nothing: there the path is the layer's own directory, and a caller
+// that hands it to a container must bind it read-only.
 func (s *Service) Mount(ctx context.Context, name, mountLabel string) (string, error) {
 	img, err := s.Resolve(ctx, name)
 	if err != nil {
