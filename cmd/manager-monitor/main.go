@@ -1,7 +1,7 @@
 // The small program that stays with a container or runs inside it. One file, several roles,
 // so that all of them share their text pages:
 //
-//	manager-monitor init N      carry out a plan, then become the user's program (container and exec)
+//	manager-monitor init N M    carry out a plan, then become the user's program (container and exec)
 //	manager-monitor monitor     be a container's parent: streams, log, attach, exit record
 //	manager-init [--] PROGRAM   process 1 of a container with --init
 //
