@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	embeddedfiles "github.com/manager-project/manager/internal/embedded"
 	"github.com/manager-project/manager/libpod/image"
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/libpod/oci/embedded"
@@ -86,7 +87,7 @@ func (r *Runtime) Images(ctx context.Context) (*image.Service, error) {
 	r.imageOnce.Do(func() {
 		r.images, r.imageErr = image.Open(image.OpenOptions{
 			GraphRoot: r.options.Root, RunRoot: r.options.RunRoot, ImageStore: r.options.ImageStore,
-			Driver: r.options.StorageDriver, DriverOptions: r.options.StorageOpts,
+			Driver: r.options.StorageDriver, DriverOptions: r.options.StorageOpts, Builtin: embeddedfiles.HelloImage,
 		})
 	})
 	return r.images, r.imageErr
