@@ -52,7 +52,6 @@ func newTree(app *command.App) *tree {
 	t.root.SetHelpFunc(t.help)
 	t.root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
 	t.root.SetFlagErrorFunc(t.flagError)
-	t.root.ValidArgsFunction = nil
 	return t
 }
 
@@ -92,6 +91,11 @@ func (t *tree) bind(cc *cobra.Command) *node {
 		flags.Bind(cc.Flags(), n.table)
 		t.registerCompletions(cc, n.table)
 	}
+	short := "h"
+	if cc.Flags().ShorthandLookup(short) != nil { // run -h is the host name
+		short = ""
+	}
+	cc.Flags().BoolP("help", short, false, "Show help")
 	return n
 }
 
