@@ -45,6 +45,8 @@ install: build ## install below DESTDIR/PREFIX: bin, libexec/manager, manual pag
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/manager $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 755 bin/manager $(DESTDIR)$(PREFIX)/bin/manager
 	install -m 755 bin/manager-runtime bin/manager-monitor $(DESTDIR)$(PREFIX)/libexec/manager/
+	install -m 755 internal/embedded/assets/manager-monitor \
+		$(DESTDIR)$(PREFIX)/libexec/manager/manager-monitor-$$(cat internal/embedded/assets/manager-monitor.id)
 	for page in docs/man/*.1; do \
 		[ ! -e "$$page" ] || install -m 644 "$$page" $(DESTDIR)$(PREFIX)/share/man/man1/; done
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \

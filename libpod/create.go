@@ -82,7 +82,11 @@ func (r *Runtime) decide(ctx context.Context, req *spec.Request, img *spec.Image
 	if err != nil {
 		return nil, nil, err
 	}
-	return spec.Decide(req, img, r.conf.Defaults(), host)
+	defaults, err := r.conf.Defaults()
+	if err != nil {
+		return nil, nil, err
+	}
+	return spec.Decide(req, img, defaults, host)
 }
 
 // store writes the row of a new container, whose lock is held from before it can be seen,

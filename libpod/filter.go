@@ -91,7 +91,7 @@ func (r *Runtime) parseFilter(ctx context.Context, key, value string) (func(*Lis
 	case "before", "since":
 		return r.ageFilter(ctx, key, value)
 	case "until":
-		at, err := logs.ParseTime(value, time.Now())
+		at, err := logs.ParseTime("--filter until", value, time.Now())
 		if err != nil {
 			return nil, err
 		}

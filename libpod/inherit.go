@@ -28,8 +28,13 @@ func inherit(numbers []uint) ([]*os.File, error) {
 			closeFiles(files)
 			return nil, errdefs.Unsupported("--preserve-fd", "descriptors with gaps (%d is not passed) are not available in this version", i+3)
 		}
-		fd, err := unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 3)
-		if err != nil {
+		// What the caller left open for us survives exec; whatever we opened ourselves does not.
+		flags, err := unix.FcntlInt(uintptr(n), unix.F_GETFD, 0)
+		fd := -1
+		if err == nil && flags&unix.FD_CLOEXEC == 0 {
+			fd, err = unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 3)
+		}
+		if err != nil || fd < 0 {
 			closeFiles(files)
 			return nil, errdefs.Invalid("--preserve-fds", fmt.Sprint(n), "descriptor %d is not open", n).WithHint("open it before, for example with %d<FILE", n)
 		}

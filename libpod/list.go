@@ -118,7 +118,7 @@ func (r *Runtime) external(ctx context.Context) ([]ListEntry, error) {
 	var entries []ListEntry
 	for _, o := range others {
 		entries = append(entries, ListEntry{
-			ID: o.ID, Names: slices.Clone(o.Names), Image: o.Image, ImageID: o.ImageID, Created: o.Created,
+			ID: o.ID, Names: slices.Clone(o.Names), ImageID: o.ImageID, Created: o.Created,
 			Status: define.Status("storage"), External: true,
 		})
 	}

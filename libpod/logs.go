@@ -24,7 +24,7 @@ func (r *Runtime) Logs(ctx context.Context, id string, o LogsOptions, each func(
 	if c.cfg.Log.Driver == monitor.LogNone {
 		return c.fail("read the log of", errdefs.ErrUnsupported, errdefs.New(errdefs.ErrUnsupported, "", "", "its log driver is none"), "run it with --log-driver k8s-file")
 	}
-	lo := logs.Options{Path: c.logPath(), Driver: c.cfg.Log.Driver, Since: o.Since, Until: o.Until, Tail: o.Tail, Follow: o.Follow}
+	lo := logs.Options{Path: c.logPath(), Driver: c.cfg.Log.Driver, Since: o.Since, Until: o.Until, Tail: int(o.Tail), Follow: o.Follow}
 	if o.Follow {
 		done, stop := c.whenEnded(ctx)
 		defer stop()

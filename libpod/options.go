@@ -217,6 +217,9 @@ type Record struct {
 	State  state.Container
 }
 
+// PullEvent is a step of a transfer.
+type PullEvent = image.Event
+
 // VolumeCreateOptions of VolumeCreate.
 type VolumeCreateOptions struct {
 	Name    string // "" makes one up

@@ -25,7 +25,7 @@ type paths struct {
 	graphRoot, runRoot, static, tmp, volumes, programs string
 }
 
-func newPaths(o *Options, c *conf.Config) (paths, error) {
+func newPaths(o *Options, c *conf.File) (paths, error) {
 	var p paths
 	store, err := types.DefaultStoreOptions()
 	if err != nil {
@@ -48,9 +48,16 @@ func newPaths(o *Options, c *conf.Config) (paths, error) {
 	}
 	p.static = filepath.Join(p.graphRoot, "manager")
 	p.tmp = first(o.TmpDir, filepath.Join(p.runRoot, "manager"))
-	p.volumes = first(o.VolumePath, c.Engine.VolumePath, filepath.Join(p.graphRoot, "volumes"))
+	p.volumes = first(o.VolumePath, stringOf(c.Engine.VolumePath), filepath.Join(p.graphRoot, "volumes"))
 	p.programs = filepath.Join(p.tmp, "programs")
 	return p, nil
+}
+
+func stringOf(p *string) string {
+	if p == nil {
+		return ""
+	}
+	return *p
 }
 
 func first(values ...string) string {

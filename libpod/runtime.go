@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	embeddedfiles "github.com/manager-project/manager/internal/embedded"
 	"github.com/manager-project/manager/libpod/image"
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/libpod/oci/embedded"
@@ -20,7 +21,7 @@ import (
 type Runtime struct {
 	options Options
 	paths   paths
-	conf    *conf.Config
+	conf    *conf.File
 	state   *state.Store
 
 	imageOnce sync.Once
@@ -34,11 +35,11 @@ type Runtime struct {
 
 // Open reads the configuration and opens the state. Nothing is started.
 func Open(ctx context.Context, o Options) (*Runtime, error) {
-	c, err := conf.Load(conf.LoadOptions{Modules: o.Modules})
+	c, err := conf.Load(conf.Source{Modules: o.Modules})
 	if err != nil {
 		return nil, err
 	}
-	if err := checkOptions(&o, c); err != nil {
+	if err := checkOptions(&o); err != nil {
 		return nil, err
 	}
 	p, err := newPaths(&o, c)
@@ -59,7 +60,7 @@ func Open(ctx context.Context, o Options) (*Runtime, error) {
 }
 
 // checkOptions refuses what this version cannot honour.
-func checkOptions(o *Options, c *conf.Config) error {
+func checkOptions(o *Options) error {
 	switch o.CgroupManager {
 	case "", "cgroupfs":
 	case "systemd":
@@ -86,7 +87,7 @@ func (r *Runtime) Images(ctx context.Context) (*image.Service, error) {
 	r.imageOnce.Do(func() {
 		r.images, r.imageErr = image.Open(image.OpenOptions{
 			GraphRoot: r.options.Root, RunRoot: r.options.RunRoot, ImageStore: r.options.ImageStore,
-			Driver: r.options.StorageDriver, DriverOptions: r.options.StorageOpts,
+			Driver: r.options.StorageDriver, DriverOptions: r.options.StorageOpts, Builtin: embeddedfiles.HelloImage,
 		})
 	})
 	return r.images, r.imageErr

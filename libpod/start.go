@@ -13,6 +13,7 @@ import (
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
+	"github.com/manager-project/manager/pkg/lookup"
 	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/spec"
 	"github.com/manager-project/manager/pkg/undo"
@@ -22,6 +23,7 @@ import (
 type start struct {
 	*locked
 	facts   spec.Facts
+	user    lookup.User
 	spec    *specs.Spec
 	session *monitor.Session
 	live    monitor.Live

@@ -134,7 +134,7 @@ func (c *container) waitStop(ctx context.Context, pidfd *os.File, sig unix.Signa
 
 // Kill sends a signal, by name or number, to the container's init.
 func (r *Runtime) Kill(ctx context.Context, id string, signal string) error {
-	sig, err := spec.ParseSignal(signal)
+	sig, err := spec.ParseSignal("--signal", signal)
 	if err != nil {
 		return err
 	}

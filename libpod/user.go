@@ -2,6 +2,7 @@ package libpod
 
 import (
 	"context"
+	"fmt"
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -45,7 +46,7 @@ func (c *container) execRequest(o ExecOptions, pidfd *os.File) (oci.ExecRequest,
 	}
 	// The container's own root, through its init: what it sees now, not what was mounted at its start.
 	user := first(o.User, c.cfg.Process.User)
-	u, err := lookUp(rootOf(c.row.State.PID), user, c.cfg.Process.GroupAdd)
+	u, err := lookUp(fmt.Sprintf("/proc/%d/root", c.row.State.PID), user, c.cfg.Process.GroupAdd)
 	if err != nil {
 		return req, err
 	}
@@ -68,8 +69,5 @@ func (c *container) execRequest(o ExecOptions, pidfd *os.File) (oci.ExecRequest,
 }
 
 func (c *container) seccomp() (*specs.LinuxSeccomp, error) {
-	if c.cfg.Security.Privileged && c.cfg.Security.Seccomp != spec.SeccompFile {
-		return nil, nil
-	}
 	return spec.Seccomp(&c.cfg.Security)
 }

@@ -2,12 +2,10 @@ package libpod
 
 import (
 	"runtime"
-	"runtime/debug"
 	"time"
-)
 
-// version is the release, set by the linker in release builds.
-var version = "0.1.0-dev"
+	"github.com/manager-project/manager/internal/version"
+)
 
 // VersionInfo says which program this is. It is part of info and of version.
 type VersionInfo struct {
@@ -25,23 +23,13 @@ type VersionInfo struct {
 
 // Version returns what the build recorded about itself. It reads no file.
 func Version() VersionInfo {
+	i := version.Get()
 	v := VersionInfo{
-		APIVersion: version, Version: version, GoVersion: runtime.Version(),
+		APIVersion: i.Version, Version: i.Version, GoVersion: i.GoVersion, GitCommit: i.GitCommit,
 		OsArch: runtime.GOOS + "/" + runtime.GOARCH, Os: runtime.GOOS,
 	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return v
-	}
-	for _, s := range info.Settings {
-		switch s.Key {
-		case "vcs.revision":
-			v.GitCommit = s.Value
-		case "vcs.time":
-			if t, err := time.Parse(time.RFC3339, s.Value); err == nil {
-				v.Built, v.BuiltTime = t.Unix(), t.UTC().Format(time.ANSIC)
-			}
-		}
+	if t, err := time.Parse(time.RFC3339, i.BuildTime); err == nil {
+		v.Built, v.BuiltTime = t.Unix(), t.UTC().Format(time.ANSIC)
 	}
 	return v
 }

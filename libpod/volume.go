@@ -3,9 +3,14 @@ package libpod
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
 
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/logs"
@@ -54,14 +59,23 @@ func (r *Runtime) VolumeCreate(ctx context.Context, o VolumeCreateOptions) (*Vol
 // the next creation of the same name.
 func (r *Runtime) addVolume(ctx context.Context, v *state.Volume) error {
 	v.Driver, v.Created, v.NeedsCopyUp, v.NeedsChown = "local", time.Now(), true, true
-	var err error
-	if v.Options, err = volume.ParseOptions(v.Options); err != nil {
+	o, err := volume.ParseOptions(v.Options)
+	if err != nil {
 		return err
 	}
+	if o.UID != nil {
+		v.UID = *o.UID
+	}
+	if o.GID != nil {
+		v.GID = *o.GID
+	}
+	// An owner that the user named is not changed by the first container.
+	v.NeedsChown = v.UID == 0 && v.GID == 0
+	v.NeedsCopyUp = !o.NoCopy
 	if _, err := r.state.Volume(ctx, v.Name); err == nil {
 		return &errdefs.Error{Op: "create", Kind: "volume", Name: v.Name, Class: errdefs.ErrExists, Hint: "choose another name, or use --ignore"}
 	}
-	if v.Path, err = volume.Create(r.paths.volumes, v.Name, v.UID, v.GID); err != nil {
+	if v.Path, err = volume.Create(r.paths.volumes, v.Name, volume.Owner{UID: v.UID, GID: v.GID}); err != nil {
 		return err
 	}
 	return r.state.AddVolume(ctx, *v)
@@ -224,7 +238,7 @@ func (r *Runtime) volumeFilters(texts []string) (func(v *Volume, used bool) bool
 		case "anonymous":
 			test = func(v *Volume, _ bool) bool { return v.Anonymous == (value == "true" || value == "1") }
 		case "until", "since", "after":
-			at, err := logs.ParseTime(value, time.Now())
+			at, err := logs.ParseTime("--filter "+key, value, time.Now())
 			if err != nil {
 				return nil, err
 			}
@@ -313,17 +327,75 @@ func (s *start) volumeSource(ctx context.Context, m *spec.Mount) (string, error)
 	if err != nil {
 		return "", err
 	}
-	if err := volume.Mount(v.Path, v.Options); err != nil {
+	o, err := volume.ParseOptions(v.Options)
+	if err != nil {
 		return "", err
 	}
-	if !v.NeedsCopyUp || m.NoCopy || m.Subpath != "" {
+	if err := s.mountVolume(ctx, v, o); err != nil {
+		return "", err
+	}
+	if !v.NeedsCopyUp || m.NoCopy || o.Mounted() || m.Subpath != "" {
 		return v.Path, nil
 	}
-	if err := volume.CopyUp(s.facts.RootfsPath, m.Destination, v.Path); err != nil {
+	root, err := os.OpenFile(s.facts.RootfsPath, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = root.Close() }()
+	copied, err := volume.CopyUp(root, m.Destination, v.Path)
+	if err != nil {
 		return "", err
 	}
 	v.NeedsCopyUp = false
+	if copied {
+		v.NeedsChown = false // it has the owner that the image gave it
+	}
 	return v.Path, s.rt.state.SetVolume(ctx, *v)
+}
+
+// mountVolume mounts a volume that has a file system of its own, once.
+func (s *start) mountVolume(ctx context.Context, v *state.Volume, o volume.Options) error {
+	if !o.Mounted() {
+		return nil
+	}
+	mounted, err := mountinfo.Mounted(v.Path)
+	if err != nil || mounted {
+		return err
+	}
+	return volume.Mount(v.Path, o)
+}
+
+// chownVolumes gives volumes to the container's user: all with the option U, and new empty
+// ones that nobody has used yet.
+func (s *start) chownVolumes() error {
+	ctx := context.Background()
+	for i := range s.cfg.Mounts {
+		m := &s.cfg.Mounts[i]
+		source := first(s.facts.MountSources[m.Destination], m.Source)
+		if m.Chown && (m.Kind == spec.MountBind || m.Kind == spec.MountVolume) {
+			if err := volume.ChownTree(source, int(s.user.UID), int(s.user.GID)); err != nil {
+				return fmt.Errorf("give %s to the container's user: %w", source, err)
+			}
+		}
+		if m.Kind != spec.MountVolume {
+			continue
+		}
+		v, err := s.rt.state.Volume(ctx, m.Source)
+		if err != nil {
+			return err
+		}
+		if !v.NeedsChown {
+			continue
+		}
+		if err := volume.Chown(v.Path, int(s.user.UID), int(s.user.GID)); err != nil {
+			return err
+		}
+		v.NeedsChown, v.UID, v.GID = false, int(s.user.UID), int(s.user.GID)
+		if err := s.rt.state.SetVolume(ctx, *v); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // releaseVolume unmounts a volume that has a file system of its own once no other running
@@ -333,7 +405,10 @@ func (c *locked) releaseVolume(ctx context.Context, m *spec.Mount) error {
 	if errors.Is(err, errdefs.ErrNotFound) {
 		return nil
 	}
-	if err != nil || !volume.NeedsMount(v.Options) {
+	if err != nil {
+		return err
+	}
+	if o, err := volume.ParseOptions(v.Options); err != nil || !o.Mounted() {
 		return err
 	}
 	users, err := c.rt.state.VolumeUsers(ctx, v.Name)

@@ -78,7 +78,7 @@ func greet() error {
 	fmt.Printf("Hello from a container.\n\n"+
 		"This is %s, process %d, user %d. The image came with manager; nothing was downloaded.\n\n"+
 		"Next steps:\n"+
-		"  manager run -d --name web -p 8080:8080 hello serve\n"+
+		"  manager run -d --name web --network host hello serve\n"+
 		"  manager logs web\n"+
 		"  manager exec web ls /\n"+
 		"  manager stop web\n", host, os.Getpid(), os.Getuid())

@@ -1,11 +1,17 @@
 // The small program that stays with a container or runs inside it. One file, several roles,
 // so that all of them share their text pages:
 //
-//	manager-monitor init N      carry out a plan, then become the user's program (container and exec)
+//	manager-monitor init N M    carry out a plan, then become the user's program (container and exec)
 //	manager-monitor monitor     be a container's parent: streams, log, attach, exit record
 //	manager-init [--] PROGRAM   process 1 of a container with --init
 //
 // Its imports are few and small on purpose: every package's init runs in every role.
+//
+// The Go runtime would read the cgroup's processor limits at start and hold them open; no
+// role computes anything.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
 package main
 
 import (

@@ -20,6 +20,14 @@ var assets embed.FS
 // Errors: ErrUnsupported in a program that was built without it.
 func Monitor() ([]byte, error) { return read("manager-monitor") }
 
+// MonitorID names the content of Monitor: the file that holds it is called
+// "manager-monitor-" and the id, so that programs of two builds do not take each other's.
+// Errors: ErrUnsupported in a program that was built without it.
+func MonitorID() (string, error) {
+	id, err := read("manager-monitor.id")
+	return string(id), err
+}
+
 // Runtime is the program manager-runtime: a static ELF file.
 // Errors: ErrUnsupported in a program that was built without it.
 func Runtime() ([]byte, error) { return read("manager-runtime") }

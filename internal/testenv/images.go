@@ -117,10 +117,13 @@ func failOrSkip(t testing.TB, err error) {
 // "import". It belongs to the cache.
 func RootfsTar(t testing.TB) string {
 	t.Helper()
-	path, err := busyboxLayer()
+	path, err := BuildRootfsTar()
 	failOrSkip(t, err)
 	return path
 }
+
+// BuildRootfsTar is RootfsTar for callers without a test.
+func BuildRootfsTar() (string, error) { return busyboxLayer() }
 
 // debianArchive makes the archive of one recipe: the shared base and, with packages, the
 // difference as a second layer.

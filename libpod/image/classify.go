@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -188,11 +189,28 @@ func (e lineError) Error() string {
 		}
 		return r
 	}, e.error.Error())
-	text = strings.Join(strings.Fields(text), " ")
+	text = unpackText(strings.Join(strings.Fields(text), " "))
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
 	return text
+}
+
+// unpackFailure is how the storage library words a layer that cannot be extracted: the
+// layer's three digests, how its child process ended, and what that wrote.
+var unpackFailure = regexp.MustCompile(`adding layer with blob .*: unpacking failed \(error: (.*?); output: (.*?)\)( exhausting input failed.*)?$`)
+
+// unpackText leaves of such a message what says something to the user.
+func unpackText(text string) string {
+	m := unpackFailure.FindStringSubmatchIndex(text)
+	if m == nil {
+		return text
+	}
+	why := text[m[4]:m[5]]
+	if why == "" {
+		why = text[m[2]:m[3]]
+	}
+	return text[:m[0]] + "extract layer: " + why
 }
 
 // Unwrap keeps errors.Is and errors.As working.

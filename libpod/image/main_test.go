@@ -14,6 +14,9 @@ func TestMain(m *testing.M) {
 	if image.ReexecInit() {
 		return
 	}
+	if os.Getenv(loadStore) != "" {
+		os.Exit(loadChild())
+	}
 	os.Exit(m.Run())
 }
 

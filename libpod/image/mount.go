@@ -11,6 +11,9 @@ import (
 
 // Mount mounts an image's file system read-only and returns its absolute path. Each call
 // must be met by one Unmount. mountLabel is an SELinux label; "" means none.
+//
+// The vfs driver mounts nothing: there the path is the layer's own directory, and a caller
+// that hands it to a container must bind it read-only.
 func (s *Service) Mount(ctx context.Context, name, mountLabel string) (string, error) {
 	img, err := s.Resolve(ctx, name)
 	if err != nil {
@@ -34,6 +37,9 @@ func (s *Service) Unmount(ctx context.Context, name string, force Force) (still 
 	store, err := s.Store()
 	if err != nil {
 		return false, err
+	}
+	if layer, err := store.Layer(img.TopLayer); img.TopLayer == "" || err == nil && layer.MountCount == 0 && len(img.record.MappedTopLayers) == 0 {
+		return false, errdefs.New(errdefs.ErrState, "image", name, "it is not mounted")
 	}
 	still, err = store.UnmountImage(img.ID, bool(force))
 	if errors.Is(err, storage.ErrLayerNotMounted) {

@@ -242,7 +242,12 @@ func (s *Service) pullAllTags(ctx context.Context, sys *types.SystemContext, nam
 	}
 	var tags []string
 	err = opts.retry(ctx, repo.String(), opts.Progress, func() error {
-		tags, err = docker.GetRepositoryTags(ctx, sys, src)
+		bounded, stop := withHeapBound(ctx, maxHeapGrowth)
+		defer stop()
+		tags, err = docker.GetRepositoryTags(bounded, sys, src)
+		if err != nil && ctx.Err() == nil && bounded.Err() != nil {
+			err = errdefs.New(errdefs.ErrCorrupt, "", "", "list tags: %w", context.Cause(bounded))
+		}
 		return err
 	})
 	if err != nil {

@@ -168,3 +168,67 @@ func rootfsError(op, id string, err error) error {
 	e.Cause = fmt.Errorf("%w", oneLine(err))
 	return e
 }
+
+// ReleaseRootfs takes back every MountRootfs, also those of programs that were killed, and
+// detaches what is busy. Not being mounted, or not being there, is no error.
+func (s *Service) ReleaseRootfs(id string) error {
+	store, err := s.Store()
+	if err != nil {
+		return err
+	}
+	ctr, err := s.ours(store, id)
+	if errors.Is(err, errdefs.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := store.Unmount(ctr.ID, true); err != nil && !errors.Is(err, storage.ErrLayerNotMounted) {
+		return rootfsError("unmount", id, err)
+	}
+	return nil
+}
+
+// RootfsSize returns the bytes of the container's own layer, and of all its layers.
+func (s *Service) RootfsSize(id string) (own, all int64, err error) {
+	store, err := s.Store()
+	if err != nil {
+		return 0, 0, err
+	}
+	ctr, err := s.ours(store, id)
+	if err != nil {
+		return 0, 0, err
+	}
+	own, err = store.DiffSize("", ctr.LayerID)
+	if err != nil {
+		return 0, 0, rootfsError("measure", id, err)
+	}
+	all = own
+	if ctr.ImageID != "" {
+		size, err := store.ImageSize(ctr.ImageID)
+		if err != nil {
+			return 0, 0, rootfsError("measure", id, err)
+		}
+		all += size
+	}
+	return own, all, nil
+}
+
+// RootfsDirs returns the directories of the storage driver for the container's layer, by the
+// names that inspect prints (LowerDir, UpperDir, …), and the driver's name.
+func (s *Service) RootfsDirs(id string) (driver string, dirs map[string]string, err error) {
+	store, err := s.Store()
+	if err != nil {
+		return "", nil, err
+	}
+	ctr, err := s.ours(store, id)
+	if err != nil {
+		return "", nil, err
+	}
+	d, err := store.GraphDriver()
+	if err != nil {
+		return "", nil, err
+	}
+	dirs, err = d.Metadata(ctr.LayerID)
+	return store.GraphDriverName(), dirs, err
+}

@@ -21,6 +21,8 @@ type Runtime interface {
 	Exec(ctx context.Context, r ExecRequest) (Process, error)
 	// ExecDetached does so below a monitor of its own and returns when the program runs.
 	ExecDetached(ctx context.Context, r ExecRequest, c monitor.Config) error
+	// InitProgram is the host's file for process 1 of containers with --init.
+	InitProgram() string
 	// Destroy removes the cgroup, killing what is left inside. Nothing there is no error.
 	Destroy(ctx context.Context, cgroup string) error
 }
@@ -51,6 +53,9 @@ type LaunchRequest struct {
 	Monitor monitor.Config
 	// ExtraFiles become descriptors 3, 4, … of the user's program.
 	ExtraFiles []*os.File
+	// Init is the path inside the container of the project's own init, which becomes process 1;
+	// "" for none.
+	Init string
 }
 
 // ExecRequest says what to run in a container.

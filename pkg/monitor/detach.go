@@ -1,6 +1,8 @@
 package monitor
 
 import (
+	"errors"
+	"io"
 	"strings"
 
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -95,4 +97,43 @@ func (m *matcher) rest() []byte {
 	held := m.keys[:m.seen]
 	m.seen = 0
 	return held
+}
+
+// ErrDetached is the end of a DetachReader at whose source the detach keys were typed.
+var ErrDetached = errors.New("detached by keys")
+
+// DetachReader passes its source on until the detach keys appear, which it takes out.
+type DetachReader struct {
+	source  io.Reader
+	keys    matcher
+	ready   []byte
+	err     error
+	scratch [4096]byte
+}
+
+// NewDetachReader reads from source; keys are those of ParseDetachKeys, none never detach.
+func NewDetachReader(source io.Reader, keys []byte) *DetachReader {
+	return &DetachReader{source: source, keys: matcher{keys: keys}}
+}
+
+// Read implements io.Reader. The error is ErrDetached once the keys were read.
+func (r *DetachReader) Read(p []byte) (int, error) {
+	for len(r.ready) == 0 && r.err == nil {
+		n, err := r.source.Read(r.scratch[:])
+		var detached bool
+		r.ready, detached = r.keys.filter(nil, r.scratch[:n])
+		switch {
+		case detached:
+			r.err = ErrDetached
+		case err != nil:
+			r.ready = append(r.ready, r.keys.rest()...)
+			r.err = err
+		}
+	}
+	if len(r.ready) == 0 {
+		return 0, r.err
+	}
+	n := copy(p, r.ready)
+	r.ready = r.ready[n:]
+	return n, nil
 }

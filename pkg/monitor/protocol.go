@@ -8,7 +8,14 @@
 // record. It never needs the command line, and the command line never needs it to list.
 //
 // Files in RunDir: monitor.lock (flock held), attach.sock (0600), live.json (Live, once the
-// init waits), exit.json (ExitRecord, written to a temporary file and renamed).
+// init waits), exit.json (ExitRecord, written to a temporary file and renamed), monitor.stderr
+// (what the monitor's Go runtime said when it crashed; else empty).
+//
+// The order is fixed. live.json is there before Ready answers. At the end: the log is complete,
+// exit.json is there, attach.sock is gone, the lock is free, and only then the clients are told.
+// The process stays a little longer, without the lock, until its clients have read the end and the
+// owner has left; then it calls CleanupCommand, unless the owner said that it cleaned up (Session.Done).
+// A start that is aborted before the release leaves neither live.json nor exit.json.
 package monitor
 
 import (

@@ -1,10 +1,6 @@
 package spec
 
-import (
-	"regexp"
-
-	"github.com/manager-project/manager/pkg/errdefs"
-)
+import "github.com/manager-project/manager/pkg/errdefs"
 
 // decider carries the inputs and the document being made through the themes.
 type decider struct {
@@ -40,12 +36,23 @@ func Decide(req *Request, img *ImageConfig, def *Defaults, host *Host) (*Config,
 
 func (d *decider) warnf(text string) { d.warn = append(d.warn, text) }
 
-var nameRE = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
-
 // maxName is the longest name of a container or volume: a file name with room for a suffix.
 const maxName = 253
 
-func validName(s string) bool { return len(s) <= maxName && nameRE.MatchString(s) }
+// validName: a letter or digit first, then also '_', '.' and '-'.
+func validName(s string) bool {
+	if s == "" || len(s) > maxName {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !alnum && (i == 0 || c != '_' && c != '.' && c != '-') {
+			return false
+		}
+	}
+	return true
+}
 
 // identity settles id, name, image and labels. An empty name is left for the core to make up.
 func (d *decider) identity() error {

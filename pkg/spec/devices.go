@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -12,13 +13,16 @@ import (
 )
 
 // cdiName is VENDOR/CLASS=NAME. Source: CDI specification, "Device names".
-var cdiName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]*/[A-Za-z][A-Za-z0-9_-]*=[A-Za-z0-9][A-Za-z0-9_.:-]*$`)
+// Compiled at the first use: it would cost every start of the program.
+var cdiName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]*/[A-Za-z][A-Za-z0-9_-]*=[A-Za-z0-9][A-Za-z0-9_.:-]*$`)
+})
 
 // devices settles host devices and CDI names.
 func (d *decider) devices() error {
 	words := d.req.Security.Device
 	for _, word := range append(append([]string{}, d.def.Devices...), words...) {
-		if cdiName.MatchString(word) {
+		if cdiName().MatchString(word) {
 			d.cfg.Security.CDIDevices = append(d.cfg.Security.CDIDevices, word)
 			continue
 		}

@@ -192,3 +192,33 @@ func (d *decider) readUserFile(option, path string) ([]byte, error) {
 	}
 	return data, nil
 }
+
+// OverlayEnv puts env-file contents and then entries of --env over a container's
+// environment, with the words of --env: K=V, K and K* (from environ, the caller's). For
+// exec. base is not changed. Errors are of class invalid.
+func OverlayEnv(base []string, files [][]byte, entries, environ []string) ([]string, error) {
+	d := &decider{host: &Host{Environ: environ}}
+	var e envSet
+	for _, kv := range base {
+		if k, v, ok := cutEnv(kv); ok {
+			e.set(k, v)
+		}
+	}
+	for _, data := range files {
+		lines, err := ParseEnvFile(data)
+		if err != nil {
+			return nil, errdefs.Invalid("--env-file", "", "%w", err).WithHint("write one KEY=VALUE or KEY on each line")
+		}
+		for _, line := range lines {
+			if err := d.setEnv(&e, "--env-file", line); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, entry := range entries {
+		if err := d.setEnv(&e, "--env", entry); err != nil {
+			return nil, err
+		}
+	}
+	return e.list(), nil
+}

@@ -8,6 +8,9 @@ const InitInside = "/run/manager-init"
 // Facts are what only this start knows. Everything was resolved, opened or mounted by
 // the core; Generate does no look-up of its own.
 type Facts struct {
+	// OCIVersion is what the spec claims to follow; "" is the version of runtime-spec built in.
+	// Old external runtimes refuse newer ones (crun 1.8 takes 1.0.2).
+	OCIVersion string
 	// RootfsPath is the mounted root filesystem, absolute.
 	RootfsPath string
 	// User is who the process is, as found inside the rootfs.

@@ -24,6 +24,9 @@ func Generate(cfg *Config, facts *Facts) (*specs.Spec, error) {
 		Annotations: maps.Clone(cfg.Annotations),
 		Linux:       &specs.Linux{},
 	}
+	if facts.OCIVersion != "" {
+		g.spec.Version = facts.OCIVersion
+	}
 	for _, part := range []func() error{g.process, g.namespaces, g.mounts, g.linux, g.devices} {
 		if err := part(); err != nil {
 			return nil, err

@@ -11,7 +11,7 @@ import (
 
 // mounts lists the kernel's filesystems, the engine's files and what was asked for.
 // Parents come before what lies below them; at one destination the user's mount wins,
-// and a /dev of the user's replaces everything of ours below it.
+// and a /dev or /sys of the user's replaces everything of ours below it.
 func (g *generator) mounts() error {
 	asked, err := g.askedMounts()
 	if err != nil {
@@ -21,9 +21,10 @@ func (g *generator) mounts() error {
 	for _, m := range asked {
 		taken[m.Destination] = true
 	}
+	ownDev, ownSys := taken["/dev"], taken["/sys"]
 	var list []specs.Mount
 	for _, m := range slices.Concat(g.kernelMounts(), g.readOnlyTmpfs(), g.engineFiles(), g.deviceBinds()) {
-		if taken[m.Destination] || taken["/dev"] && strings.HasPrefix(m.Destination, "/dev/") {
+		if taken[m.Destination] || ownDev && strings.HasPrefix(m.Destination, "/dev/") || ownSys && strings.HasPrefix(m.Destination, "/sys/") {
 			continue
 		}
 		taken[m.Destination] = true

@@ -2,7 +2,6 @@ package spec
 
 import (
 	"fmt"
-	"path"
 	"strings"
 	"syscall"
 
@@ -70,7 +69,7 @@ type Platform struct{ OS, Arch, Variant string }
 func ParsePlatform(word string) (Platform, error) {
 	parts := strings.Split(word, "/")
 	for _, p := range parts {
-		if p == "" || len(parts) > 3 || hasControl(p) || path.Clean(p) != p {
+		if len(parts) > 3 || !validName(p) {
 			return Platform{}, errdefs.Invalid("--platform", word, "not a platform").WithHint("write OS/ARCH[/VARIANT], as linux/arm64")
 		}
 	}

@@ -36,17 +36,20 @@ func (d *decider) mounts() error {
 		}
 	}
 	for _, m := range all {
-		if m.Kind == MountVolume && m.Source == "" {
-			m.Source, m.Anonymous = d.host.NewID(), true
-		}
-		if err := d.checkSource(&m); err != nil {
-			return err
-		}
 		d.cfg.Mounts = append(d.cfg.Mounts, m)
 	}
 	sort.Slice(d.cfg.Mounts, func(i, j int) bool {
 		return d.cfg.Mounts[i].Destination < d.cfg.Mounts[j].Destination
 	})
+	for i := range d.cfg.Mounts {
+		m := &d.cfg.Mounts[i]
+		if m.Kind == MountVolume && m.Source == "" {
+			m.Source, m.Anonymous = d.host.NewID(), true
+		}
+		if err := d.checkSource(m); err != nil {
+			return err
+		}
+	}
 	return d.shmSize()
 }
 

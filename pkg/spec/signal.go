@@ -59,3 +59,17 @@ func realTimeSignal(name string) (syscall.Signal, bool) {
 	}
 	return 0, false
 }
+
+// SignalName is a signal's name with SIG, or its number for one without a name.
+func SignalName(sig syscall.Signal) string {
+	if name := unix.SignalName(sig); name != "" {
+		return name
+	}
+	switch {
+	case sig == sigRTMin:
+		return "SIGRTMIN"
+	case sig > sigRTMin && sig <= sigRTMax:
+		return "SIGRTMIN+" + strconv.Itoa(int(sig-sigRTMin))
+	}
+	return strconv.Itoa(int(sig))
+}

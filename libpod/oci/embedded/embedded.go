@@ -32,6 +32,9 @@ func New(dir string) (*Runtime, error) {
 	return &Runtime{program: f}, nil
 }
 
+// InitProgram implements oci.Runtime: the small program is an init too.
+func (r *Runtime) InitProgram() string { return r.program.Name() }
+
 // Launch implements oci.Runtime.
 func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Session, monitor.Live, error) {
 	var back undo.Stack
@@ -39,7 +42,7 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 		return nil, monitor.Live{}, errors.Join(err, back.Run())
 	}
 	p, handles, err := libcontainer.Compile(q.Spec, libcontainer.CompileOptions{
-		ID: q.ID, Bundle: q.Bundle, CgroupPath: q.Cgroup, PreserveFDs: len(q.ExtraFiles), MakeCwd: true,
+		ID: q.ID, Bundle: q.Bundle, CgroupPath: q.Cgroup, PreserveFDs: len(q.ExtraFiles), MakeCwd: true, Reaper: q.Init,
 	})
 	if err != nil {
 		return fail(err)
@@ -52,13 +55,13 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 		if err != nil {
 			return fail(err)
 		}
-		back.Add(cg.Destroy)
+		back.Add(cg.Remove)
 		files, err := cg.Open()
 		if err != nil {
 			return fail(err)
 		}
 		defer files.Close()
-		req.Cgroup, req.CgroupTasks = files.Unified, files.Tasks
+		req.Cgroup, req.CgroupTasks = files.Dir, files.Tasks
 		q.Monitor.MemoryEvents = cg.MemoryEvents()
 	}
 	if req.Plan, err = p.Encode(); err != nil {
@@ -84,7 +87,7 @@ func (r *Runtime) Destroy(_ context.Context, path string) error {
 	if err := cg.KillAll(); err != nil {
 		return err
 	}
-	return cg.Destroy()
+	return cg.Remove()
 }
 
 // Freeze implements oci.Freezer.

@@ -20,16 +20,19 @@ type joining struct {
 }
 
 func (r *Runtime) compileExec(q oci.ExecRequest) (*joining, error) {
-	p, err := libcontainer.CompileExec(q.Spec, q.Process, libcontainer.ExecOptions{PreserveFDs: len(q.ExtraFiles)})
+	p, handles, err := libcontainer.CompileExec(q.Process, libcontainer.ExecOptions{
+		Seccomp: q.Spec.Linux.Seccomp, Personality: q.Spec.Linux.Personality, PreserveFDs: len(q.ExtraFiles),
+	})
 	if err != nil {
 		return nil, err
 	}
+	defer handles.Close()
 	j := &joining{close: func() {}}
 	j.req = launch.Request{
 		Program: r.program, Stdio: q.Stdio, ExtraFiles: q.ExtraFiles,
 		Join: &launch.JoinTarget{PIDFD: q.PIDFD},
 	}
-	if j.req.Join.Flags, err = launch.NamespacesOf(q.PID); err != nil {
+	if j.req.Join.Flags, err = differing(q.PID); err != nil {
 		return nil, err
 	}
 	if q.Cgroup != "" {
@@ -41,7 +44,7 @@ func (r *Runtime) compileExec(q oci.ExecRequest) (*joining, error) {
 		if err != nil {
 			return nil, err
 		}
-		j.req.Cgroup, j.req.CgroupTasks, j.close = files.Unified, files.Tasks, files.Close
+		j.req.Cgroup, j.req.CgroupTasks, j.close = files.Dir, files.Tasks, files.Close
 	}
 	if j.req.Plan, err = p.Encode(); err != nil {
 		j.close()

@@ -19,7 +19,11 @@ const monitorName = "manager-monitor"
 // openProgram opens an installed manager-monitor of the same build, or unpacks the one that
 // is carried inside. Its pages are then shared by all monitors of the machine.
 func openProgram(dir string) (*os.File, error) {
-	name := monitorName + "-" + embedded.MonitorID()
+	id, err := embedded.MonitorID()
+	if err != nil {
+		return nil, err
+	}
+	name := monitorName + "-" + id
 	for _, path := range []string{installed(name), filepath.Join(dir, name)} {
 		f, err := openOwn(path)
 		if err == nil {

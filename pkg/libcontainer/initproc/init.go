@@ -29,9 +29,10 @@ const exitFailed = 125
 func Init(args []string) int {
 	runtime.LockOSThread()
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
-	extra := 0
-	if len(args) == 1 {
+	var extra, files int
+	if len(args) == 2 {
 		extra, _ = strconv.Atoi(args[0])
+		files, _ = strconv.Atoi(args[1])
 	}
 	first := 3 + extra
 	// Everything that is not for the user's program closes itself when that is executed.
@@ -39,7 +40,7 @@ func Init(args []string) int {
 		setCloexecByProc(first)
 	}
 	p := &parent{fd: first}
-	in := &initializer{parent: p, firstFile: first + 2, proc: -1}
+	in := &initializer{parent: p, firstFile: first + 2, files: files, proc: -1}
 	if err := in.run(first + 1); err != nil {
 		p.fail(err)
 	}
@@ -51,6 +52,7 @@ type initializer struct {
 	*plan.Plan
 	parent    *parent
 	firstFile int // descriptor of OpenFiles[0]
+	files     int // how many there are
 	root      *fsroot.Root
 	proc      int   // our handle on procfs, or -1
 	devpts    int   // the container's devpts, 0 if there is none
@@ -101,6 +103,28 @@ func (in *initializer) buildRoot() *launch.Failure {
 		if f := step(); f != nil {
 			return f
 		}
+	}
+	return nil
+}
+
+// closeFiles closes everything that leads to a directory, before the working directory, which may
+// be a path of /proc/self/fd, is entered.
+func (in *initializer) closeFiles() *launch.Failure {
+	if in.root != nil {
+		_ = in.root.Close()
+	}
+	if in.proc >= 0 {
+		_ = unix.Close(in.proc)
+		in.proc = -1
+	}
+	if in.devpts > 0 {
+		_ = unix.Close(in.devpts)
+	}
+	for _, fd := range in.readonly {
+		_ = unix.Close(fd)
+	}
+	for fd := in.firstFile - 1; fd < in.firstFile+in.files; fd++ { // the plan is before the files
+		_ = unix.Close(fd)
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func (in *initializer) keyring() *launch.Failure {
 // becomeProcess gives this thread the attributes of the user's program.
 func (in *initializer) becomeProcess() *launch.Failure {
 	steps := []func() *launch.Failure{
-		in.oomScore, in.labels, in.scheduling, in.personality, in.rlimits, in.becomeUser,
+		in.oomScore, in.labels, in.scheduling, in.personality, in.rlimits, in.closeFiles, in.becomeUser,
 	}
 	for _, step := range steps {
 		if f := step(); f != nil {

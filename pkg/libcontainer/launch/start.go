@@ -11,7 +11,7 @@ import (
 )
 
 // RoleInit is the first argument of the program when it is to carry out a plan; the second
-// is the number of extra files. Its descriptors are then: 0 to 2 stdio, the extra files, the
+// is the number of extra files, the third that of open files. Its descriptors are then: 0 to 2 stdio, the extra files, the
 // socket to the parent, the plan, and the open files, without gaps.
 const RoleInit = "init"
 
@@ -68,7 +68,7 @@ func prepare(req *Request) (_ *starting, err error) {
 		return nil, err
 	}
 	s.namespaces()
-	argv := []string{"manager-monitor", RoleInit, strconv.Itoa(len(req.ExtraFiles))}
+	argv := []string{"manager-monitor", RoleInit, strconv.Itoa(len(req.ExtraFiles)), strconv.Itoa(len(req.OpenFiles))}
 	if s.spec.argv, err = syscall.SlicePtrFromStrings(argv); err != nil {
 		return nil, err
 	}

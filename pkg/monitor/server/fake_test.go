@@ -28,12 +28,18 @@ func TestMain(m *testing.M) {
 			os.Exit(fakeInit())
 		}
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if builtDir != "" {
+		_ = os.RemoveAll(builtDir)
+	}
+	os.Exit(code)
 }
 
 type fakePlan struct {
 	Args     []string
 	Terminal bool
+	// Padding makes the plan long.
+	Padding string
 	// FailReady makes the init fail before it is ready.
 	FailReady bool
 }
@@ -120,15 +126,7 @@ func (c *fakeChild) message() (string, error) {
 }
 
 func (c *fakeChild) Ready(ctx context.Context) (*os.File, error) {
-	done := make(chan struct{})
-	defer close(done)
-	go func() {
-		select {
-		case <-ctx.Done():
-			_ = c.proc.Kill()
-		case <-done:
-		}
-	}()
+	defer context.AfterFunc(ctx, func() { _ = c.proc.Kill() })()
 	if m, err := c.message(); m != "r" {
 		_, _ = c.Wait()
 		return c.console, &launch.Failure{Stage: "mount", Path: "/x", Detail: "fake: " + m, Errno: errnoOf(err)}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -23,12 +24,11 @@ func runMain(args []string, start starter) int {
 	if len(args) != 0 {
 		return complain("the monitor takes no arguments")
 	}
-	// Notify, not Ignore: what is ignored would stay so in the container. The channel is never read.
-	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGPIPE)
 	// The first collection comes at 1 MiB of heap instead of 4. A start needs half of that, and
 	// a monitor that never collects is smallest: the collector itself takes 600 kB.
 	debug.SetGCPercent(25)
 	unix.CloseOnExec(monitor.OwnerFD)
+	closeInherited()
 	cfg, req, err := receiveSetup(monitor.OwnerFD)
 	if err != nil {
 		return complain("hand-over: " + err.Error())
@@ -41,6 +41,27 @@ func runMain(args []string, start starter) int {
 		return complain(err.Error())
 	}
 	return 0
+}
+
+// closeInherited closes what our starter had open by accident: it would stay open as long as
+// the container lives. Go's own descriptors, and those handed over later, are close-on-exec; what
+// was inherited cannot be.
+func closeInherited() {
+	d, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return
+	}
+	defer func() { _ = d.Close() }()
+	names, _ := d.Readdirnames(-1)
+	for _, name := range names {
+		fd, err := strconv.Atoi(name)
+		if err != nil || fd <= monitor.OwnerFD {
+			continue
+		}
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
+			_ = unix.Close(fd)
+		}
+	}
 }
 
 // complain leaves a line in the run directory, where Session looks for it.
@@ -67,6 +88,7 @@ func (s *server) run(req launch.Request, start starter) error {
 		return err
 	}
 	if !s.aborted && !s.cleaned {
+		signal.Reset()
 		s.callCleanup()
 	}
 	return nil
@@ -77,6 +99,7 @@ func (s *server) prepare(req launch.Request, start starter) error {
 	defer closeRequest(&req)
 	var err error
 	if s.lock, err = lockRunDir(s.cfg.RunDir); err != nil {
+		s.cleaned = true // if another monitor has the container, it is not ours to clean up
 		return err
 	}
 	theirs, err := s.makeStdio(&req)
@@ -120,6 +143,7 @@ func (s *server) prepare(req launch.Request, start starter) error {
 
 // becomeMonitor sets what the init must not inherit, so after it was cloned.
 func (s *server) becomeMonitor() {
+	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGPIPE)
 	// For ps and top only; and the score is tried, never fatal.
 	_ = os.WriteFile("/proc/self/comm", []byte("manager-monitor"), 0)
 	if s.cfg.OOMScoreAdj != nil {

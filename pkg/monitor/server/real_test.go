@@ -14,12 +14,14 @@ import (
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
 	"github.com/manager-project/manager/pkg/libcontainer"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/monitor"
 )
+
+// builtDir is removed at the end.
+var builtDir string
 
 // buildProgram makes the real manager-monitor, once for all tests.
 var buildProgram = sync.OnceValues(func() (string, error) {
@@ -27,6 +29,7 @@ var buildProgram = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	builtDir = dir
 	path := filepath.Join(dir, "manager-monitor")
 	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, "../../../cmd/manager-monitor")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -112,15 +115,7 @@ func (f *realFixture) spawn() *monitor.Session {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.t.Cleanup(s.Release)
-	f.t.Cleanup(func() {
-		if live, err := monitor.ReadLive(f.dir); err == nil {
-			if start, err := startTime(live.PID); err == nil && start == live.StartTime {
-				_ = unix.Kill(live.PID, unix.SIGKILL)
-			}
-			f.eventuallyDead()
-		}
-	})
+	f.t.Cleanup(func() { s.Release(); f.killLeft() })
 	return s
 }
 

@@ -60,8 +60,19 @@ func (f *fixture) spawn() *monitor.Session {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.t.Cleanup(s.Release)
+	f.t.Cleanup(func() { s.Release(); f.killLeft() })
 	return s
+}
+
+// killLeft ends what a failed test left running.
+func (f *fixture) killLeft() {
+	f.t.Helper()
+	if live, err := monitor.ReadLive(f.dir); err == nil {
+		if start, err := startTime(live.PID); err == nil && start == live.StartTime {
+			_ = syscall.Kill(live.PID, syscall.SIGKILL)
+		}
+	}
+	f.eventuallyDead()
 }
 
 func (f *fixture) ready() *monitor.Session {
@@ -230,5 +241,24 @@ func TestAbortLeavesNothing(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestKilledInitEndsAtOnce(t *testing.T) {
+	f := shell(t, "read x")
+	f.opts.Config.Stdin = true
+	s := f.start()
+	s.Release()
+	live, err := monitor.ReadLive(f.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	if err := syscall.Kill(live.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	f.eventuallyDead()
+	if d := time.Since(begin); d > 200*time.Millisecond {
+		t.Errorf("the end took %v", d)
 	}
 }

@@ -1,0 +1,92 @@
+package libpod
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/manager-project/manager/pkg/atomicfile"
+	"github.com/manager-project/manager/pkg/cgroups"
+	"github.com/manager-project/manager/pkg/monitor"
+	"github.com/manager-project/manager/pkg/spec"
+)
+
+// generate derives the OCI spec of this start and keeps it in the bundle for whoever looks.
+func (s *start) generate(context.Context) error {
+	f := &s.facts
+	f.CgroupPath = s.row.State.CgroupPath
+	f.CgroupV2 = cgroups.Mode() == cgroups.Unified
+	f.Rlimits = hardLimits()
+	f.Rootless = os.Geteuid() != 0
+	var err error
+	if f.Seccomp, err = s.seccomp(); err != nil {
+		return err
+	}
+	if f.Devices, err = deviceNodes(&s.cfg.Security); err != nil {
+		return err
+	}
+	if s.cfg.Process.Init {
+		if f.InitPath, err = s.initProgram(); err != nil {
+			return err
+		}
+	}
+	f.ApplyCDI = s.rt.applyCDI
+	if s.spec, err = spec.Generate(s.cfg, f); err != nil {
+		return err
+	}
+	raw, err := json.Marshal(s.spec)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(s.bundleFile(), raw, 0o600, atomicfile.Volatile)
+}
+
+func (s *start) bundleFile() string {
+	return filepath.Join(s.rt.paths.runDir(s.row.ID), "config.json")
+}
+
+// initProgram is the host's file that becomes process 1 with --init.
+func (s *start) initProgram() (string, error) {
+	if s.cfg.Process.InitPath != "" {
+		return s.cfg.Process.InitPath, nil
+	}
+	rt, err := s.rt.runtime()
+	if err != nil {
+		return "", err
+	}
+	return rt.InitProgram(), nil
+}
+
+// monitorConfig is what the monitor is told.
+func (s *start) monitorConfig() monitor.Config {
+	p := &s.cfg.Process
+	return monitor.Config{
+		ID: s.row.ID, RunDir: s.rt.paths.runDir(s.row.ID), Generation: s.row.State.Generation,
+		Terminal: p.Terminal, Stdin: p.Stdin, StdinOnce: p.StdinOnce,
+		Log:     monitor.LogConfig{Driver: s.cfg.Log.Driver, Path: s.logPath(), MaxSize: s.cfg.Log.MaxSize},
+		Timeout: time.Duration(s.cfg.Life.Timeout) * time.Second,
+		PIDFile: s.cfg.Life.PIDFile, CleanupCommand: s.cleanupCommand(), CleanupEnv: cleanupEnv(),
+	}
+}
+
+// cleanupCommand is what the monitor runs when the container has ended and no client is left.
+func (s *start) cleanupCommand() []string {
+	self, err := os.Executable()
+	if err != nil {
+		return nil // the next command cleans up
+	}
+	return append(append([]string{self}, s.rt.globalArgs()...), "container", "cleanup", s.row.ID)
+}
+
+// cleanupEnv passes on where the configuration is, and nothing else.
+func cleanupEnv() []string {
+	var env []string
+	for _, key := range []string{"PATH", "HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE", "CONTAINERS_STORAGE_CONF", "CONTAINERS_REGISTRIES_CONF", "STORAGE_DRIVER", "STORAGE_OPTS"} {
+		if v, ok := os.LookupEnv(key); ok {
+			env = append(env, key+"="+v)
+		}
+	}
+	return env
+}

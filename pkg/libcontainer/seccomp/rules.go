@@ -1,0 +1,155 @@
+package seccomp
+
+import (
+	"github.com/manager-project/manager/pkg/errdefs"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// rule is one rule of the profile for one name.
+type rule struct {
+	name   string
+	action uint32
+	args   []specs.LinuxSeccompArg // all must hold; none means always
+}
+
+// outcome is what happens on one call.
+type outcome struct {
+	plain *uint32 // unconditional action
+	rules []*rule
+}
+
+func (o *outcome) add(r *rule) {
+	if len(r.args) > 0 {
+		o.rules = append(o.rules, r)
+		return
+	}
+	if o.plain == nil || strictness(r.action) < strictness(*o.plain) {
+		o.plain = &r.action
+	}
+}
+
+// strictness orders actions as the kernel does between filters: lower is stricter.
+func strictness(action uint32) int32 { return int32(action & unix.SECCOMP_RET_ACTION_FULL) }
+
+// collect flattens the profile. Rules that do what happens anyway are left out.
+func collect(profile *specs.LinuxSeccomp, fallback uint32) ([]rule, error) {
+	var rules []rule
+	for i := range profile.Syscalls {
+		s := &profile.Syscalls[i]
+		if len(s.Names) == 0 {
+			return nil, errdefs.Invalid("linux.seccomp.syscalls", "names", "is empty")
+		}
+		action, err := actionValue(s.Action, s.ErrnoRet)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range s.Args {
+			if a.Index > 5 {
+				return nil, errdefs.Invalid("linux.seccomp.syscalls.args", s.Names[0], "index %d, want 0 to 5", a.Index)
+			}
+			if _, ok := operators[a.Op]; !ok {
+				return nil, errdefs.Invalid("linux.seccomp.syscalls.args", string(a.Op), "unknown operator")
+			}
+		}
+		alternatives := split(s.Args)
+		for _, name := range s.Names {
+			if action == fallback {
+				rules = append(rules, rule{name: name, action: action})
+				continue
+			}
+			for _, args := range alternatives {
+				rules = append(rules, rule{name: name, action: action, args: args})
+			}
+		}
+	}
+	return drop(rules, fallback), nil
+}
+
+// drop removes rules that repeat the default where another rule for the name exists; alone they
+// still say that the profile knows the call.
+func drop(rules []rule, fallback uint32) []rule {
+	other := map[string]bool{}
+	for _, r := range rules {
+		if r.action != fallback {
+			other[r.name] = true
+		}
+	}
+	out := rules[:0]
+	for _, r := range rules {
+		if r.action != fallback || !other[r.name] {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// split makes alternatives of a rule that names an argument twice.
+func split(args []specs.LinuxSeccompArg) [][]specs.LinuxSeccompArg {
+	var seen [6]bool
+	for _, a := range args {
+		if seen[a.Index] {
+			out := make([][]specs.LinuxSeccompArg, len(args))
+			for i := range args {
+				out[i] = args[i : i+1]
+			}
+			return out
+		}
+		seen[a.Index] = true
+	}
+	return [][]specs.LinuxSeccompArg{args}
+}
+
+var actions = map[specs.LinuxSeccompAction]uint32{
+	specs.ActKill: unix.SECCOMP_RET_KILL_THREAD, specs.ActKillThread: unix.SECCOMP_RET_KILL_THREAD,
+	specs.ActKillProcess: unix.SECCOMP_RET_KILL_PROCESS, specs.ActTrap: unix.SECCOMP_RET_TRAP,
+	specs.ActErrno: unix.SECCOMP_RET_ERRNO, specs.ActTrace: unix.SECCOMP_RET_TRACE,
+	specs.ActAllow: unix.SECCOMP_RET_ALLOW, specs.ActLog: unix.SECCOMP_RET_LOG,
+}
+
+// actionValue is the kernel's return value of an action; an errno left out is EPERM.
+func actionValue(a specs.LinuxSeccompAction, errno *uint) (uint32, error) {
+	if a == specs.ActNotify {
+		return 0, errdefs.Unsupported("linux.seccomp", "%s: the embedded runtime cannot hand a listener over yet", a)
+	}
+	v, ok := actions[a]
+	if !ok {
+		return 0, errdefs.Invalid("linux.seccomp", string(a), "unknown action")
+	}
+	if a != specs.ActErrno && a != specs.ActTrace {
+		if errno != nil {
+			return 0, errdefs.Invalid("linux.seccomp", string(a), "takes no errno")
+		}
+		return v, nil
+	}
+	if errno == nil {
+		return v | uint32(unix.EPERM), nil
+	}
+	const maxErrno = 4095
+	if *errno > maxErrno {
+		return 0, errdefs.Invalid("linux.seccomp", string(a), "errno %d, want at most %d", *errno, maxErrno)
+	}
+	return v | uint32(*errno), nil
+}
+
+func errnoAction(e unix.Errno) uint32 { return unix.SECCOMP_RET_ERRNO | uint32(e) }
+
+// flagBits translates the flags. TSYNC is left out: the filter is set by the thread that executes
+// the program, which ends all others.
+func flagBits(flags []specs.LinuxSeccompFlag) (uint64, error) {
+	var bits uint64
+	for _, f := range flags {
+		switch f {
+		case "SECCOMP_FILTER_FLAG_TSYNC":
+		case specs.LinuxSeccompFlagLog:
+			bits |= unix.SECCOMP_FILTER_FLAG_LOG
+		case specs.LinuxSeccompFlagSpecAllow:
+			bits |= unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
+		case specs.LinuxSeccompFlagWaitKillableRecv:
+			return 0, errdefs.Unsupported("linux.seccomp.flags", "%s needs a listener", f)
+		default:
+			return 0, errdefs.Invalid("linux.seccomp.flags", string(f), "unknown flag")
+		}
+	}
+	return bits, nil
+}

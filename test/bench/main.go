@@ -1,0 +1,66 @@
+// Bench measures manager beside its peers in one run on one machine and prints medians,
+// ratios and whether the budgets hold.
+//
+// The peers are what is installed of podman, docker, crun and runc, each with directories,
+// configuration and sockets of its own; the absent are reported as missing. Compare the
+// ratios: the times depend on the machine. Everything is taken away at the end, also after
+// an interrupt.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// options are what the command line says.
+type options struct {
+	programs string // folder of our programs
+	history  string // file to which the result is appended, or ""
+	runs     int    // measured runs of each command
+	many     int    // containers for the memory and the parallel start
+	listed   int    // containers for the long list
+	parallel int    // clients at a time
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.programs, "bin", "", "folder with manager, manager-runtime and manager-monitor; empty measures the peers alone")
+	flag.StringVar(&o.history, "history", "", "file to append the result to")
+	flag.IntVar(&o.runs, "runs", 20, "measured runs of each command, after 3 to warm up")
+	flag.IntVar(&o.many, "many", 100, "containers for memory and parallel start")
+	flag.IntVar(&o.listed, "listed", 1000, "containers for the long list")
+	flag.IntVar(&o.parallel, "parallel", 16, "clients at a time")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := bench(ctx, &o)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// bench sets the peers up, measures, prints, and takes everything away.
+func bench(ctx context.Context, o *options) (err error) {
+	w, err := newWorld(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closed := w.close(); err == nil {
+			err = closed
+		}
+	}()
+	w.setUp()
+	t := w.measure()
+	text := t.text(w)
+	fmt.Print(text)
+	if o.history == "" || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return appendHistory(o.history, text)
+}
