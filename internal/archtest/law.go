@@ -64,6 +64,7 @@ var law = []rule{
 	{from: "pkg/libcontainer/launch", ours: []string{"pkg/..."}, never: join(cli, stores, database, weighty), deps: true},
 	{from: "pkg/monitor", ours: []string{"pkg/..."}, never: join(cli, stores, database, weighty), deps: true},
 	{from: "pkg/cgroups", ours: []string{"pkg/..."}, never: join(cli, stores, database), deps: true},
+	{from: "internal/gendocs", ours: []string{"cmd/manager/cli"}},
 	{from: "internal", ours: []string{"internal/...", "pkg/..."}},
 	{from: "internal/embedded", ours: []string{"internal/version", "pkg/..."}, never: join(cli, stores, database), deps: true},
 	{from: "internal/version", ours: []string{}, only: []string{}},
