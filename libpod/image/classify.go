@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/docker/distribution/registry/api/errcode"
@@ -198,11 +199,13 @@ func (e lineError) Error() string {
 
 // unpackFailure is how the storage library words a layer that cannot be extracted: the
 // layer's three digests, how its child process ended, and what that wrote.
-var unpackFailure = regexp.MustCompile(`adding layer with blob .*: unpacking failed \(error: (.*?); output: (.*?)\)( exhausting input failed.*)?$`)
+var unpackFailure = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`adding layer with blob .*: unpacking failed \(error: (.*?); output: (.*?)\)( exhausting input failed.*)?$`)
+})
 
 // unpackText leaves of such a message what says something to the user.
 func unpackText(text string) string {
-	m := unpackFailure.FindStringSubmatchIndex(text)
+	m := unpackFailure().FindStringSubmatchIndex(text)
 	if m == nil {
 		return text
 	}
