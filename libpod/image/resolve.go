@@ -195,7 +195,15 @@ func imageNotFound(name string) error {
 
 // invalidName says that a text cannot be an image's name.
 func invalidName(name string, cause error) error {
-	return &errdefs.Error{Kind: "image", Name: fmt.Sprintf("%q", name), Class: errdefs.ErrInvalid, Cause: cause}
+	return &errdefs.Error{Kind: "image", Name: fmt.Sprintf("%q", name), Class: errdefs.ErrInvalid, Cause: cause, Hint: nameHint(cause)}
+}
+
+// nameHint says how names are written.
+func nameHint(cause error) string {
+	if errors.Is(cause, reference.ErrNameContainsUppercase) {
+		return "write the name in lower case"
+	}
+	return "write [REGISTRY/]NAME[:TAG] or NAME@sha256:DIGEST"
 }
 
 // ambiguous says which images a text may mean.
