@@ -7,6 +7,7 @@ import (
 
 	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/spec"
@@ -18,6 +19,12 @@ func (r *Runtime) Run(ctx context.Context, req *spec.Request, o RunOptions) (Run
 		report RunReport
 		run    *running
 	)
+	if rt, err := r.runtime(); err == nil {
+		if w, ok := rt.(oci.Warmer); ok {
+			w.Warm()
+			defer w.Cool()
+		}
+	}
 	err := r.create(ctx, req, o.Progress, func(ctx context.Context, c *locked, warnings []Warning) error {
 		report.ID = c.row.ID
 		s := &start{locked: c}
