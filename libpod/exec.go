@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/libpod/state"
@@ -115,6 +116,7 @@ func (c *container) execDetached(ctx context.Context, rt oci.Runtime, req oci.Ex
 	if err := c.rt.state.AddExec(ctx, session); err != nil {
 		return ExecReport{}, errors.Join(err, removeAll(session.RunDir))
 	}
+	fault.Point("exec: launch")
 	err := rt.ExecDetached(ctx, req, monitor.Config{
 		ID: session.ID, RunDir: session.RunDir, Generation: 1, Terminal: req.Process.Terminal,
 		Log: monitor.LogConfig{Driver: monitor.LogNone},
@@ -126,6 +128,7 @@ func (c *container) execDetached(ctx context.Context, rt oci.Runtime, req oci.Ex
 		_ = os.Remove(filepath.Dir(session.RunDir)) // stays when there are other sessions
 		return ExecReport{ExitCode: exitCodeOf(err)}, err
 	}
+	fault.Point("exec: launched")
 	return ExecReport{SessionID: session.ID, Detached: true}, nil
 }
 

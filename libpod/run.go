@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -116,7 +117,9 @@ func (r *Runtime) follow(ctx context.Context, run *running) (AttachResult, error
 		run.session.Release()
 		return AttachResult{ExitCode: define.ExitManager}, errors.Join(err, monitorLost(waitErr))
 	}
+	fault.Point("run: ended")
 	settled := r.settleRun(context.WithoutCancel(ctx), run, record)
+	fault.Point("run: settled")
 	_ = run.session.Done()
 	return AttachResult{ExitCode: record.Code}, settled
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/sirupsen/logrus"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -65,7 +66,7 @@ func (s *start) prepare(ctx context.Context) error {
 			// Undoing is idempotent, so a step that fails half-way is undone like one that is done.
 			back.Add(func() error { return st.undo(context.WithoutCancel(ctx)) })
 		}
-		if err := fault(st.name, st.do, ctx); err != nil {
+		if err := st.run(ctx); err != nil {
 			return errors.Join(s.explain(err), back.Run())
 		}
 		logrus.WithFields(logrus.Fields{"container": s.row.Name, "took": time.Since(began)}).Debug(st.name)
@@ -74,14 +75,11 @@ func (s *start) prepare(ctx context.Context) error {
 	return nil
 }
 
-// failAt makes the named step fail; only tests set it.
-var failAt = func(step string) error { return nil }
-
-func fault(name string, do func(context.Context) error, ctx context.Context) error {
-	if err := failAt(name); err != nil {
+func (st *step) run(ctx context.Context) error {
+	if err := fault.Check("start: " + st.name); err != nil {
 		return err
 	}
-	return do(ctx)
+	return st.do(ctx)
 }
 
 // begin notes the start before anything is mounted.
@@ -140,7 +138,9 @@ func (s *start) noteRunning(ctx context.Context) error {
 // executed, is class ErrNoProgram or ErrNotExecutable; the start is taken back, and with --rm
 // the container too.
 func (s *start) unleash(ctx context.Context) error {
+	fault.Point("start: release")
 	_, err := s.session.Start(ctx)
+	fault.Point("start: released")
 	if err == nil {
 		return nil
 	}
