@@ -20,7 +20,7 @@ func (r *Runtime) Run(ctx context.Context, req *spec.Request, o RunOptions) (Run
 		run    *running
 	)
 	if o.Streams != nil {
-		if _, err := o.Streams.options(); err != nil {
+		if _, err := monitor.ParseDetachKeys(o.Streams.DetachKeys); err != nil {
 			return report, err
 		}
 	}
