@@ -261,7 +261,7 @@ var decideCases = []decideCase{
 	{"volumes-from over the image", func(r *Request, i *ImageConfig, _ *Defaults, _ *Host) {
 		i.Volumes, r.Mounts.VolumesFrom = []string{"/data"}, []string{"db:ro"}
 	}, func(c *Config) any { return []any{c.Mounts[1], c.Dependencies} },
-		`[{"kind":"volume","source":"data","destination":"/data","options":["rbind","ro","rprivate","nosuid","nodev"]},["id-db"]]`},
+		`[{"kind":"volume","source":"data","destination":"/data","options":["rbind","ro","rprivate","nosuid","nodev"]},null]`},
 	{"shm-size", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Mounts.ShmSize = "1m" }, func(c *Config) any { return c.ShmSize }, `1048576`},
 }
 
