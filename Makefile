@@ -96,9 +96,12 @@ fuzz: toolchain ## run every fuzz target for FUZZTIME
 	hack/fuzz.sh $(FUZZTIME)
 
 .PHONY: docs
-docs: build ## regenerate the manual pages from the commands
-	rm -rf docs/man && mkdir -p docs/man
-	bin/manager gen-docs --man docs/man
+docs: ## regenerate manual pages, reference pages and completions from the commands
+	$(GO) run -tags "$(TAGS)" ./internal/gendocs
+
+.PHONY: docs-check
+docs-check: ## fail if the generated pages are out of date
+	$(GO) run -tags "$(TAGS)" ./internal/gendocs -check
 
 .PHONY: clean
 clean: ## remove what was built and the cached test images

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/spec"
@@ -20,6 +21,12 @@ func (r *Runtime) Run(ctx context.Context, req *spec.Request, o RunOptions) (Run
 	if o.Streams != nil {
 		if _, err := o.Streams.options(); err != nil {
 			return report, err
+		}
+	}
+	if rt, err := r.runtime(); err == nil {
+		if w, ok := rt.(oci.Warmer); ok {
+			w.Warm()
+			defer w.Cool()
 		}
 	}
 	err := r.create(ctx, req, o.Progress, func(ctx context.Context, c *locked, warnings []Warning) error {

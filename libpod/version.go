@@ -23,12 +23,12 @@ type VersionInfo struct {
 
 // Version returns what the build recorded about itself. It reads no file.
 func Version() VersionInfo {
-	i := version.Get()
+	info := version.Get()
 	v := VersionInfo{
-		APIVersion: i.Version, Version: i.Version, GoVersion: i.GoVersion, GitCommit: i.GitCommit,
+		APIVersion: info.Version, Version: info.Version, GoVersion: info.GoVersion, GitCommit: info.GitCommit,
 		OsArch: runtime.GOOS + "/" + runtime.GOARCH, Os: runtime.GOOS,
 	}
-	if t, err := time.Parse(time.RFC3339, i.BuildTime); err == nil {
+	if t, err := time.Parse(time.RFC3339, info.BuildTime); err == nil {
 		v.Built, v.BuiltTime = t.Unix(), t.UTC().Format(time.ANSIC)
 	}
 	return v

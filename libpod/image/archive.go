@@ -96,7 +96,7 @@ func (a *openedArchive) spool(ctx context.Context, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.Create(filepath.Join(dir, "archive.tar"))
+	f, err := os.OpenFile(filepath.Join(dir, "archive.tar"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}

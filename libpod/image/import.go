@@ -165,7 +165,7 @@ func writeLayer(ctx context.Context, dir string, in io.Reader) (imgspec.Descript
 	if err := os.MkdirAll(blobs, 0o700); err != nil {
 		return none, "", err
 	}
-	f, err := os.Create(filepath.Join(blobs, "layer"))
+	f, err := os.OpenFile(filepath.Join(blobs, "layer"), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return none, "", err
 	}

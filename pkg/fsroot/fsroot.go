@@ -47,7 +47,9 @@ func (r *Root) FD() int { return int(r.file.Fd()) }
 // Close releases the descriptor.
 func (r *Root) Close() error { return r.file.Close() }
 
-// clean makes a path relative to the root; ".." at the top stays at the top.
+// clean makes a path to be made relative to the root, ".." taken by name: what is to be made has
+// no links yet. Paths to be opened are left as they are, since ".." after a link means the parent of
+// the link's target.
 func clean(p string) string {
 	return strings.TrimPrefix(path.Clean("/"+p), "/")
 }
@@ -69,7 +71,7 @@ func (r *Root) OpenFile(p string, flags int) (*os.File, error) {
 	if flags&unix.O_PATH == 0 {
 		flags |= unix.O_NOCTTY
 	}
-	fd, err := r.open(clean(p), flags)
+	fd, err := r.open(strings.TrimLeft(p, "/"), flags)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: p, Err: err}
 	}

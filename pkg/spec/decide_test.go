@@ -124,9 +124,9 @@ var decideCases = []decideCase{
 	{"read-only", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Mounts.ReadOnly = true }, func(c *Config) any { return c.Rootfs }, `{"read_only":true,"read_only_tmpfs":true}`},
 
 	{"namespaces on version 2", func(*Request, *ImageConfig, *Defaults, *Host) {}, func(c *Config) any { return c.Namespaces },
-		`{"ipc":{"mode":"shareable"},"pid":{"mode":"private"},"uts":{"mode":"private"},"cgroup":{"mode":"private"}}`},
+		`{"ipc":{"mode":"private"},"pid":{"mode":"private"},"uts":{"mode":"private"},"cgroup":{"mode":"private"}}`},
 	{"namespaces on version 1", func(_ *Request, _ *ImageConfig, d *Defaults, h *Host) { h.CgroupV2 = false; d.PIDNS = "host" }, func(c *Config) any { return c.Namespaces },
-		`{"ipc":{"mode":"shareable"},"pid":{"mode":"host"},"uts":{"mode":"private"},"cgroup":{"mode":"host"}}`},
+		`{"ipc":{"mode":"private"},"pid":{"mode":"host"},"uts":{"mode":"private"},"cgroup":{"mode":"host"}}`},
 	{"joined namespaces", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) {
 		r.Namespace.IPC, r.Namespace.PID, r.Namespace.UTS = "container:shared", "container:db", "ns:/proc/1/ns/uts"
 	}, func(c *Config) any { return []any{c.Namespaces, c.Dependencies} },

@@ -52,7 +52,6 @@ func newTree(app *command.App) *tree {
 	t.root.SetHelpFunc(t.help)
 	t.root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
 	t.root.SetFlagErrorFunc(t.flagError)
-	t.root.ValidArgsFunction = nil
 	return t
 }
 
@@ -92,10 +91,11 @@ func (t *tree) bind(cc *cobra.Command) *node {
 		flags.Bind(cc.Flags(), n.table)
 		t.registerCompletions(cc, n.table)
 	}
-	if cc.Flags().ShorthandLookup("h") != nil {
-		// The letter means something else here (--hostname, --human): cobra's own would clash.
-		cc.Flags().Bool("help", false, "show this text")
+	short := "h"
+	if cc.Flags().ShorthandLookup(short) != nil { // run -h is the host name
+		short = ""
 	}
+	cc.Flags().BoolP("help", short, false, "Show help")
 	return n
 }
 

@@ -54,19 +54,22 @@ func (t *tree) unknown(parent *cobra.Command, name string) error {
 func argsError(cc *cobra.Command, err error) error {
 	return &errdefs.Error{
 		Op: path(cc), Class: errdefs.ErrInvalid, Cause: err,
-		Hint: fmt.Sprintf("See '%s --help'", cc.CommandPath()),
+		Hint: fmt.Sprintf("see '%s --help'", cc.CommandPath()),
 	}
 }
 
 // flagError turns the parser's error into one line with the nearest option.
 func (t *tree) flagError(cc *cobra.Command, err error) error {
-	e := &errdefs.Error{Op: path(cc), Class: errdefs.ErrInvalid, Cause: err, Hint: fmt.Sprintf("See '%s --help'", cc.CommandPath())}
+	e := &errdefs.Error{Op: path(cc), Class: errdefs.ErrInvalid, Cause: err, Hint: fmt.Sprintf("see '%s --help'", cc.CommandPath())}
 	var missing *pflag.NotExistError
 	if errors.As(err, &missing) {
 		name := missing.GetSpecifiedName()
 		if missing.GetSpecifiedShortnames() != "" {
 			e.Cause = fmt.Errorf("unknown option -%s", name)
 			return e
+		}
+		if cc == t.root {
+			e.Op = ""
 		}
 		e.Cause = fmt.Errorf("unknown option --%s", name)
 		var names []string
@@ -78,6 +81,11 @@ func (t *tree) flagError(cc *cobra.Command, err error) error {
 		if near := nearest(name, names); near != "" {
 			e.Hint = fmt.Sprintf("did you mean --%s?", near)
 		}
+		return e
+	}
+	var bare *pflag.ValueRequiredError
+	if errors.As(err, &bare) {
+		e.Cause = fmt.Errorf("--%s needs a value", bare.GetFlag().Name)
 		return e
 	}
 	var value *pflag.InvalidValueError
@@ -105,7 +113,7 @@ func valueCause(e *pflag.InvalidValueError) string {
 // nearest returns the candidate closest to word, or "" if none is close: at most a third
 // of the letters differ, or the word is its beginning.
 func nearest(word string, candidates []string) string {
-	best, bestDistance := "", len(word)/3+2
+	best, bestDistance := "", (len(word)+1)/3+1
 	for _, c := range candidates {
 		d := distance(word, c)
 		if len(word) > 1 && strings.HasPrefix(c, word) {

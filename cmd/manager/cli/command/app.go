@@ -64,7 +64,8 @@ func (a *App) Println(args ...any) { fmt.Fprintln(a.Out, args...) }
 
 // Warn prints one line that stopped nothing.
 func (a *App) Warn(format string, args ...any) {
-	fmt.Fprintf(a.Err, "Warning: "+format+"\n", args...)
+	// One write, so that warnings of parallel work stay whole lines.
+	fmt.Fprint(a.Err, "Warning: "+fmt.Sprintf(format, args...)+"\n")
 }
 
 // Confirm asks on the terminal before something is destroyed, and reports a yes. Anything

@@ -87,7 +87,7 @@ func limitFlags(l *spec.LimitRequest) []flags.Flag {
 		{Name: "oom-kill-disable", Group: groupLimits, To: &l.OOMKillDisable, Usage: "Wait instead of killing when memory runs out (cgroup v1)"},
 		{Name: "pids-limit", Group: groupLimits, To: &l.PidsLimit, Default: "2048", Usage: "Most tasks; 0 or -1 is no limit"},
 		{Name: "rdt-class", Group: groupLimits, To: &l.RdtClass, Usage: "Intel RDT class of service"},
-		{Name: "ulimit", Group: groupLimits, To: &l.Ulimit, Usage: "Resource limit: NAME=SOFT[:HARD], or host"},
+		{Name: "ulimit", Group: groupLimits, To: &l.Ulimit, Split: true, Usage: "Resource limit: NAME=SOFT[:HARD], or host"},
 	}
 }
 

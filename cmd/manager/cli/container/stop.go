@@ -7,7 +7,6 @@ import (
 	"github.com/manager-project/manager/cmd/manager/cli/flags"
 	"github.com/manager-project/manager/libpod"
 	"github.com/manager-project/manager/libpod/define"
-	"github.com/sirupsen/logrus"
 )
 
 // stopper is what stop needs of the core.
@@ -60,7 +59,7 @@ func stop(ctx context.Context, app *command.App, core stopper, s libpod.Selectio
 	return eachParallel(ctx, app, core, s, func(id string) error {
 		report, err := core.Stop(ctx, id, libpod.StopOptions{Timeout: timeout})
 		if err == nil && report.Killed {
-			logrus.WithField("container", define.ShortID(id)).Warn("stopped by SIGKILL: " + report.Reason)
+			app.Warn("container %s was killed: %s", define.ShortID(id), report.Reason)
 		}
 		return err
 	})

@@ -153,7 +153,7 @@ func asksNothing(v pflag.Value, f *Flag) bool {
 		return slices.Contains(f.Accept, v.String())
 	}
 	for _, s := range r.values {
-		off := r.kind == "bool" && s == "false"
+		off := r.kind == "bool" && s == "false" && len(f.Accept) == 0
 		if !off && !slices.Contains(f.Accept, s) {
 			return false
 		}
