@@ -58,7 +58,9 @@ func (r *Runtime) parseFilters(ctx context.Context, texts []string) (*filters, e
 const filterKeys = "id name label label! status exited ancestor before since until volume network"
 
 func (r *Runtime) parseFilter(ctx context.Context, key, value string) (func(*ListEntry) bool, error) {
-	bad := func(format string, args ...any) error { return errdefs.Invalid("--filter", key+"="+value, format, args...) }
+	bad := func(format string, args ...any) error {
+		return errdefs.Invalid("--filter", key+"="+value, format, args...)
+	}
 	switch key {
 	case "id":
 		re, err := regexp.Compile("^" + value)

@@ -65,7 +65,7 @@ func (s *start) prepare(ctx context.Context) error {
 			// Undoing is idempotent, so a step that fails half-way is undone like one that is done.
 			back.Add(func() error { return st.undo(context.WithoutCancel(ctx)) })
 		}
-		if err := fault(st.name, st.do, ctx); err != nil {
+		if err := fault(ctx, st.name, st.do); err != nil {
 			return errors.Join(s.explain(err), back.Run())
 		}
 		logrus.WithFields(logrus.Fields{"container": s.row.Name, "took": time.Since(began)}).Debug(st.name)
@@ -77,7 +77,7 @@ func (s *start) prepare(ctx context.Context) error {
 // failAt makes the named step fail; only tests set it.
 var failAt = func(step string) error { return nil }
 
-func fault(name string, do func(context.Context) error, ctx context.Context) error {
+func fault(ctx context.Context, name string, do func(context.Context) error) error {
 	if err := failAt(name); err != nil {
 		return err
 	}

@@ -63,9 +63,11 @@ func (e *event) wait(ctx context.Context) error {
 }
 
 func newSession(cfg Config, c *conn, proc *os.Process) *Session {
-	s := &Session{cfg: cfg, conn: c,
+	s := &Session{
+		cfg: cfg, conn: c,
 		ready: newEvent(), started: newEvent(), exited: newEvent(), attached: newEvent(),
-		gone: newEvent(), reaped: newEvent()}
+		gone: newEvent(), reaped: newEvent(),
+	}
 	go func() {
 		_, err := proc.Wait()
 		s.reaped.happen(err)

@@ -105,6 +105,7 @@ func Snapshot(t testing.TB, root string) string {
 				return err
 			}
 			line += fmt.Sprintf(" target=%q", target)
+		default: // mode and device say it all
 		}
 		if d.Type()&fs.ModeSymlink == 0 {
 			line += xattrs(path)
