@@ -23,6 +23,8 @@ type container struct {
 type locked struct {
 	container
 	lock *lock.Lock
+	// layerGoes says that the layer is about to be deleted, which unmounts it too.
+	layerGoes bool
 }
 
 // brief is what lists print of a container, kept beside its Config so that listing a

@@ -94,6 +94,7 @@ func (c *locked) remove(ctx context.Context, o RemoveOptions) error {
 		}
 	}
 	if s.Mounted || s.Status == define.StatusCreating || s.Status == define.StatusRemoving {
+		c.layerGoes = true
 		if err := c.release(ctx); err != nil {
 			return err
 		}

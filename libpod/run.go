@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/spec"
@@ -17,6 +18,12 @@ func (r *Runtime) Run(ctx context.Context, req *spec.Request, o RunOptions) (Run
 		report RunReport
 		run    *running
 	)
+	if rt, err := r.runtime(); err == nil {
+		if w, ok := rt.(oci.Warmer); ok {
+			w.Warm()
+			defer w.Cool()
+		}
+	}
 	err := r.create(ctx, req, o.Progress, func(ctx context.Context, c *locked, warnings []Warning) error {
 		report.ID = c.row.ID
 		s := &start{locked: c}

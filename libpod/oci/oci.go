@@ -27,6 +27,14 @@ type Runtime interface {
 	Destroy(ctx context.Context, cgroup string) error
 }
 
+// Warmer is the role of runtimes that can begin a launch before they are told what to launch.
+type Warmer interface {
+	// Warm begins in the background. It reports nothing: what it cannot do, Launch does.
+	Warm()
+	// Cool ends what Warm began and Launch did not use.
+	Cool()
+}
+
 // Freezer is the role of runtimes that can stop and resume all of a container's processes.
 type Freezer interface {
 	Freeze(ctx context.Context, cgroup string) error

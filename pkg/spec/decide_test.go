@@ -127,11 +127,11 @@ var decideCases = []decideCase{
 
 	{
 		"namespaces on version 2", func(*Request, *ImageConfig, *Defaults, *Host) {}, func(c *Config) any { return c.Namespaces },
-		`{"ipc":{"mode":"shareable"},"pid":{"mode":"private"},"uts":{"mode":"private"},"cgroup":{"mode":"private"}}`,
+		`{"ipc":{"mode":"private"},"pid":{"mode":"private"},"uts":{"mode":"private"},"cgroup":{"mode":"private"}}`,
 	},
 	{
 		"namespaces on version 1", func(_ *Request, _ *ImageConfig, d *Defaults, h *Host) { h.CgroupV2 = false; d.PIDNS = "host" }, func(c *Config) any { return c.Namespaces },
-		`{"ipc":{"mode":"shareable"},"pid":{"mode":"host"},"uts":{"mode":"private"},"cgroup":{"mode":"host"}}`,
+		`{"ipc":{"mode":"private"},"pid":{"mode":"host"},"uts":{"mode":"private"},"cgroup":{"mode":"host"}}`,
 	},
 	{
 		"joined namespaces", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) {

@@ -20,7 +20,7 @@ func (d *decider) namespaces() error {
 		out                    *Namespace
 		modes                  string
 	}{
-		{"--ipc", d.req.Namespace.IPC, d.def.IPCNS, NSShareable, &ns.IPC, "private shareable none host container ns"},
+		{"--ipc", d.req.Namespace.IPC, d.def.IPCNS, NSPrivate, &ns.IPC, "private shareable none host container ns"},
 		{"--pid", d.req.Namespace.PID, d.def.PIDNS, NSPrivate, &ns.PID, "private host container ns"},
 		{"--uts", d.req.Namespace.UTS, d.def.UTSNS, NSPrivate, &ns.UTS, "private host container ns"},
 		{"--cgroupns", d.req.Namespace.CgroupNS, d.def.CgroupNS, cgroupDefault, &ns.Cgroup, "private host container ns"},

@@ -19,8 +19,12 @@ import (
 // Name is the name of this runtime in configuration files and in inspect.
 const Name = "manager-runtime"
 
-// Runtime is the embedded runtime. It keeps nothing between calls but the open program.
-type Runtime struct{ program *os.File }
+// Runtime is the embedded runtime. It keeps nothing between calls but the open program and
+// a monitor begun by Warm.
+type Runtime struct {
+	program *os.File
+	warm    warm
+}
 
 // New opens manager-monitor: an installed one, or the one carried inside, which is unpacked
 // into dir first.
@@ -67,7 +71,11 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	if req.Plan, err = p.Encode(); err != nil {
 		return fail(err)
 	}
-	s, err := monitor.Spawn(ctx, monitor.SpawnOptions{Config: q.Monitor, Launch: req})
+	b, err := r.begun()
+	if err != nil {
+		return fail(err)
+	}
+	s, err := b.HandOver(ctx, monitor.SpawnOptions{Config: q.Monitor, Launch: req})
 	if err != nil {
 		return fail(err)
 	}
