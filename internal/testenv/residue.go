@@ -13,7 +13,7 @@ import (
 // machine at the same time, so only what carries a mark counts as the test's own.
 type Marks struct {
 	// Dirs are absolute folders private to the test: a mount in or from them, a process that
-	// has one in its program, arguments, environment, working directory, open files or mounts.
+	// has one in its program, arguments, environment, working directory, open files or root.
 	Dirs []string
 	// Cgroups are names private to the test: a cgroup whose path has one as a part, and a
 	// process in such a cgroup.
