@@ -12,6 +12,7 @@ import (
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/logs"
 	"github.com/manager-project/manager/libpod/state"
@@ -78,6 +79,7 @@ func (r *Runtime) addVolume(ctx context.Context, v *state.Volume) error {
 	if v.Path, err = volume.Create(r.paths.volumes, v.Name, volume.Owner{UID: v.UID, GID: v.GID}); err != nil {
 		return err
 	}
+	fault.Point("volume: made")
 	return r.state.AddVolume(ctx, *v)
 }
 
@@ -244,7 +246,7 @@ func (r *Runtime) volumeFilters(texts []string) (func(v *Volume, used bool) bool
 			}
 			test = func(v *Volume, _ bool) bool { return v.CreatedAt.Before(at) == (key == "until") }
 		default:
-			return nil, errdefs.Invalid("--filter", text, "no such filter; the filters are name driver scope label label! opt dangling anonymous until since")
+			return nil, errdefs.Invalid("--filter", text, "no such filter").WithHint("the filters are name driver scope label label! opt dangling anonymous until since")
 		}
 		byKey[key] = append(byKey[key], test)
 	}
@@ -292,7 +294,9 @@ func (r *Runtime) removeVolume(ctx context.Context, v *state.Volume) error {
 	if err := r.state.RemoveVolume(ctx, v.Name); err != nil {
 		return err
 	}
-	return volume.Remove(r.paths.volumes, v.Name)
+	err := volume.Remove(r.paths.volumes, v.Name)
+	fault.Point("volume: removed")
+	return err
 }
 
 // VolumePrune removes the volumes that no container uses: the anonymous ones, or all.

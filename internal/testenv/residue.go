@@ -13,7 +13,7 @@ import (
 // machine at the same time, so only what carries a mark counts as the test's own.
 type Marks struct {
 	// Dirs are absolute folders private to the test: a mount in or from them, a process that
-	// has one in its program, arguments, environment, working directory, open files or root.
+	// has one in its program, arguments, environment, working directory, open files or mounts.
 	Dirs []string
 	// Cgroups are names private to the test: a cgroup whose path has one as a part, and a
 	// process in such a cgroup.
@@ -54,6 +54,9 @@ func Residue(t testing.TB, marks Marks) {
 func Remains(marks Marks) ([]string, error) {
 	return remains(&marks, nil)
 }
+
+// Picture lists what carries the marks now: one line a thing, its kind first.
+func Picture(marks Marks) ([]string, error) { return picture(&marks) }
 
 // remains takes pictures until nothing is new or patience is over.
 func remains(marks *Marks, before []string) ([]string, error) {

@@ -117,7 +117,7 @@ func (m *Marks) process(dir string) bool {
 			}
 		}
 	}
-	return m.opened(dir) || m.rootedIn(dir)
+	return m.opened(dir) || m.mountedBy(dir)
 }
 
 // opened says whether the process has a file below a private folder open.
@@ -134,16 +134,27 @@ func (m *Marks) opened(dir string) bool {
 	return false
 }
 
-// rootedIn says whether the process's root is on a private folder's file system. Its other
-// mounts say nothing: whoever makes a mount namespace meanwhile has copies of all of ours.
-func (m *Marks) rootedIn(dir string) bool {
-	file, err := os.Open(filepath.Join(dir, "mountinfo"))
+// mountedBy says whether the process has a mount namespace of its own with a private
+// folder's file systems in it.
+func (m *Marks) mountedBy(dir string) bool {
+	theirs, err := os.Readlink(filepath.Join(dir, "ns/mnt"))
 	if err != nil {
 		return false
 	}
-	defer file.Close()
-	list, err := mountinfo.GetMountsFromReader(file, mountinfo.SingleEntryFilter("/"))
-	return err == nil && len(list) > 0 && (m.inDirs(list[0].Root) || m.inDirs(list[0].VFSOptions))
+	if own, err := os.Readlink("/proc/self/ns/mnt"); err != nil || own == theirs {
+		return false
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "mountinfo"))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(text)) {
+		// A mount at its old place is only a copy that came with somebody's new namespace.
+		if fields := strings.Fields(line); len(fields) > 4 && !m.inDirs(fields[4]) && m.inDirs(line) {
+			return true
+		}
+	}
+	return false
 }
 
 // commandLine is the process's arguments, or its short name.
