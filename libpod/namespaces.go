@@ -41,6 +41,7 @@ func (s *start) findNamespaces(ctx context.Context) error {
 			}
 		case spec.NSPath:
 			s.facts.NamespacePaths[n.kind] = n.ns.Target
+		default: // joins none
 		}
 	}
 	return s.shareShm()

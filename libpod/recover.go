@@ -34,7 +34,7 @@ func (r *Runtime) recoverAll(ctx context.Context) error {
 
 func (r *Runtime) tryReconcile(ctx context.Context, id string) error {
 	l, err := lock.Try(r.paths.lockFile(id), false)
-	if err == lock.ErrGone {
+	if errors.Is(err, lock.ErrGone) {
 		return r.update(ctx, id, func(context.Context, *locked) error { return nil })
 	}
 	if err != nil || l == nil {
@@ -78,7 +78,7 @@ func (r *Runtime) sweep(ctx context.Context) error {
 
 func (r *Runtime) sweepOne(base, id string) error {
 	l, err := lock.Try(r.paths.lockFile(id), false)
-	if err != nil && err != lock.ErrGone {
+	if err != nil && !errors.Is(err, lock.ErrGone) {
 		return err
 	}
 	if l == nil && err == nil {
