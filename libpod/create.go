@@ -32,7 +32,7 @@ func (r *Runtime) Create(ctx context.Context, req *spec.Request, progress image.
 
 // create makes a container and hands it, still locked and in status "creating", to finish.
 // When finish fails, or this process dies, nothing of the container is left.
-func (r *Runtime) create(ctx context.Context, req *spec.Request, progress image.ProgressFunc, finish func(context.Context, *locked, []Warning) error) error {
+func (r *Runtime) create(ctx context.Context, req *spec.Request, progress image.ProgressFunc, finish func(context.Context, *locked, []Warning) error) (err error) {
 	img, warnings, err := r.prepareImage(ctx, req, progress)
 	if err != nil {
 		return err
@@ -44,9 +44,11 @@ func (r *Runtime) create(ctx context.Context, req *spec.Request, progress image.
 	for _, w := range more {
 		warnings = append(warnings, Warning(w))
 	}
-	if err := checkNewFiles(cfg); err != nil {
+	cid, err := openCIDFile(cfg)
+	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, cid.close(err)) }()
 	if req.Life.Replace {
 		if err := r.replace(ctx, cfg.Name); err != nil {
 			return err
@@ -77,7 +79,7 @@ func (r *Runtime) create(ctx context.Context, req *spec.Request, progress image.
 		}
 		return err
 	}
-	return writeCIDFile(cfg)
+	return cid.write(cfg.ID)
 }
 
 // decide makes the Config out of the request, the image and the host.
@@ -273,29 +275,6 @@ func (r *Runtime) nameIsTaken(ctx context.Context, name string) bool {
 	}
 	row, err := r.state.Container(ctx, id)
 	return err == nil && row.Name == name
-}
-
-// checkNewFiles refuses a --cidfile that exists: it may belong to another container.
-func checkNewFiles(cfg *spec.Config) error {
-	if cfg.Life.CIDFile == "" {
-		return nil
-	}
-	if _, err := os.Lstat(cfg.Life.CIDFile); err == nil {
-		return &errdefs.Error{Op: "--cidfile", Name: cfg.Life.CIDFile, Class: errdefs.ErrExists, Cause: errors.New("the file exists"), Hint: "remove it, or name another"}
-	}
-	return nil
-}
-
-func writeCIDFile(cfg *spec.Config) error {
-	if cfg.Life.CIDFile == "" {
-		return nil
-	}
-	f, err := os.OpenFile(cfg.Life.CIDFile, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if err != nil {
-		return &errdefs.Error{Op: "--cidfile", Name: cfg.Life.CIDFile, Class: errdefs.ErrInvalid, Cause: err, Hint: "name a file in a directory that exists"}
-	}
-	_, err = f.WriteString(cfg.ID)
-	return errors.Join(err, f.Close())
 }
 
 // removeFiles removes what the container wrote outside its directories.

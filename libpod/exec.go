@@ -68,7 +68,7 @@ func (c *container) execAttached(ctx context.Context, rt oci.Runtime, req oci.Ex
 		return ExecReport{ExitCode: define.ExitManager}, c.wrongState("exec in", "running")
 	}
 	if err != nil {
-		return ExecReport{ExitCode: exitCodeOf(c.explain(err))}, c.explain(err)
+		return ExecReport{ExitCode: exitCodeOf(c.explainExec(err))}, c.explainExec(err)
 	}
 	if o.Streams != nil && o.Streams.Signals != nil {
 		go forward(o.Streams.Signals, p)
@@ -130,9 +130,11 @@ func (c *container) execDetached(ctx context.Context, rt oci.Runtime, req oci.Ex
 		Log: monitor.LogConfig{Driver: monitor.LogNone},
 	})
 	if err != nil {
-		err = c.explain(err)
+		err = c.explainExec(err)
 		done := context.WithoutCancel(ctx)
-		return ExecReport{ExitCode: exitCodeOf(err)}, errors.Join(err, c.rt.state.RemoveExec(done, session.ID), removeAll(session.RunDir))
+		err = errors.Join(err, c.rt.state.RemoveExec(done, session.ID), removeAll(session.RunDir))
+		_ = os.Remove(filepath.Dir(session.RunDir)) // stays when there are other sessions
+		return ExecReport{ExitCode: exitCodeOf(err)}, err
 	}
 	fault.Point("exec: launched")
 	return ExecReport{SessionID: session.ID, Detached: true}, nil
@@ -175,6 +177,10 @@ func closeFiles(files []*os.File) {
 
 // explain turns a failure to become the user's program into the classes of exit codes 126 and
 // 127, and names the container in any other.
-func (c *container) explain(err error) error { return explainLaunch(c.row.Name, err) }
+// explainExec says why a command could not be started in the container.
+func (c *container) explainExec(err error) error { return explainLaunch("exec in", c.row.Name, err) }
+
+// explain says why the container could not be started.
+func (c *container) explain(err error) error { return explainLaunch("start", c.row.Name, err) }
 
 var errNoTTY = errdefs.New(errdefs.ErrUnavailable, "terminal", "", "the container gave none")

@@ -40,7 +40,7 @@ func (r *Runtime) Pause(ctx context.Context, id string) error {
 func (r *Runtime) Unpause(ctx context.Context, id string) error {
 	return r.update(ctx, id, func(ctx context.Context, c *locked) error {
 		if c.status() != define.StatusPaused {
-			return c.fail("unpause", errdefs.ErrState, errors.New("it is "+string(c.status())+", not paused"), "")
+			return c.wrongState("unpause", "paused")
 		}
 		if err := c.thaw(ctx); err != nil {
 			return err

@@ -175,13 +175,21 @@ func (r *Runtime) Start(ctx context.Context, id string, o StartOptions) (AttachR
 	var (
 		run *running
 		res AttachResult
+		// attach says that the container runs already.
+		attach bool
 	)
+	if o.Streams != nil {
+		if _, err := o.Streams.options(); err != nil {
+			return res, err
+		}
+	}
 	err := r.update(ctx, id, func(ctx context.Context, c *locked) error {
 		if c.status().Live() {
-			if o.Streams == nil {
-				return nil // as Podman and Docker: starting what runs is no error
+			if c.current() == define.StatusPaused {
+				return c.wrongState("start", "stopped")
 			}
-			return c.wrongState("start", "stopped")
+			attach = o.Streams != nil
+			return nil // as Podman and Docker: starting what runs is no error
 		}
 		s := &start{locked: c}
 		defer s.closeExtra()
@@ -192,8 +200,13 @@ func (r *Runtime) Start(ctx context.Context, id string, o StartOptions) (AttachR
 		run, err = s.begun(ctx, o.Streams)
 		return err
 	})
-	if err != nil || run == nil {
+	switch {
+	case err != nil:
 		return res, err
+	case attach:
+		return r.Attach(ctx, id, *o.Streams)
+	case run == nil:
+		return res, nil
 	}
 	return r.follow(ctx, run)
 }

@@ -282,7 +282,7 @@ func (r *Runtime) volumeFilters(texts []string) (func(v *Volume, used bool) bool
 			}
 			test = func(v *Volume, _ bool) bool { return v.CreatedAt.Before(at) == (key == "until") }
 		default:
-			return nil, errdefs.Invalid("--filter", text, "no such filter; the filters are name driver scope label label! opt dangling anonymous until since")
+			return nil, errdefs.Invalid("--filter", text, "no such filter").WithHint("the filters are name driver scope label label! opt dangling anonymous until since")
 		}
 		byKey[key] = append(byKey[key], test)
 	}

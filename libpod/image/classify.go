@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/docker/distribution/registry/api/errcode"
@@ -59,15 +60,17 @@ func classify(host string, err error) (class error, hint string) {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return errdefs.ErrUnavailable, "free space in the image store or in $TMPDIR"
 	case errors.Is(err, storage.ErrDuplicateName), errors.Is(err, storage.ErrDuplicateID):
-		return errdefs.ErrExists, ""
+		return errdefs.ErrExists, "choose another name"
 	case errors.Is(err, storage.ErrImageUnknown):
-		return errdefs.ErrNotFound, ""
-	case errors.Is(err, fs.ErrNotExist), isImageNotFound(err):
-		return errdefs.ErrNotFound, ""
+		return errdefs.ErrNotFound, "see the local images with 'manager images'"
+	case errors.Is(err, fs.ErrNotExist):
+		return errdefs.ErrNotFound, "check the path's spelling"
+	case isImageNotFound(err):
+		return errdefs.ErrNotFound, "check which images it holds"
 	case errors.Is(err, fs.ErrPermission):
-		return errdefs.ErrPermission, ""
+		return errdefs.ErrPermission, "check the permissions of the path"
 	}
-	return errdefs.ErrCorrupt, ""
+	return errdefs.ErrCorrupt, "it is damaged, or of another format; nothing was stored"
 }
 
 // classifyRegistry reads the answers of registries.
@@ -87,7 +90,7 @@ func classifyRegistry(host string, err error) (class error, hint string, ok bool
 		case "MANIFEST_UNKNOWN", "NAME_UNKNOWN", "BLOB_UNKNOWN":
 			return errdefs.ErrNotFound, "check the name and the tag", true
 		case "TOOMANYREQUESTS", "UNAVAILABLE":
-			return errdefs.ErrUnavailable, "", true
+			return errdefs.ErrUnavailable, "try again later", true
 		}
 	}
 	switch status := httpStatus(err); {
@@ -96,7 +99,7 @@ func classifyRegistry(host string, err error) (class error, hint string, ok bool
 	case status == http.StatusNotFound:
 		return errdefs.ErrNotFound, "check the name and the tag", true
 	case status >= 500, status == http.StatusTooManyRequests:
-		return errdefs.ErrUnavailable, "", true
+		return errdefs.ErrUnavailable, "try again later", true
 	}
 	return nil, "", false
 }
@@ -166,7 +169,7 @@ func isMismatch(err error) bool {
 	text := err.Error()
 	return errors.Is(err, imgstorage.ErrBlobDigestMismatch) || errors.Is(err, imgstorage.ErrBlobSizeMismatch) ||
 		strings.Contains(text, "Digest did not match") || strings.Contains(text, "does not match provided manifest digest") ||
-		strings.Contains(text, "digest mismatch")
+		strings.Contains(text, "digest mismatch") || strings.Contains(text, "does not match config's DiffID")
 }
 
 // isImageNotFound says that an archive or layout does not hold the image asked for.
@@ -189,7 +192,7 @@ func (e lineError) Error() string {
 		}
 		return r
 	}, e.error.Error())
-	text = unpackText(strings.Join(strings.Fields(text), " "))
+	text = plainText(strings.Join(strings.Fields(text), " "))
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
@@ -198,11 +201,34 @@ func (e lineError) Error() string {
 
 // unpackFailure is how the storage library words a layer that cannot be extracted: the
 // layer's three digests, how its child process ended, and what that wrote.
-var unpackFailure = regexp.MustCompile(`adding layer with blob .*: unpacking failed \(error: (.*?); output: (.*?)\)( exhausting input failed.*)?$`)
+var unpackFailure = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`adding layer with blob .*: unpacking failed \(error: (.*?); output: (.*?)\)( exhausting input failed.*)?$`)
+})
 
-// unpackText leaves of such a message what says something to the user.
+// chains are the library's words for its own steps around a cause, and what of each says
+// something to the user.
+var chains = []struct {
+	text *regexp.Regexp
+	keep string
+}{
+	{regexp.MustCompile(`writing blob: (storing blob to file "[^"]*": )?(happened during read: )?`), ""},
+	{regexp.MustCompile(`Digest did not match, expected (\S+), got \S+`), "blob $1: its bytes have another digest"},
+	{regexp.MustCompile(`layer (\d+) \(blob .*\) does not match config's DiffID "([^"]*)"`), "layer $1: its content is not what the config says ($2)"},
+	{regexp.MustCompile(`initializing source \S+: `), ""},
+	{regexp.MustCompile(`archive/tar: |flate: |gzip: `), ""},
+}
+
+// plainText leaves of the library's message what says something to the user.
+func plainText(text string) string {
+	for _, c := range chains {
+		text = c.text.ReplaceAllString(text, c.keep)
+	}
+	return unpackText(text)
+}
+
+// unpackText leaves of a failed extraction the reason.
 func unpackText(text string) string {
-	m := unpackFailure.FindStringSubmatchIndex(text)
+	m := unpackFailure().FindStringSubmatchIndex(text)
 	if m == nil {
 		return text
 	}

@@ -72,7 +72,8 @@ func (s *Service) loadDir(ctx context.Context, sys *types.SystemContext, dir, la
 		return s.loadLayout(ctx, sys, dir, label, progress)
 	}
 	if _, err := os.Lstat(dir + "/manifest.json"); err != nil {
-		return nil, errdefs.New(errdefs.ErrCorrupt, "", "", "neither an OCI layout nor a directory of the dir transport")
+		return nil, errdefs.New(errdefs.ErrCorrupt, "", "", "neither an OCI layout nor a directory of the dir transport").
+			WithHint("name an archive, or a directory that 'manager save' or skopeo wrote")
 	}
 	src, err := directory.NewReference(dir)
 	if err != nil {

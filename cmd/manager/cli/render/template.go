@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"regexp"
 	"strings"
 	"text/template"
 	"unicode"
@@ -34,7 +35,7 @@ func ParseFormat(value string) (Format, error) {
 	value = strings.NewReplacer(`\t`, "\t", `\n`, "\n", `\r`, "\r").Replace(value)
 	t, err := template.New("format").Funcs(functions).Parse(value)
 	if err != nil {
-		return f, errdefs.Invalid("--format", f.text, "%s", templateCause(err))
+		return f, errdefs.Invalid("--format", f.text, "%s", templateCause(err)).WithHint("write a Go template, as {{.ID}}, or json")
 	}
 	f.template = t
 	return f, nil
@@ -98,10 +99,13 @@ func One(w io.Writer, f Format, value any) error {
 
 func (f Format) execute(b *bytes.Buffer, value any) error {
 	if err := f.template.Execute(b, value); err != nil {
-		return errdefs.Invalid("--format", f.text, "%s", templateCause(err))
+		return errdefs.Invalid("--format", f.text, "%s", templateCause(err)).WithHint("\"--format json\" shows what there is")
 	}
 	return nil
 }
+
+// noField is how the template package says that a value has no such field: with our type.
+var noField = regexp.MustCompile(`can't evaluate field (\S+) in type \S+`)
 
 // templateCause cuts what the template package says down to what the user wrote.
 func templateCause(err error) string {
@@ -111,7 +115,7 @@ func templateCause(err error) string {
 	} else if i := strings.Index(text, ": "); i >= 0 {
 		text = text[i+2:]
 	}
-	return text
+	return noField.ReplaceAllString(text, "there is no field $1")
 }
 
 // JSON writes value as indented JSON, without escaping <, > and &.
