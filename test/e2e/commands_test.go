@@ -30,11 +30,13 @@ import (
 //	json PATH [VALUE]               take .A.B[0] of the last output; compare, or make it stdout
 //	capture NAME                    put the last output into the variable NAME
 //	kill9 REGEXP                    SIGKILL this script's processes whose arguments match
+//	terminal CODE RxC STEPS ARG...  run the program on a terminal and play steps, see cmdTerminal
 //	residue                         nothing but files may be left now
 var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"manager": cmdManager, "exits": cmdExits, "image": cmdImage, "wait-status": cmdWaitStatus,
 	"retry": cmdRetry, "background": cmdBackground, "await": cmdAwait, "json": cmdJSON,
 	"capture": cmdCapture, "kill9": cmdKill9, "residue": cmdResidue,
+	"terminal": cmdTerminal,
 }
 
 // waiting bounds the commands that wait for something to become true.
