@@ -59,7 +59,8 @@ func (c *container) execAttached(ctx context.Context, rt oci.Runtime, req oci.Ex
 	}
 	p, err := rt.Exec(ctx, req)
 	if err != nil {
-		return ExecReport{ExitCode: exitCodeOf(c.explain(err))}, c.explain(err)
+		err = explainLaunch("exec in", c.row.Name, err)
+		return ExecReport{ExitCode: exitCodeOf(err)}, err
 	}
 	if o.Streams != nil && o.Streams.Signals != nil {
 		go forward(o.Streams.Signals, p)
@@ -120,7 +121,7 @@ func (c *container) execDetached(ctx context.Context, rt oci.Runtime, req oci.Ex
 		Log: monitor.LogConfig{Driver: monitor.LogNone},
 	})
 	if err != nil {
-		err = c.explain(err)
+		err = explainLaunch("exec in", c.row.Name, err)
 		done := context.WithoutCancel(ctx)
 		return ExecReport{ExitCode: exitCodeOf(err)}, errors.Join(err, c.rt.state.RemoveExec(done, session.ID), removeAll(session.RunDir))
 	}
@@ -162,8 +163,8 @@ func closeFiles(files []*os.File) {
 	}
 }
 
-// explain turns a failure to become the user's program into the classes of exit codes 126 and
+// explain turns a start's failure to become the user's program into the classes of exit codes 126 and
 // 127, and names the container in any other.
-func (c *container) explain(err error) error { return explainLaunch(c.row.Name, err) }
+func (c *container) explain(err error) error { return explainLaunch("start", c.row.Name, err) }
 
 var errNoTTY = errdefs.New(errdefs.ErrUnavailable, "terminal", "", "the container gave none")

@@ -10,14 +10,15 @@ import (
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 )
 
-// explainLaunch says in the user's words why a container's process did not come to be. The
+// explainLaunch says in the user's words why a container's process did not come to be; op is
+// what was tried: "start" or "exec in". The
 // class decides the exit code: the child sent facts, no text is searched.
-func explainLaunch(name string, err error) error {
+func explainLaunch(op, name string, err error) error {
 	var known *errdefs.Error
 	if errors.As(err, &known) && known.Op != "" && known.Kind == "container" {
 		return err
 	}
-	e := &errdefs.Error{Op: "start", Kind: "container", Name: name, Cause: err, Hint: errdefs.Hint(err)}
+	e := &errdefs.Error{Op: op, Kind: "container", Name: name, Cause: err, Hint: errdefs.Hint(err)}
 	var f *launch.Failure
 	if !errors.As(err, &f) {
 		return e

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"regexp"
 	"strings"
 	"text/template"
 	"unicode"
@@ -29,7 +30,7 @@ func ParseFormat(value string) (Format, error) {
 		return f, nil
 	case strings.HasPrefix(value, "table "), strings.HasPrefix(value, "table\t"), strings.HasPrefix(value, `table\t`):
 		f.table = true
-		value = strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(value, "table"), `\t`))
+		value = columns(strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(value, "table"), `\t`)))
 	}
 	value = strings.NewReplacer(`\t`, "\t", `\n`, "\n", `\r`, "\r").Replace(value)
 	t, err := template.New("format").Funcs(functions).Parse(value)
@@ -38,6 +39,28 @@ func ParseFormat(value string) (Format, error) {
 	}
 	f.template = t
 	return f, nil
+}
+
+// columns turns the blanks between a table's actions into tabs, as Podman does: each is a
+// column. Blanks inside an action stay.
+func columns(value string) string {
+	var b strings.Builder
+	for {
+		open := strings.Index(value, "{{")
+		if open < 0 {
+			break
+		}
+		length := strings.Index(value[open:], "}}")
+		if length < 0 {
+			break
+		}
+		end := open + length + len("}}")
+		b.WriteString(strings.ReplaceAll(value[:open], " ", "\t"))
+		b.WriteString(value[open:end])
+		value = value[end:]
+	}
+	b.WriteString(strings.ReplaceAll(value, " ", "\t"))
+	return b.String()
 }
 
 // Default says that the command's own layout is wanted.
@@ -96,15 +119,47 @@ func One(w io.Writer, f Format, value any) error {
 	return err
 }
 
+// execute fills the template in. Where it names a field that the value has not, its words
+// are taken for the names of the JSON output, so that {{.Id}} is as good as {{.ID}}.
 func (f Format) execute(b *bytes.Buffer, value any) error {
-	if err := f.template.Execute(b, value); err != nil {
-		return errdefs.Invalid("--format", f.text, "%s", templateCause(err))
+	start := b.Len()
+	err := f.template.Execute(b, value)
+	if err == nil {
+		return nil
 	}
-	return nil
+	b.Truncate(start)
+	if generic, ok := byJSONName(value); ok && f.template.Option("missingkey=error").Execute(b, generic) == nil {
+		return nil
+	}
+	b.Truncate(start)
+	e := errdefs.Invalid("--format", f.text, "%s", templateCause(err))
+	if noField.MatchString(err.Error()) {
+		e.Hint = "--format json shows what there is"
+	}
+	return e
 }
+
+// byJSONName is a struct as its JSON output.
+func byJSONName(value any) (map[string]any, bool) {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return nil, false
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	var generic map[string]any
+	return generic, d.Decode(&generic) == nil && len(generic) > 0
+}
+
+// noField is what the template package says about a field that is not there. It names a
+// type of ours, which means nothing to the user.
+var noField = regexp.MustCompile(`can't evaluate field (\S+) in type .*`)
 
 // templateCause cuts what the template package says down to what the user wrote.
 func templateCause(err error) string {
+	if m := noField.FindStringSubmatch(err.Error()); m != nil {
+		return "there is no field " + m[1]
+	}
 	text := strings.TrimPrefix(err.Error(), "template: ")
 	if i := strings.Index(text, ">: "); i >= 0 {
 		text = text[i+3:]
