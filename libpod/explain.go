@@ -11,8 +11,7 @@ import (
 )
 
 // explainLaunch says in the user's words why a container's process did not come to be; op is
-// what was tried: "start" or "exec in". The
-// class decides the exit code: the child sent facts, no text is searched.
+// "start" or "exec in". The class decides the exit code: the child sent facts, no text is searched.
 func explainLaunch(op, name string, err error) error {
 	var known *errdefs.Error
 	if errors.As(err, &known) && known.Op != "" && known.Kind == "container" {
@@ -80,6 +79,8 @@ func stageHint(f *launch.Failure) string {
 		return "check the mount's source and destination"
 	case "cwd", "workdir":
 		return "choose a directory of the image with --workdir"
+	case "--pidfile":
+		return "name a file in a directory that exists"
 	case "sysctl":
 		return "leave the --sysctl out, or check its name"
 	case "rlimit":

@@ -25,6 +25,7 @@ func (r *Runtime) Stop(ctx context.Context, id string, o StopOptions) (StopRepor
 		report  StopReport
 		stopped *container
 		pidfd   *os.File
+		waiting *os.File
 	)
 	err := r.update(ctx, id, func(ctx context.Context, c *locked) error {
 		if !c.status().Live() {
@@ -40,15 +41,18 @@ func (r *Runtime) Stop(ctx context.Context, id string, o StopOptions) (StopRepor
 		if pidfd, err = openProcess(c.row.State.PID, c.row.State.PIDStart); err != nil {
 			return err
 		}
+		if waiting, err = r.holdStop(id); err != nil {
+			return err
+		}
 		c.row.State.Status, c.row.State.StoppedByUser = define.StatusStopping, true
 		stopped = &c.container
 		return c.save(ctx)
 	})
+	defer closeFiles([]*os.File{pidfd, waiting})
 	if err != nil || stopped == nil {
 		return report, err
 	}
 	if pidfd != nil {
-		defer func() { _ = pidfd.Close() }()
 		timeout := stopped.cfg.Life.StopTimeout
 		if o.Timeout != nil {
 			timeout = *o.Timeout

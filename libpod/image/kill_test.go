@@ -36,7 +36,7 @@ func loadChild() int {
 func TestKilledLoad(t *testing.T) {
 	dir := t.TempDir()
 	archive := filepath.Join(t.TempDir(), "x.tar")
-	img := bigTree()
+	img := evil.Tree()
 	if err := evil.DockerArchive(archive, img); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"go.podman.io/storage"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/errdefs"
 )
 
@@ -73,6 +74,7 @@ func (s *Service) CreateRootfs(ctx context.Context, id, imageID string, opts Roo
 		copts.Flags = nil
 	}
 	_, err = store.CreateContainer(id, nil, imageID, "", string(meta), copts)
+	fault.Point("layer: made")
 	return rootfsError("create", id, err)
 }
 
@@ -88,6 +90,7 @@ func (s *Service) MountRootfs(id string) (string, error) {
 		return "", err
 	}
 	path, err := store.Mount(ctr.ID, ctr.MountLabel())
+	fault.Point("layer: mounted")
 	return path, rootfsError("mount", id, err)
 }
 
@@ -125,7 +128,9 @@ func (s *Service) DeleteRootfs(id string) error {
 	if _, err := store.Unmount(ctr.ID, true); err != nil && !errors.Is(err, storage.ErrLayerNotMounted) {
 		return rootfsError("unmount", id, err)
 	}
+	fault.Point("layer: unmounted")
 	err = store.DeleteContainer(ctr.ID)
+	fault.Point("layer: removed")
 	if errors.Is(err, storage.ErrContainerUnknown) || errors.Is(err, storage.ErrNotAContainer) {
 		return nil
 	}
@@ -186,6 +191,7 @@ func (s *Service) ReleaseRootfs(id string) error {
 	if _, err := store.Unmount(ctr.ID, true); err != nil && !errors.Is(err, storage.ErrLayerNotMounted) {
 		return rootfsError("unmount", id, err)
 	}
+	fault.Point("layer: released")
 	return nil
 }
 

@@ -1,13 +1,10 @@
 package image_test
 
 import (
-	"archive/tar"
 	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -15,37 +12,6 @@ import (
 	"github.com/manager-project/manager/internal/testenv/registry"
 	"github.com/manager-project/manager/libpod/image"
 )
-
-// bigTree is an image with thousands of small files and everything that tends to get lost.
-func bigTree() evil.Image {
-	var e []evil.Entry
-	for i := range 40 {
-		dir := fmt.Sprintf("data/%02d", i)
-		e = append(e, evil.Dir(dir, 0o755))
-		for j := range 75 {
-			f := evil.File(fmt.Sprintf("%s/%03d", dir, j), strings.Repeat(fmt.Sprint(i*j), j%20), int64(0o600+j%64))
-			f.Uid, f.Gid = i*1000, j*100000
-			e = append(e, f)
-		}
-	}
-	special := evil.File("bin/ping", "elf", 0o4755)
-	special.PAXRecords = map[string]string{
-		"SCHILY.xattr.security.capability": "\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
-		"SCHILY.xattr.user.note":           "a\x00b",
-	}
-	link := evil.Hardlink("bin/ping6", "bin/ping")
-	link.Mode = special.Mode // extraction sets a hard link's mode on the file
-	sticky := evil.Dir("tmp", 0o1777)
-	e = append(e, evil.Dir("bin", 0o755), special, link, sticky,
-		evil.Device("dev-null", tar.TypeChar, 1, 3), evil.Device("dev-loop", tar.TypeBlock, 7, 0),
-		evil.Entry{Header: tar.Header{Typeflag: tar.TypeFifo, Name: "pipe", Mode: 0o620}},
-		evil.Symlink("absolute", "/bin/ping"), evil.Symlink("dangling", "no/such"),
-		evil.File("odd/ space and\ttab\nnewline", "1", 0o644), evil.File("odd/\xff\xfe not UTF-8", "2", 0o644),
-		evil.File("odd/ünïcödé-名前", "3", 0o644), evil.File("odd/-dash", "4", 0o644), evil.File("odd/back\\slash:colon", "5", 0o644),
-		evil.File("odd/"+strings.Repeat("n", 255), "6", 0o644), evil.File("sg", "7", 0o2755), evil.File("empty", "", 0o000))
-	upper := evil.Layer(evil.File("data/00/.wh.001", "", 0o644), evil.Dir("data/01", 0o700), evil.File("data/01/.wh..wh..opq", "", 0o644), evil.File("data/01/new", "n", 0o644))
-	return evil.Image{Name: "localhost/tree:1", Layers: [][]byte{evil.Layer(e...), upper}}
-}
 
 // tree describes the file system of an image.
 func tree(t *testing.T, svc *image.Service, id string) string {
@@ -65,7 +31,7 @@ func tree(t *testing.T, svc *image.Service, id string) string {
 func TestRoundTrip(t *testing.T) {
 	reg := registry.Start(t, registry.Options{})
 	svc := newService(t)
-	img := load(t, svc, bigTree())[0]
+	img := load(t, svc, evil.Tree())[0]
 	want := tree(t, svc, img.ID)
 	for _, must := range []string{"mode=104755", "security.capability", "user.note=610062", "same-as=", "dev=103", "名前", "mode=41777", `data/01/new`} {
 		if !strings.Contains(want, must) {
@@ -81,7 +47,7 @@ func TestRoundTrip(t *testing.T) {
 			t.Fatalf("%s: %v %v", what, got, err)
 		}
 		if now := tree(t, other, got[0].ID); now != want {
-			t.Errorf("%s changed the tree:\n%s", what, difference(want, now))
+			t.Errorf("%s changed the tree:\n%s", what, evil.Difference(want, now))
 		}
 	}
 	for _, format := range []string{image.FormatDockerArchive, image.FormatOCIArchive} {
@@ -102,26 +68,6 @@ func TestRoundTrip(t *testing.T) {
 		got, err := other.Pull(t.Context(), name, image.PullOptions{RemoteOptions: remote(reg)})
 		check(compression, other, got, err)
 	}
-}
-
-// difference lists the lines that only one of two texts has.
-func difference(a, b string) string {
-	la, lb := strings.Split(a, "\n"), strings.Split(b, "\n")
-	var out []string
-	for _, l := range la {
-		if !slices.Contains(lb, l) {
-			out = append(out, "- "+l)
-		}
-	}
-	for _, l := range lb {
-		if !slices.Contains(la, l) {
-			out = append(out, "+ "+l)
-		}
-		if len(out) > 20 {
-			break
-		}
-	}
-	return strings.Join(out, "\n")
 }
 
 // TestCompressedArchives loads one archive in every compression, whole and damaged.

@@ -16,8 +16,10 @@ const stateColumns = "status,generation,pid,pid_start,monitor_pid,cgroup,mounted
 
 // AddOptions go with a new container.
 type AddOptions struct {
-	// Volumes are the names of the volumes it uses, all of which exist.
+	// Volumes are the names of the volumes it uses: they exist, or are among NewVolumes.
 	Volumes []string
+	// NewVolumes are those among Volumes that are stored with the container.
+	NewVolumes []Volume
 	// DependsOn are the ids of the containers it needs.
 	DependsOn []string
 }
@@ -38,6 +40,11 @@ func (s *Store) AddContainer(ctx context.Context, d Durability, r Row, o AddOpti
 		_, err := tx.ExecContext(ctx, "INSERT INTO container(id,name,image_id,created,brief,config,"+stateColumns+") VALUES("+marks+")", args...)
 		if err != nil {
 			return s.fail("write", err)
+		}
+		for _, v := range o.NewVolumes {
+			if _, err := s.insertVolume(ctx, tx, v); err != nil {
+				return err
+			}
 		}
 		for _, v := range o.Volumes {
 			if _, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO volume_use(volume,container) VALUES(?,?)", v, r.ID); err != nil {

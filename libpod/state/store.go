@@ -29,6 +29,7 @@ import (
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/errdefs"
 )
 
@@ -118,6 +119,7 @@ func (s *Store) checkVersion(ctx context.Context) error {
 
 // update runs f in one immediate transaction.
 func (s *Store) update(ctx context.Context, d Durability, f func(*sql.Tx) error) error {
+	fault.Point("state: write")
 	conn, err := s.db.Conn(ctx)
 	if err != nil {
 		return s.fail("open", err)
@@ -140,6 +142,7 @@ func (s *Store) update(ctx context.Context, d Durability, f func(*sql.Tx) error)
 	if err := tx.Commit(); err != nil {
 		return s.fail("write", err)
 	}
+	fault.Point("state: written")
 	return nil
 }
 

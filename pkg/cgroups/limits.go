@@ -1,7 +1,9 @@
 package cgroups
 
 import (
+	"errors"
 	"fmt"
+	fsys "io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,9 +37,19 @@ func (c *Cgroup) Set(r *specs.LinuxResources) error {
 		return err
 	}
 	if err := m.Set(res); err != nil {
-		return &errdefs.Error{Op: "limit", Kind: "cgroup", Name: c.path, Class: errdefs.ErrInvalid, Cause: err}
+		return refused(err)
 	}
 	return c.setDevices(rules)
+}
+
+// refused names the file whose value the kernel did not take.
+func refused(err error) error {
+	e := &errdefs.Error{Op: "set limit", Class: errdefs.ErrInvalid, Cause: err, Hint: "choose a value that this host allows"}
+	var file *fsys.PathError
+	if errors.As(err, &file) {
+		e.Name, e.Cause = filepath.Base(file.Path), file.Err
+	}
+	return e
 }
 
 // controllersOf are the controllers that limits need, with the field that needs them. On version 2

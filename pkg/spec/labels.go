@@ -85,6 +85,9 @@ func (d *decider) annotations() error {
 		words  []string
 	}{{"annotations", d.def.Annotations}, {"--annotation", d.req.Life.Annotation}} {
 		for _, word := range one.words {
+			if !strings.Contains(word, "=") {
+				return errdefs.Invalid(one.option, word, "no '='").WithHint("write KEY=VALUE")
+			}
 			if err := putPair(out, one.option, word); err != nil {
 				return err
 			}

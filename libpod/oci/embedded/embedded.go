@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -60,6 +61,7 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 			return fail(err)
 		}
 		back.Add(cg.Remove)
+		fault.Point("cgroup: made")
 		files, err := cg.Open()
 		if err != nil {
 			return fail(err)
@@ -79,6 +81,7 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	if err != nil {
 		return fail(err)
 	}
+	fault.Point("monitor: spawned")
 	live, err := s.Ready(ctx)
 	if err != nil {
 		return fail(errors.Join(err, s.Abort(context.WithoutCancel(ctx))))
@@ -95,7 +98,10 @@ func (r *Runtime) Destroy(_ context.Context, path string) error {
 	if err := cg.KillAll(); err != nil {
 		return err
 	}
-	return cg.Remove()
+	fault.Point("cgroup: killed")
+	err = cg.Remove()
+	fault.Point("cgroup: removed")
+	return err
 }
 
 // Freeze implements oci.Freezer.

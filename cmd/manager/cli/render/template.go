@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"regexp"
 	"strings"
 	"text/template"
 	"unicode"
@@ -35,7 +34,7 @@ func ParseFormat(value string) (Format, error) {
 	value = strings.NewReplacer(`\t`, "\t", `\n`, "\n", `\r`, "\r").Replace(value)
 	t, err := template.New("format").Funcs(functions).Parse(value)
 	if err != nil {
-		return f, errdefs.Invalid("--format", f.text, "%s", templateCause(err))
+		return f, errdefs.Invalid("--format", f.text, "%s", templateCause(err)).WithHint("write a Go template, as {{.ID}}, or json")
 	}
 	f.template = t
 	return f, nil
@@ -133,10 +132,7 @@ func (f Format) execute(b *bytes.Buffer, value any) error {
 	}
 	b.Truncate(start)
 	e := errdefs.Invalid("--format", f.text, "%s", templateCause(err))
-	if noField.MatchString(err.Error()) {
-		e.Hint = "--format json shows what there is"
-	}
-	return e
+	return e.WithHint("\"--format json\" shows what there is")
 }
 
 // byJSONName is a struct as its JSON output.
@@ -151,14 +147,12 @@ func byJSONName(value any) (map[string]any, bool) {
 	return generic, d.Decode(&generic) == nil && len(generic) > 0
 }
 
-// noField is what the template package says about a field that is not there. It names a
-// type of ours, which means nothing to the user.
-var noField = regexp.MustCompile(`can't evaluate field (\S+) in type .*`)
-
-// templateCause cuts what the template package says down to what the user wrote.
+// templateCause cuts what the template package says down to what the user wrote. A field
+// that is not there is named without our type.
 func templateCause(err error) string {
-	if m := noField.FindStringSubmatch(err.Error()); m != nil {
-		return "there is no field " + m[1]
+	if _, rest, ok := strings.Cut(err.Error(), "can't evaluate field "); ok {
+		name, _, _ := strings.Cut(rest, " in type ")
+		return "there is no field " + name
 	}
 	text := strings.TrimPrefix(err.Error(), "template: ")
 	if i := strings.Index(text, ">: "); i >= 0 {
