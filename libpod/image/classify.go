@@ -41,6 +41,10 @@ func failure(op, name, host string, err error) error {
 	return &errdefs.Error{Op: op, Name: name, Class: class, Cause: oneLine(err), Hint: hint}
 }
 
+// damaged is what there is to say about a source that does not keep to its own digests or
+// to the formats.
+const damaged = "the source is damaged or lies; nothing was stored"
+
 // classify finds the class of a failure and the next step for the user.
 func classify(host string, err error) (class error, hint string) {
 	if class, hint, ok := classifyRegistry(host, err); ok {
@@ -55,7 +59,7 @@ func classify(host string, err error) (class error, hint string) {
 	case errors.As(err, &policy), strings.Contains(err.Error(), "rejected by policy"):
 		return errdefs.ErrPermission, "see policy.json"
 	case isMismatch(err):
-		return errdefs.ErrCorrupt, "the source is damaged or lies; nothing was stored"
+		return errdefs.ErrCorrupt, damaged
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return errdefs.ErrUnavailable, "free space in the image store or in $TMPDIR"
 	case errors.Is(err, storage.ErrDuplicateName), errors.Is(err, storage.ErrDuplicateID):
@@ -66,9 +70,17 @@ func classify(host string, err error) (class error, hint string) {
 		return errdefs.ErrNotFound, ""
 	case errors.Is(err, fs.ErrPermission):
 		return errdefs.ErrPermission, ""
+	case host != "":
+		return errdefs.ErrCorrupt, damaged
 	}
 	return errdefs.ErrCorrupt, ""
 }
+
+// registryFault is the next step when a registry says that it is itself at fault.
+const registryFault = "the registry is at fault; try again later"
+
+// notTaken is the next step when a registry refuses what is pushed.
+const notTaken = "the registry does not take this; try another --format or name"
 
 // classifyRegistry reads the answers of registries.
 func classifyRegistry(host string, err error) (class error, hint string, ok bool) {
@@ -87,8 +99,14 @@ func classifyRegistry(host string, err error) (class error, hint string, ok bool
 		case "MANIFEST_UNKNOWN", "NAME_UNKNOWN", "BLOB_UNKNOWN":
 			return errdefs.ErrNotFound, "check the name and the tag", true
 		case "TOOMANYREQUESTS", "UNAVAILABLE":
-			return errdefs.ErrUnavailable, "", true
+			return errdefs.ErrUnavailable, registryFault, true
+		case "MANIFEST_INVALID", "BLOB_UPLOAD_INVALID", "DIGEST_INVALID", "SIZE_INVALID", "NAME_INVALID", "TAG_INVALID", "UNSUPPORTED":
+			return errdefs.ErrInvalid, notTaken, true
 		}
+	}
+	// The library tries one format after another and keeps only the texts of their errors.
+	if strings.Contains(err.Error(), "Uploading manifest failed, attempted") {
+		return errdefs.ErrInvalid, notTaken, true
 	}
 	switch status := httpStatus(err); {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
@@ -96,7 +114,7 @@ func classifyRegistry(host string, err error) (class error, hint string, ok bool
 	case status == http.StatusNotFound:
 		return errdefs.ErrNotFound, "check the name and the tag", true
 	case status >= 500, status == http.StatusTooManyRequests:
-		return errdefs.ErrUnavailable, "", true
+		return errdefs.ErrUnavailable, registryFault, true
 	}
 	return nil, "", false
 }
@@ -166,7 +184,7 @@ func isMismatch(err error) bool {
 	text := err.Error()
 	return errors.Is(err, imgstorage.ErrBlobDigestMismatch) || errors.Is(err, imgstorage.ErrBlobSizeMismatch) ||
 		strings.Contains(text, "Digest did not match") || strings.Contains(text, "does not match provided manifest digest") ||
-		strings.Contains(text, "digest mismatch")
+		strings.Contains(text, "digest mismatch") || strings.Contains(text, "does not match expected")
 }
 
 // isImageNotFound says that an archive or layout does not hold the image asked for.
