@@ -200,7 +200,7 @@ func (r *Runtime) removeUnusedImage(ctx context.Context, ref spec.ImageRef) {
 // Rename gives a container another name.
 func (r *Runtime) Rename(ctx context.Context, id, name string) error {
 	if !define.ValidName(name) {
-		return invalidName(name)
+		return invalidName("name", name)
 	}
 	return r.update(ctx, id, func(ctx context.Context, c *locked) error {
 		cfg := *c.cfg
@@ -213,8 +213,9 @@ func (r *Runtime) Rename(ctx context.Context, id, name string) error {
 	})
 }
 
-func invalidName(name string) error {
-	return errdefs.Invalid("--name", name, "not a valid name").
+// invalidName refuses a container's name; object says where it stood.
+func invalidName(object, name string) error {
+	return errdefs.Invalid(object, name, "not a valid name").
 		WithHint("begin with a letter or digit and use letters, digits, '_', '.' and '-'")
 }
 
