@@ -12,7 +12,7 @@ import (
 )
 
 // fullDisk mounts a small tmpfs at dir and returns what fills and what empties it.
-func fullDisk(t *testing.T, dir string, size string) (fill, free func()) {
+func fullDisk(t *testing.T, m *testenv.Manager, dir string, size string) (fill, free func()) {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -20,7 +20,10 @@ func fullDisk(t *testing.T, dir string, size string) (fill, free func()) {
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size+",mode=0700"); err != nil {
 		t.Skipf("a tmpfs cannot be mounted: %v", err)
 	}
+	ballast := filepath.Join(dir, "ballast")
 	t.Cleanup(func() {
+		_ = os.Remove(ballast)
+		m.Run("rm", "--all", "--force", "--time", "0")
 		for unix.Unmount(filepath.Join(dir, "overlay"), 0) == nil {
 			continue
 		}
@@ -29,7 +32,6 @@ func fullDisk(t *testing.T, dir string, size string) (fill, free func()) {
 			_ = unix.Unmount(dir, unix.MNT_DETACH)
 		}
 	})
-	ballast := filepath.Join(dir, "ballast")
 	fill = func() {
 		f, err := os.Create(ballast)
 		if err != nil {
@@ -61,7 +63,7 @@ func refusedByFullDisk(t *testing.T, what string, r testenv.Result) {
 func TestFullRunDirectory(t *testing.T) {
 	m := testenv.NewManager(t)
 	m.TmpDir = filepath.Join(m.Dir, "tiny")
-	fill, free := fullDisk(t, m.TmpDir, "64m")
+	fill, free := fullDisk(t, m, m.TmpDir, "64m")
 	m.Image(t, "busybox")
 	m.MustRun(t, "run", "-d", "--network", "none", "--name", "up", "localhost/busybox", "sleep", "1000")
 	m.MustRun(t, "create", "--network", "none", "--name", "made", "localhost/busybox", "true")
@@ -83,7 +85,7 @@ func TestFullRunDirectory(t *testing.T) {
 // TestFullStore fills the disk of images and containers.
 func TestFullStore(t *testing.T) {
 	m := testenv.NewManager(t)
-	fill, free := fullDisk(t, m.Root, "48m")
+	fill, free := fullDisk(t, m, m.Root, "48m")
 	m.Image(t, "busybox")
 	archive := filepath.Join(m.Dir, "more.tar")
 	m.MustRun(t, "save", "-q", "-o", archive, "localhost/busybox")
