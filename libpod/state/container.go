@@ -60,7 +60,7 @@ func (s *Store) AddContainer(ctx context.Context, d Durability, r Row, o AddOpti
 	})
 }
 
-func nameTaken(name, holder string) error {
+func nameTaken(name, holder string) *errdefs.Error {
 	return &errdefs.Error{
 		Kind: "container", Name: name, Class: errdefs.ErrExists,
 		Cause: fmt.Errorf("the name is already in use by %s", define.ShortID(holder)),
@@ -187,7 +187,9 @@ func (s *Store) Rename(ctx context.Context, id, name string, config []byte) erro
 		var holder string
 		err := tx.QueryRowContext(ctx, "SELECT id FROM container WHERE name=? AND id<>?", name, id).Scan(&holder)
 		if err == nil {
-			return nameTaken(name, holder)
+			e := nameTaken(name, holder)
+			e.Hint = "choose another name"
+			return e
 		}
 		if _, err := tx.ExecContext(ctx, "UPDATE container SET name=?, config=? WHERE id=?", name, string(config), id); err != nil {
 			return s.fail("write", err)
