@@ -3,6 +3,7 @@ package libpod
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/lock"
@@ -79,7 +80,7 @@ func (r *Runtime) update(ctx context.Context, id string, f func(context.Context,
 
 func (r *Runtime) acquire(ctx context.Context, id string) (*lock.Lock, error) {
 	l, err := lock.Acquire(ctx, r.paths.lockFile(id), false)
-	if err == lock.ErrGone {
+	if errors.Is(err, lock.ErrGone) {
 		// The row tells apart a container that is gone from one whose directory was lost.
 		if _, err := r.state.Container(ctx, id); err != nil {
 			return nil, err

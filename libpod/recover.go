@@ -34,7 +34,7 @@ func (r *Runtime) recoverAll(ctx context.Context) error {
 
 func (r *Runtime) tryReconcile(ctx context.Context, id string) error {
 	l, err := lock.Try(r.paths.lockFile(id), false)
-	if err == lock.ErrGone {
+	if errors.Is(err, lock.ErrGone) {
 		return r.update(ctx, id, func(context.Context, *locked) error { return nil })
 	}
 	if err != nil || l == nil {
@@ -76,7 +76,7 @@ func (r *Runtime) sweep(ctx context.Context, known []state.Row) error {
 // and taking its lock finds it gone and makes it again.
 func (r *Runtime) sweepOne(ctx context.Context, base, id string) error {
 	l, err := lock.Try(r.paths.lockFile(id), false)
-	if err == lock.ErrGone {
+	if errors.Is(err, lock.ErrGone) {
 		if _, err := r.state.Container(ctx, id); !errors.Is(err, errdefs.ErrNotFound) {
 			return err
 		}

@@ -44,6 +44,7 @@ type step struct {
 func (s *start) steps() []step {
 	undo := func(ctx context.Context) error { return s.undoStart(ctx) }
 	return []step{
+		{"start what it depends on", s.startDependencies, nil},
 		{"note that a start begins", s.begin, undo},
 		{"make the run directory", s.makeRunDir, nil},
 		{"mount the root filesystem", s.mountRootfs, nil},

@@ -38,70 +38,70 @@ func failure(op, name, host string, err error) error {
 	if errors.As(err, &own) && own.Class != nil {
 		return &errdefs.Error{Op: op, Name: name, Class: own.Class, Cause: oneLine(err), Hint: own.Hint}
 	}
-	class, hint := classify(host, err)
+	hint, class := classify(host, err)
 	return &errdefs.Error{Op: op, Name: name, Class: class, Cause: oneLine(err), Hint: hint}
 }
 
-// classify finds the class of a failure and the next step for the user.
-func classify(host string, err error) (class error, hint string) {
-	if class, hint, ok := classifyRegistry(host, err); ok {
-		return class, hint
+// classify finds the next step for the user and the class of a failure.
+func classify(host string, err error) (hint string, class error) {
+	if hint, class := classifyRegistry(host, err); class != nil {
+		return hint, class
 	}
 	var policy signature.PolicyRequirementError
 	switch {
 	case isTLS(err):
-		return errdefs.ErrUnavailable, "put the registry's CA into /etc/containers/certs.d/" + host + ", or use --tls-verify=false"
+		return "put the registry's CA into /etc/containers/certs.d/" + host + ", or use --tls-verify=false", errdefs.ErrUnavailable
 	case isNetwork(err) && host != "":
-		return errdefs.ErrUnavailable, "check the network and the registry's name"
+		return "check the network and the registry's name", errdefs.ErrUnavailable
 	case errors.As(err, &policy), strings.Contains(err.Error(), "rejected by policy"):
-		return errdefs.ErrPermission, "see policy.json"
+		return "see policy.json", errdefs.ErrPermission
 	case isMismatch(err):
-		return errdefs.ErrCorrupt, "the source is damaged or lies; nothing was stored"
+		return "the source is damaged or lies; nothing was stored", errdefs.ErrCorrupt
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return errdefs.ErrUnavailable, "free space in the image store or in $TMPDIR"
+		return "free space in the image store or in $TMPDIR", errdefs.ErrUnavailable
 	case errors.Is(err, storage.ErrDuplicateName), errors.Is(err, storage.ErrDuplicateID):
-		return errdefs.ErrExists, "choose another name"
+		return "choose another name", errdefs.ErrExists
 	case errors.Is(err, storage.ErrImageUnknown):
-		return errdefs.ErrNotFound, "see the local images with 'manager images'"
+		return "see the local images with 'manager images'", errdefs.ErrNotFound
 	case errors.Is(err, fs.ErrNotExist):
-		return errdefs.ErrNotFound, "check the path's spelling"
+		return "check the path's spelling", errdefs.ErrNotFound
 	case isImageNotFound(err):
-		return errdefs.ErrNotFound, "check which images it holds"
+		return "check which images it holds", errdefs.ErrNotFound
 	case errors.Is(err, fs.ErrPermission):
-		return errdefs.ErrPermission, "check the permissions of the path"
+		return "check the permissions of the path", errdefs.ErrPermission
 	}
-	return errdefs.ErrCorrupt, "it is damaged, or of another format; nothing was stored"
+	return "it is damaged, or of another format; nothing was stored", errdefs.ErrCorrupt
 }
 
-// classifyRegistry reads the answers of registries.
-func classifyRegistry(host string, err error) (class error, hint string, ok bool) {
+// classifyRegistry reads the answers of registries; the class is nil for any other error.
+func classifyRegistry(host string, err error) (hint string, class error) {
 	login := "use 'manager login " + host + "'"
 	var unauthorized docker.ErrUnauthorizedForCredentials
 	if errors.As(err, &unauthorized) {
-		return errdefs.ErrPermission, login, true
+		return login, errdefs.ErrPermission
 	}
 	if errors.Is(err, docker.ErrTooManyRequests) {
-		return errdefs.ErrUnavailable, "wait a while; the registry limits requests", true
+		return "wait a while; the registry limits requests", errdefs.ErrUnavailable
 	}
 	for _, code := range registryCodes(err) {
 		switch code {
 		case "UNAUTHORIZED", "DENIED":
-			return errdefs.ErrPermission, login, true
+			return login, errdefs.ErrPermission
 		case "MANIFEST_UNKNOWN", "NAME_UNKNOWN", "BLOB_UNKNOWN":
-			return errdefs.ErrNotFound, "check the name and the tag", true
+			return "check the name and the tag", errdefs.ErrNotFound
 		case "TOOMANYREQUESTS", "UNAVAILABLE":
-			return errdefs.ErrUnavailable, "try again later", true
+			return "try again later", errdefs.ErrUnavailable
 		}
 	}
 	switch status := httpStatus(err); {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return errdefs.ErrPermission, login, true
+		return login, errdefs.ErrPermission
 	case status == http.StatusNotFound:
-		return errdefs.ErrNotFound, "check the name and the tag", true
+		return "check the name and the tag", errdefs.ErrNotFound
 	case status >= 500, status == http.StatusTooManyRequests:
-		return errdefs.ErrUnavailable, "try again later", true
+		return "try again later", errdefs.ErrUnavailable
 	}
-	return nil, "", false
+	return "", nil
 }
 
 // registryCodes lists the distribution API's error codes in a chain of errors.

@@ -61,9 +61,10 @@ func (s *Service) load(ctx context.Context, opts LoadOptions, label string) ([]I
 			return nil, err
 		}
 		return s.loadLayout(ctx, sys, dir, label, opts.Progress)
+	default:
+		return nil, errdefs.New(errdefs.ErrCorrupt, "", "", "neither a docker archive nor an OCI archive").
+			WithHint("to make an image from a file system, use 'manager import'")
 	}
-	return nil, errdefs.New(errdefs.ErrCorrupt, "", "", "neither a docker archive nor an OCI archive").
-		WithHint("to make an image from a file system, use 'manager import'")
 }
 
 // loadDir stores the images of a directory: an OCI layout, or the dir transport's files.

@@ -81,7 +81,7 @@ func (r *Root) OpenFile(p string, flags int) (*os.File, error) {
 func (r *Root) open(rel string, flags int) (int, error) {
 	if !r.walk {
 		fd, err := openat2(r.FD(), rel, flags)
-		if err != unix.ENOSYS && err != unix.EPERM {
+		if !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM) {
 			return fd, err
 		}
 	}

@@ -64,9 +64,11 @@ func (e *event) wait(ctx context.Context) error {
 }
 
 func newSession(cfg Config, c *conn, proc process, stderr *os.File) *Session {
-	s := &Session{cfg: cfg, conn: c, stderr: stderr,
+	s := &Session{
+		cfg: cfg, conn: c, stderr: stderr,
 		ready: newEvent(), started: newEvent(), exited: newEvent(), attached: newEvent(),
-		gone: newEvent(), reaped: newEvent()}
+		gone: newEvent(), reaped: newEvent(),
+	}
 	go func() {
 		s.reaped.happen(proc.wait())
 	}()

@@ -65,6 +65,7 @@ func (d *decider) stopSignal() error {
 	s, err := ParseSignal("--stop-signal", d.img.StopSignal)
 	if err != nil {
 		d.warnf(fmt.Sprintf("the image's stop signal %q is unknown; SIGTERM is used", d.img.StopSignal))
+		//lint:ignore nilerr the image only wishes: a warning, no failure
 		return nil
 	}
 	d.cfg.Life.StopSignal = int(s)

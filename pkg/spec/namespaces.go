@@ -82,9 +82,10 @@ func (d *decider) checkIPC() error {
 	switch p.Config.Namespaces.IPC.Mode {
 	case NSShareable, NSHost, NSContainer, NSPath:
 		return nil
+	default:
+		return errdefs.Invalid("--ipc", d.req.Namespace.IPC, "that container keeps its ipc namespace to itself").
+			WithHint("make it with --ipc=shareable")
 	}
-	return errdefs.Invalid("--ipc", d.req.Namespace.IPC, "that container keeps its ipc namespace to itself").
-		WithHint("make it with --ipc=shareable")
 }
 
 // private reports whether a namespace is the container's own.

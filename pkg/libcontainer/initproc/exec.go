@@ -32,6 +32,7 @@ func (in *initializer) exec() *launch.Failure {
 	if err := in.parent.send([]byte{launch.MsgExec}); err != nil {
 		return failure("barrier", "", err)
 	}
+	resetSignals()
 	if f := in.seccomp(); f != nil {
 		return f
 	}

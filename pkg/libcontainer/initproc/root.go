@@ -113,7 +113,8 @@ func (in *initializer) makeCwd() *launch.Failure {
 	}
 	f, err := in.root.MkdirAll(in.Process.Cwd, 0o755)
 	if err != nil {
-		return nil // chdir will say what is wrong with it
+		//lint:ignore nilerr chdir will say what is wrong with it
+		return nil
 	}
 	return failure("cwd", in.Process.Cwd, f.Close())
 }

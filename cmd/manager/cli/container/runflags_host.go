@@ -115,7 +115,7 @@ func imageFlags(l *spec.LifeRequest) []flags.Flag {
 		{Name: "disable-content-trust", Group: groupImage, Type: "bool", Accept: []string{"true"}, Unsupported: "there is no Docker content trust to turn on; signatures are checked as policy.json says"},
 		{Name: "os", Group: groupImage, Value: "OS", To: &l.OS, Usage: "Choose the image for this operating system"},
 		{Name: "platform", Group: groupImage, To: &l.Platform, Usage: "Choose the image for OS/ARCH[/VARIANT]"},
-		{Name: "pull", Group: groupImage, To: &l.Pull, Default: "missing", NoOptDefault: "missing", Choices: []string{"always", "missing", "never", "newer"}, Usage: "When to pull the image"},
+		{Name: "pull", Group: groupImage, To: &l.Pull, Default: "missing", Choices: []string{"always", "missing", "never", "newer"}, Usage: "When to pull the image"},
 		{Name: "quiet", Short: "q", Group: groupImage, To: &l.Quiet, Usage: "Show nothing while the image is pulled"},
 		{Name: "retry", Group: groupImage, To: &l.Retry, Usage: "How often a failed pull is tried again"},
 		{Name: "retry-delay", Group: groupImage, To: &l.RetryDelay, Usage: "Pause between two tries: 2s"},
@@ -130,11 +130,20 @@ func healthFlags() []flags.Flag {
 		{Name: "no-healthcheck", Type: "bool", Accept: []string{"true"}, Usage: "Run no healthcheck of the image; this version runs none"},
 	}
 	for _, o := range [][3]string{
-		{"health-cmd", "string"}, {"health-interval", "string", "30s"}, {"health-log-destination", "string", "local"},
-		{"health-max-log-count", "uint", "5"}, {"health-max-log-size", "uint", "500"}, {"health-on-failure", "string", "none"},
-		{"health-retries", "uint", "3"}, {"health-start-period", "string", "0s"}, {"health-startup-cmd", "string"},
-		{"health-startup-interval", "string", "30s"}, {"health-startup-retries", "uint"}, {"health-startup-success", "uint"},
-		{"health-startup-timeout", "string", "30s"}, {"health-timeout", "string", "30s"},
+		{"health-cmd", "string"},
+		{"health-interval", "string", "30s"},
+		{"health-log-destination", "string", "local"},
+		{"health-max-log-count", "uint", "5"},
+		{"health-max-log-size", "uint", "500"},
+		{"health-on-failure", "string", "none"},
+		{"health-retries", "uint", "3"},
+		{"health-start-period", "string", "0s"},
+		{"health-startup-cmd", "string"},
+		{"health-startup-interval", "string", "30s"},
+		{"health-startup-retries", "uint"},
+		{"health-startup-success", "uint"},
+		{"health-startup-timeout", "string", "30s"},
+		{"health-timeout", "string", "30s"},
 	} {
 		f := flags.Flag{Name: o[0], Type: o[1], Default: o[2], Unsupported: reason}
 		if f.Name == "health-cmd" {
