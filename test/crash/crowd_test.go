@@ -205,7 +205,7 @@ func renameAtOnce(m *manager, n int) []testenv.Result {
 // allowed are the errors that commands may get when others change the same things meanwhile.
 var allowed = []string{
 	"no such container", "no such volume", "is already in use", "not running", "not stopped", "not paused", "it is ", "in use",
-	"exists", "has no more", "uses it", "not created", "another name",
+	"exists", "has no more", "uses it", "not created", "another name", "--rm would remove it",
 }
 
 // TestMix lets clients do random things to a few names; whatever the order, each command ends

@@ -91,7 +91,11 @@ func (m *manager) with(env []string, args ...string) ended {
 	cmd.WaitDelay = 2 * time.Second
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	began := time.Now()
 	err := cmd.Run()
+	if took := time.Since(began); took > time.Second {
+		m.t.Logf("slow: %v for manager %s", took, strings.Join(args, " "))
+	}
 	r := ended{Result: testenv.Result{Stdout: stdout.String(), Stderr: stderr.String()}}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
