@@ -48,6 +48,7 @@ func (r *Runtime) load(ctx context.Context, id string) (*container, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.forgetStop(row)
 	c := &container{rt: r, row: row, cfg: new(spec.Config)}
 	if err := json.Unmarshal(row.Config, c.cfg); err != nil {
 		return nil, &errdefs.Error{

@@ -14,6 +14,7 @@ import (
 	"github.com/manager-project/manager/libpod/image"
 	"github.com/manager-project/manager/libpod/lock"
 	"github.com/manager-project/manager/libpod/state"
+	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/spec"
 	"github.com/manager-project/manager/pkg/undo"
@@ -66,7 +67,11 @@ func (r *Runtime) create(ctx context.Context, req *spec.Request, progress image.
 	back.Add(func() error {
 		return c.remove(context.WithoutCancel(ctx), RemoveOptions{Force: true, Volumes: true})
 	})
-	if err := c.makeLayer(ctx); err != nil {
+	err = c.makeAnonymous()
+	if err == nil {
+		err = c.makeLayer(ctx)
+	}
+	if err != nil {
 		return errors.Join(c.fail("create", nil, err, ""), back.Run())
 	}
 	if err := finish(ctx, c, warnings); err != nil {
@@ -88,7 +93,34 @@ func (r *Runtime) decide(ctx context.Context, req *spec.Request, img *spec.Image
 	if err != nil {
 		return nil, nil, err
 	}
-	return spec.Decide(req, img, defaults, host)
+	cfg, warnings, err := spec.Decide(req, img, defaults, host)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := cgroups.Check(cfg.Limits.Resources, host.Controllers); err != nil {
+		return nil, nil, err
+	}
+	return cfg, warnings, r.findMountImages(ctx, cfg)
+}
+
+// findMountImages settles now which images mounts show, so that a wrong name makes nothing.
+func (r *Runtime) findMountImages(ctx context.Context, cfg *spec.Config) error {
+	for i := range cfg.Mounts {
+		m := &cfg.Mounts[i]
+		if m.Kind != spec.MountImage {
+			continue
+		}
+		images, err := r.Images(ctx)
+		if err != nil {
+			return err
+		}
+		img, err := images.Resolve(ctx, m.Source)
+		if err != nil {
+			return fmt.Errorf("mount %s: %w", m.Destination, err)
+		}
+		m.Source = img.ID
+	}
+	return nil
 }
 
 // store writes the row of a new container, whose lock is held from before it can be seen,
@@ -98,23 +130,21 @@ func (r *Runtime) store(ctx context.Context, cfg *spec.Config) (*locked, error) 
 	if err != nil {
 		return nil, err
 	}
-	volumes, err := r.ensureVolumes(ctx, cfg)
+	volumes, fresh, err := r.ensureVolumes(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	if err := mkdir(r.paths.staticDir(cfg.ID)); err != nil {
-		return nil, err
-	}
-	l, err := lock.Acquire(ctx, r.paths.lockFile(cfg.ID), true)
+	l, err := r.newLock(ctx, cfg.ID)
 	if err != nil {
 		return nil, err
 	}
 	c := &locked{container: container{rt: r, row: row, cfg: cfg}, lock: l}
-	err = r.state.AddContainer(ctx, c.durability(), *row, state.AddOptions{Volumes: volumes, DependsOn: cfg.Dependencies})
+	err = r.state.AddContainer(ctx, c.durability(), *row, state.AddOptions{
+		Volumes: volumes, NewVolumes: fresh, DependsOn: cfg.Dependencies,
+	})
 	if err != nil {
 		_ = removeAll(r.paths.staticDir(cfg.ID))
 		l.Release()
-		r.removeAnonymous(ctx, volumes)
 		var e *errdefs.Error
 		if errors.As(err, &e) && e.Op == "" {
 			e.Op = "create"
@@ -122,6 +152,20 @@ func (r *Runtime) store(ctx context.Context, cfg *spec.Config) (*locked, error) 
 		return nil, err
 	}
 	return c, nil
+}
+
+// newLock makes a container's directory and takes its lock. A sweep that comes between the two
+// takes the directory for abandoned.
+func (r *Runtime) newLock(ctx context.Context, id string) (*lock.Lock, error) {
+	for tries := 0; ; tries++ {
+		if err := mkdir(r.paths.staticDir(id)); err != nil {
+			return nil, err
+		}
+		l, err := lock.Acquire(ctx, r.paths.lockFile(id), true)
+		if tries == 10 || !errors.Is(err, os.ErrNotExist) {
+			return l, err
+		}
+	}
 }
 
 func newRow(cfg *spec.Config) (*state.Row, error) {

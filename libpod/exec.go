@@ -36,6 +36,10 @@ func (r *Runtime) Exec(ctx context.Context, id string, o ExecOptions) (ExecRepor
 	}
 	defer func() { _ = pidfd.Close() }()
 	req, err := c.execRequest(o, pidfd)
+	if err != nil && c.current() == define.StatusExited {
+		c.row.State.Status = define.StatusExited // it ended while we looked
+		return ExecReport{}, c.wrongState("exec in", "running")
+	}
 	if err != nil {
 		return ExecReport{}, err
 	}
@@ -59,6 +63,10 @@ func (c *container) execAttached(ctx context.Context, rt oci.Runtime, req oci.Ex
 		}
 	}
 	p, err := rt.Exec(ctx, req)
+	if err != nil && c.current() == define.StatusExited {
+		c.row.State.Status = define.StatusExited
+		return ExecReport{ExitCode: define.ExitManager}, c.wrongState("exec in", "running")
+	}
 	if err != nil {
 		return ExecReport{ExitCode: exitCodeOf(c.explainExec(err))}, c.explainExec(err)
 	}
@@ -163,12 +171,10 @@ func (c *container) execIDs(ctx context.Context) ([]string, error) {
 
 func closeFiles(files []*os.File) {
 	for _, f := range files {
-		_ = f.Close()
+		_ = f.Close() // a nil one says ErrInvalid
 	}
 }
 
-// explain turns a failure to become the user's program into the classes of exit codes 126 and
-// 127, and names the container in any other.
 // explainExec says why a command could not be started in the container.
 func (c *container) explainExec(err error) error { return explainLaunch("exec in", c.row.Name, err) }
 

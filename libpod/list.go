@@ -25,6 +25,9 @@ func (r *Runtime) List(ctx context.Context, o ListOptions) ([]ListEntry, error) 
 	if err != nil {
 		return nil, err
 	}
+	if err := r.sweep(ctx, rows); err != nil {
+		return nil, err
+	}
 	// A filter on the state means all containers, as does asking for the last ones.
 	all := o.All || o.Latest || o.Last > 0 || match.anyState
 	var entries []ListEntry
@@ -65,6 +68,7 @@ func (r *Runtime) entry(row *state.Row) (ListEntry, error) {
 	if err := json.Unmarshal(row.Brief, &b); err != nil {
 		return ListEntry{}, &errdefs.Error{Kind: "container", Name: row.Name, Class: errdefs.ErrCorrupt, Cause: err, Hint: "remove it with \"manager rm -f " + row.Name + "\""}
 	}
+	r.forgetStop(row)
 	s := &row.State
 	e := ListEntry{
 		ID: row.ID, Names: []string{row.Name}, Image: b.Image, ImageID: row.ImageID, Command: b.Command, Created: row.Created,

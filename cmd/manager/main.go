@@ -15,12 +15,16 @@ import (
 	"github.com/manager-project/manager/libpod/image"
 )
 
+// memoryLimit is the heap, in bytes, from which on the collector works harder.
+const memoryLimit = 192 << 20
+
 func main() {
 	if image.ReexecInit() {
 		return // this process only extracts a layer
 	}
 	// A command lives for milliseconds and allocates a few megabytes: collecting them costs more
-	// than keeping them. Long ones (a pull) collect as they grow.
+	// than keeping them. Long ones (a pull) collect as usual once they near the limit.
 	debug.SetGCPercent(800)
+	debug.SetMemoryLimit(memoryLimit)
 	os.Exit(cli.Main(os.Args, os.Stdin, os.Stdout, os.Stderr))
 }

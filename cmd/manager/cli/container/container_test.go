@@ -189,7 +189,7 @@ func TestRunFlagsFillTheRequest(t *testing.T) {
 	fs, err := parse(t, append(createFlags(req), runOnlyFlags(req)...),
 		"-it", "--rm", "-e", "A=1,2", "-e", "B", "-v", "/a:/b", "--cap-add", "x,y", "--entrypoint", "", "--net", "none",
 		"-m", "10m", "--pids-limit", "-1", "--stop-timeout=0", "--restart", "no", "--tls-verify=false", "-c", "5",
-		"--detach-keys=", "--pull", "--oom-score-adj", "-5", "img", "sh", "-c", "x")
+		"--detach-keys=", "--pull", "missing", "--oom-score-adj", "-5", "img", "sh", "-c", "x")
 	if err != nil {
 		t.Fatal(err)
 	}

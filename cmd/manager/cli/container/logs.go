@@ -49,7 +49,7 @@ manager logs --since 5m --names web db`,
 				{Name: "since", To: &o.since, Usage: "Start at this time: 2006-01-02T15:04:05, a Unix time, or 10m for ten minutes ago"},
 				{Name: "tail", To: &o.core.Tail, Usage: "Start with this many last lines; -1 is all"},
 				{Name: "timestamps", Short: "t", To: &o.timestamps, Usage: "Put the time before each line"},
-				{Name: "until", To: &o.until, Usage: "End at this time"},
+				{Name: "until", To: &o.until, Usage: "End at this time; 10m is in ten minutes, -10m was ten minutes ago"},
 			}
 		},
 		Args:     latestOr(&o.latest, 1, "a container name or id, or --latest"),
@@ -70,6 +70,10 @@ manager logs --since 5m --names web db`,
 func parseTimes(o *logsOptions, now time.Time) (err error) {
 	if o.core.Since, err = parseTime("--since", o.since, now); err != nil {
 		return err
+	}
+	if d, durationErr := time.ParseDuration(o.until); durationErr == nil {
+		o.core.Until = now.Add(d) // as in Podman, a duration looks ahead here
+		return nil
 	}
 	o.core.Until, err = parseTime("--until", o.until, now)
 	return err

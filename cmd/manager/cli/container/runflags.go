@@ -109,7 +109,7 @@ func processFlags(p *spec.ProcessRequest) []flags.Flag {
 		{Name: "passwd-entry", Group: groupProcess, To: &p.PasswdEntry, Usage: "Line to write for the user in /etc/passwd"},
 		{Name: "personality", Group: groupProcess, To: &p.Personality, Choices: []string{"LINUX", "LINUX32"}, Usage: "Execution domain of the process"},
 		{Name: "sdnotify", Group: groupProcess, To: &p.SdNotify, Default: "container", Choices: []string{"container", "conmon", "healthy", "ignore"}, Usage: "Who tells systemd that the container is ready"},
-		{Name: "systemd", Group: groupProcess, To: &p.Systemd, Default: "true", NoOptDefault: "true", Choices: []string{"true", "false", "always"}, Usage: "Prepare the container for systemd when its command is one"},
+		{Name: "systemd", Group: groupProcess, To: &p.Systemd, Default: "true", Choices: []string{"true", "false", "always"}, Usage: "Prepare the container for systemd when its command is one"},
 		{Name: "tty", Short: "t", Group: groupProcess, To: &p.TTY, Usage: "Give the process a terminal"},
 		{Name: "tz", Group: groupProcess, To: &p.TZ, Usage: "Time zone, or local for the host's"},
 		{Name: "umask", Group: groupProcess, To: &p.Umask, Default: "0022", Usage: "File creation mask, octal"},

@@ -115,7 +115,7 @@ func imageFlags(l *spec.LifeRequest) []flags.Flag {
 		{Name: "disable-content-trust", Group: groupImage, Type: "bool", Accept: []string{"true"}, Unsupported: "there is no Docker content trust to turn on; signatures are checked as policy.json says"},
 		{Name: "os", Group: groupImage, Value: "OS", To: &l.OS, Usage: "Choose the image for this operating system"},
 		{Name: "platform", Group: groupImage, To: &l.Platform, Usage: "Choose the image for OS/ARCH[/VARIANT]"},
-		{Name: "pull", Group: groupImage, To: &l.Pull, Default: "missing", NoOptDefault: "missing", Choices: []string{"always", "missing", "never", "newer"}, Usage: "When to pull the image"},
+		{Name: "pull", Group: groupImage, To: &l.Pull, Default: "missing", Choices: []string{"always", "missing", "never", "newer"}, Usage: "When to pull the image"},
 		{Name: "quiet", Short: "q", Group: groupImage, To: &l.Quiet, Usage: "Show nothing while the image is pulled"},
 		{Name: "retry", Group: groupImage, To: &l.Retry, Usage: "How often a failed pull is tried again"},
 		{Name: "retry-delay", Group: groupImage, To: &l.RetryDelay, Usage: "Pause between two tries: 2s"},
