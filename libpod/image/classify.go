@@ -232,16 +232,18 @@ var chains = []struct {
 	{regexp.MustCompile(`writing blob: (storing blob to file "[^"]*": )?(happened during read: )?`), ""},
 	{regexp.MustCompile(`Digest did not match, expected (\S+), got \S+`), "blob $1: its bytes have another digest"},
 	{regexp.MustCompile(`layer (\d+) \(blob .*\) does not match config's DiffID "([^"]*)"`), "layer $1: its content is not what the config says ($2)"},
+	{regexp.MustCompile(`adding layer with blob "[^"]*"(/"[^"]*")*: `), "store layer: "},
 	{regexp.MustCompile(`initializing source \S+: `), ""},
 	{regexp.MustCompile(`archive/tar: |flate: |gzip: `), ""},
 }
 
 // plainText leaves of the library's message what says something to the user.
 func plainText(text string) string {
+	text = unpackText(text)
 	for _, c := range chains {
 		text = c.text.ReplaceAllString(text, c.keep)
 	}
-	return unpackText(text)
+	return text
 }
 
 // unpackText leaves of a failed extraction the reason.
