@@ -178,8 +178,6 @@ func closeFiles(files []*os.File) {
 	}
 }
 
-// explain turns a failure to become the user's program into the classes of exit codes 126 and
-// 127, and names the container in any other.
 // explainExec says why a command could not be started in the container.
 func (c *container) explainExec(err error) error { return explainLaunch("exec in", c.row.Name, err) }
 

@@ -104,7 +104,7 @@ func namespacesOf(pid int) map[string]string {
 	if pid <= 0 {
 		return all
 	}
-	for key, file := range map[string]string{"MNT": "mnt", "NET": "net", "PIDNS": "pid", "USERNS": "user", "IPC": "ipc", "UTS": "uts", "CGROUP": "cgroup"} {
+	for key, file := range map[string]string{"Mnt": "mnt", "Net": "net", "Pidns": "pid", "User": "user", "Ipc": "ipc", "Uts": "uts", "Cgroup": "cgroup"} {
 		link, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, file))
 		if err != nil {
 			continue

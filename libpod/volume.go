@@ -305,9 +305,6 @@ func (r *Runtime) volumeFilters(texts []string) (func(v *Volume, used bool) bool
 func (r *Runtime) VolumeRemove(ctx context.Context, name string, force bool, timeout *uint) error {
 	v, err := r.findVolume(ctx, name)
 	if err != nil {
-		if force && errors.Is(err, errdefs.ErrNotFound) {
-			return nil
-		}
 		return err
 	}
 	if force {
