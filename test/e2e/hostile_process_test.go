@@ -88,7 +88,9 @@ func TestHostileS13WorkingDirectoryOfDescriptors(t *testing.T) {
 	h := newHostile(t)
 	plain := h.image(t, nil, evil.Symlink("l5", "/proc/self/fd/5"), evil.Symlink("l7", "/proc/self/fd/7"), evil.Symlink("l9", "../proc/1/fd/9"))
 	h.MustRun(t, "run", "-d", "--network", "none", "--name", "c", plain, "sleep", "1000")
-	outside := func(r testenv.Result) bool { return strings.Contains(r.Stdout, "unreachable") || strings.Contains(r.Stdout, h.Dir) }
+	outside := func(r testenv.Result) bool {
+		return strings.Contains(r.Stdout, "unreachable") || strings.Contains(r.Stdout, h.Dir)
+	}
 	dirs := []string{"/l5", "/l7", "/l9", "/proc/1/cwd/../../..", "/proc/self/root/.."}
 	for n := 3; n < 24; n++ {
 		dirs = append(dirs, fmt.Sprintf("/proc/self/fd/%d", n), fmt.Sprintf("/proc/self/fd/%d/..", n))
