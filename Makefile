@@ -99,4 +99,5 @@ docs: ## regenerate manual pages, reference pages and completions from the comma
 
 .PHONY: clean
 clean: ## remove what was built and the cached test images
-	rm -rf bin .cache internal/embedded/assets
+	rm -rf bin .cache
+	find internal/embedded/assets -type f ! -name README ! -name .gitignore -delete
