@@ -14,6 +14,7 @@ import (
 	"github.com/manager-project/manager/libpod/image"
 	"github.com/manager-project/manager/libpod/lock"
 	"github.com/manager-project/manager/libpod/state"
+	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/spec"
 	"github.com/manager-project/manager/pkg/undo"
@@ -92,7 +93,34 @@ func (r *Runtime) decide(ctx context.Context, req *spec.Request, img *spec.Image
 	if err != nil {
 		return nil, nil, err
 	}
-	return spec.Decide(req, img, defaults, host)
+	cfg, warnings, err := spec.Decide(req, img, defaults, host)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := cgroups.Check(cfg.Limits.Resources, host.Controllers); err != nil {
+		return nil, nil, err
+	}
+	return cfg, warnings, r.findMountImages(ctx, cfg)
+}
+
+// findMountImages settles now which images mounts show, so that a wrong name makes nothing.
+func (r *Runtime) findMountImages(ctx context.Context, cfg *spec.Config) error {
+	for i := range cfg.Mounts {
+		m := &cfg.Mounts[i]
+		if m.Kind != spec.MountImage {
+			continue
+		}
+		images, err := r.Images(ctx)
+		if err != nil {
+			return err
+		}
+		img, err := images.Resolve(ctx, m.Source)
+		if err != nil {
+			return fmt.Errorf("mount %s: %w", m.Destination, err)
+		}
+		m.Source = img.ID
+	}
+	return nil
 }
 
 // store writes the row of a new container, whose lock is held from before it can be seen,

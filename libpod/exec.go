@@ -130,7 +130,10 @@ func (c *container) execDetached(ctx context.Context, rt oci.Runtime, req oci.Ex
 		Log: monitor.LogConfig{Driver: monitor.LogNone},
 	})
 	if err != nil {
-		err = c.explainExec(err)
+		if err = c.explainExec(err); c.current() == define.StatusExited {
+			c.row.State.Status = define.StatusExited
+			err = c.wrongState("exec in", "running")
+		}
 		done := context.WithoutCancel(ctx)
 		err = errors.Join(err, c.rt.state.RemoveExec(done, session.ID), removeAll(session.RunDir))
 		_ = os.Remove(filepath.Dir(session.RunDir)) // stays when there are other sessions

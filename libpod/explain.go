@@ -18,6 +18,9 @@ func explainLaunch(op, name string, err error) error {
 		return err
 	}
 	e := &errdefs.Error{Op: op, Kind: "container", Name: name, Cause: err, Hint: errdefs.Hint(err)}
+	if e.Hint == "" && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)) {
+		e.Class, e.Hint = errdefs.ErrUnavailable, "free space there"
+	}
 	var f *launch.Failure
 	if !errors.As(err, &f) {
 		return e

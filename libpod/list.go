@@ -3,6 +3,7 @@ package libpod
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -100,6 +101,9 @@ func (r *Runtime) addDetails(ctx context.Context, entries []ListEntry, o ListOpt
 		}
 		if o.Size {
 			size, err := r.size(ctx, entries[i].ID)
+			if errors.Is(err, errdefs.ErrNotFound) {
+				continue // removed, or not yet made, while we look
+			}
 			if err != nil {
 				return err
 			}

@@ -127,7 +127,7 @@ func (c *locked) remove(ctx context.Context, o RemoveOptions) error {
 	}
 	c.removeFiles()
 	if c.cfg.Life.RemoveImage && c.cfg.Image.ID != "" {
-		c.rt.removeUnusedImage(ctx, c.cfg.Image.ID)
+		c.rt.removeUnusedImage(ctx, c.cfg.Image)
 	}
 	return nil
 }
@@ -179,10 +179,21 @@ func (c *container) anonymousVolumes() []string {
 	return names
 }
 
-// removeUnusedImage is --rmi: the image goes if nothing else uses it.
-func (r *Runtime) removeUnusedImage(ctx context.Context, id string) {
-	if _, err := r.RemoveImages(ctx, []string{id}, image.RemoveOptions{}); err != nil && !errors.Is(err, errdefs.ErrInUse) {
-		r.warn("image %s: %v", define.ShortID(id), err)
+// removeUnusedImage is --rmi: the name that the container was made from goes, and with the last
+// name the image, if nothing else uses it.
+func (r *Runtime) removeUnusedImage(ctx context.Context, ref spec.ImageRef) {
+	images, err := r.Images(ctx)
+	if err != nil {
+		r.warn("image %s: %v", ref.Name, err)
+		return
+	}
+	word := ref.ID
+	if img, err := images.Resolve(ctx, ref.Name); err == nil && img.ID == ref.ID {
+		word = ref.Name // it still means the same image
+	}
+	_, err = r.RemoveImages(ctx, []string{word}, image.RemoveOptions{})
+	if err != nil && !errors.Is(err, errdefs.ErrInUse) && !errors.Is(err, errdefs.ErrNotFound) {
+		r.warn("image %s: %v", word, err)
 	}
 }
 

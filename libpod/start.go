@@ -111,9 +111,17 @@ func (s *start) launch(ctx context.Context) error {
 	}
 	s.session, s.live, err = rt.Launch(ctx, oci.LaunchRequest{
 		ID: s.row.ID, Bundle: s.rt.paths.runDir(s.row.ID), Spec: s.spec, Cgroup: s.row.State.CgroupPath,
-		Monitor: s.monitorConfig(), ExtraFiles: s.extra,
+		Monitor: s.monitorConfig(), ExtraFiles: s.extra, Init: s.initInside(),
 	})
 	return err
+}
+
+// initInside is the path of process 1 in the container, "" without --init.
+func (s *start) initInside() string {
+	if !s.cfg.Process.Init {
+		return ""
+	}
+	return spec.InitInside
 }
 
 func (s *start) abort(ctx context.Context) error {

@@ -42,6 +42,10 @@ func failure(op, name, host string, err error) error {
 	return &errdefs.Error{Op: op, Name: name, Class: class, Cause: oneLine(err), Hint: hint}
 }
 
+// damaged is what there is to say about a source that does not keep to its own digests or
+// to the formats.
+const damaged = "the source is damaged or lies; nothing was stored"
+
 // classify finds the next step for the user and the class of a failure.
 func classify(host string, err error) (hint string, class error) {
 	if hint, class := classifyRegistry(host, err); class != nil {
@@ -56,7 +60,7 @@ func classify(host string, err error) (hint string, class error) {
 	case errors.As(err, &policy), strings.Contains(err.Error(), "rejected by policy"):
 		return "see policy.json", errdefs.ErrPermission
 	case isMismatch(err):
-		return "the source is damaged or lies; nothing was stored", errdefs.ErrCorrupt
+		return damaged, errdefs.ErrCorrupt
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "free space in the image store or in $TMPDIR", errdefs.ErrUnavailable
 	case errors.Is(err, storage.ErrDuplicateName), errors.Is(err, storage.ErrDuplicateID):
@@ -69,9 +73,17 @@ func classify(host string, err error) (hint string, class error) {
 		return "check which images it holds", errdefs.ErrNotFound
 	case errors.Is(err, fs.ErrPermission):
 		return "check the permissions of the path", errdefs.ErrPermission
+	case host != "":
+		return damaged, errdefs.ErrCorrupt
 	}
 	return "it is damaged, or of another format; nothing was stored", errdefs.ErrCorrupt
 }
+
+// registryFault is the next step when a registry says that it is itself at fault.
+const registryFault = "the registry is at fault; try again later"
+
+// notTaken is the next step when a registry refuses what is pushed.
+const notTaken = "the registry does not take this; try another --format or name"
 
 // classifyRegistry reads the answers of registries; the class is nil for any other error.
 func classifyRegistry(host string, err error) (hint string, class error) {
@@ -90,8 +102,14 @@ func classifyRegistry(host string, err error) (hint string, class error) {
 		case "MANIFEST_UNKNOWN", "NAME_UNKNOWN", "BLOB_UNKNOWN":
 			return "check the name and the tag", errdefs.ErrNotFound
 		case "TOOMANYREQUESTS", "UNAVAILABLE":
-			return "try again later", errdefs.ErrUnavailable
+			return registryFault, errdefs.ErrUnavailable
+		case "MANIFEST_INVALID", "BLOB_UPLOAD_INVALID", "DIGEST_INVALID", "SIZE_INVALID", "NAME_INVALID", "TAG_INVALID", "UNSUPPORTED":
+			return notTaken, errdefs.ErrInvalid
 		}
+	}
+	// The library tries one format after another and keeps only the texts of their errors.
+	if strings.Contains(err.Error(), "Uploading manifest failed, attempted") {
+		return notTaken, errdefs.ErrInvalid
 	}
 	switch status := httpStatus(err); {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
@@ -99,7 +117,7 @@ func classifyRegistry(host string, err error) (hint string, class error) {
 	case status == http.StatusNotFound:
 		return "check the name and the tag", errdefs.ErrNotFound
 	case status >= 500, status == http.StatusTooManyRequests:
-		return "try again later", errdefs.ErrUnavailable
+		return registryFault, errdefs.ErrUnavailable
 	}
 	return "", nil
 }
@@ -169,7 +187,7 @@ func isMismatch(err error) bool {
 	text := err.Error()
 	return errors.Is(err, imgstorage.ErrBlobDigestMismatch) || errors.Is(err, imgstorage.ErrBlobSizeMismatch) ||
 		strings.Contains(text, "Digest did not match") || strings.Contains(text, "does not match provided manifest digest") ||
-		strings.Contains(text, "digest mismatch") || strings.Contains(text, "does not match config's DiffID")
+		strings.Contains(text, "digest mismatch") || strings.Contains(text, "does not match config's DiffID") || strings.Contains(text, "does not match expected")
 }
 
 // isImageNotFound says that an archive or layout does not hold the image asked for.
@@ -214,16 +232,18 @@ var chains = []struct {
 	{regexp.MustCompile(`writing blob: (storing blob to file "[^"]*": )?(happened during read: )?`), ""},
 	{regexp.MustCompile(`Digest did not match, expected (\S+), got \S+`), "blob $1: its bytes have another digest"},
 	{regexp.MustCompile(`layer (\d+) \(blob .*\) does not match config's DiffID "([^"]*)"`), "layer $1: its content is not what the config says ($2)"},
+	{regexp.MustCompile(`adding layer with blob "[^"]*"(/"[^"]*")*: `), "store layer: "},
 	{regexp.MustCompile(`initializing source \S+: `), ""},
 	{regexp.MustCompile(`archive/tar: |flate: |gzip: `), ""},
 }
 
 // plainText leaves of the library's message what says something to the user.
 func plainText(text string) string {
+	text = unpackText(text)
 	for _, c := range chains {
 		text = c.text.ReplaceAllString(text, c.keep)
 	}
-	return unpackText(text)
+	return text
 }
 
 // unpackText leaves of a failed extraction the reason.

@@ -21,7 +21,7 @@ const (
 // in a container's annotations. From an image they are never taken over as annotations.
 var ReservedPrefixes = []string{
 	"io.podman.", "io.container.manager", "io.containers.", "io.kubernetes.", "io.manager-project.",
-	"org.systemd.property.", "run.oci.", "org.criu.", "module.wasm.",
+	"io.manager.", "org.systemd.property.", "run.oci.", "org.criu.", "org.opencontainers.runc.", "module.wasm.",
 }
 
 // Reserved says whether a label's name lies under one of ReservedPrefixes.

@@ -94,6 +94,9 @@ func (s *Service) admit(ctx context.Context, store storage.Store, ref types.Imag
 		return Image{}, err
 	}
 	img := fromRecord(rec, "")
+	if err := checkManifests(store, rec); err != nil {
+		return Image{}, errors.Join(err, takeBack(store, rec, t))
+	}
 	cfg, err := s.Config(ctx, img)
 	if err != nil {
 		return Image{}, errors.Join(err, takeBack(store, rec, t))

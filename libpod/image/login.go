@@ -60,9 +60,16 @@ func (s *Service) Login(ctx context.Context, registry string, cred Credentials, 
 	if cred.Username == "" {
 		return "", errdefs.New(errdefs.ErrInvalid, "registry", key, "a user name is wanted").WithHint("use --username and --password-stdin")
 	}
-	check := *sys
+	named, err := reference.ParseNormalizedNamed(key + "/x")
+	if err != nil {
+		return "", invalidName(key, err)
+	}
+	check := *guarded(sys, named)
 	check.DockerAuthConfig = &types.DockerAuthConfig{Username: cred.Username, Password: cred.Password}
-	if err := docker.CheckAuth(ctx, &check, cred.Username, cred.Password, host); err != nil {
+	err = withHeapBound(ctx, maxTagsGrowth, func(ctx context.Context) error {
+		return docker.CheckAuth(ctx, &check, cred.Username, cred.Password, host)
+	})
+	if err != nil {
 		var wrong docker.ErrUnauthorizedForCredentials
 		if errors.As(err, &wrong) {
 			return "", &errdefs.Error{

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/opencontainers/go-digest"
 	"go.podman.io/image/v5/docker"
 	"go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/types"
@@ -182,23 +184,27 @@ func (s *Service) pullFrom(ctx context.Context, sys *types.SystemContext, named 
 		return Image{}, invalidName(label, err)
 	}
 	opts.Progress.send(Event{Kind: EventTrying, Name: label})
+	sys = guarded(sys, named)
 	var img Image
 	err = opts.retry(ctx, label, opts.Progress, func() error {
 		if newer {
-			remote, err := docker.GetDigest(ctx, sys, src)
+			var remote digest.Digest
+			err := withHeapBound(ctx, maxPullGrowth, func(ctx context.Context) (err error) {
+				remote, err = docker.GetDigest(ctx, sys, src)
+				return err
+			})
 			if err != nil {
 				return err
 			}
-			for _, d := range local.Digests {
-				if d == remote {
-					img = local
-					return nil
-				}
+			if slices.Contains(local.Digests, remote) {
+				img = local
+				return nil
 			}
 		}
-		var err error
-		img, err = s.copyIn(ctx, transfer{sys: sys, src: src, label: label, names: []reference.Named{named}, progress: opts.Progress})
-		return err
+		return withHeapBound(ctx, maxPullGrowth, func(ctx context.Context) (err error) {
+			img, err = s.copyIn(ctx, transfer{sys: sys, src: src, label: label, names: []reference.Named{named}, progress: opts.Progress})
+			return err
+		})
 	})
 	if err != nil {
 		return Image{}, failure("pull", label, host, err)
@@ -242,13 +248,10 @@ func (s *Service) pullAllTags(ctx context.Context, sys *types.SystemContext, nam
 	}
 	var tags []string
 	err = opts.retry(ctx, repo.String(), opts.Progress, func() error {
-		bounded, stop := withHeapBound(ctx, maxHeapGrowth)
-		defer stop()
-		tags, err = docker.GetRepositoryTags(bounded, sys, src)
-		if err != nil && ctx.Err() == nil && bounded.Err() != nil {
-			err = errdefs.New(errdefs.ErrCorrupt, "", "", "list tags: %w", context.Cause(bounded))
-		}
-		return err
+		return withHeapBound(ctx, maxTagsGrowth, func(ctx context.Context) error {
+			tags, err = docker.GetRepositoryTags(ctx, guarded(sys, repo), src)
+			return err
+		})
 	})
 	if err != nil {
 		return nil, failure("pull", repo.String(), reference.Domain(repo), err)

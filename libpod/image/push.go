@@ -70,14 +70,19 @@ func (s *Service) Push(ctx context.Context, name, dest string, opts PushOptions)
 	}
 	sys := s.system()
 	opts.apply(sys)
+	if host != "" {
+		sys = guarded(sys, target.DockerReference())
+	}
 	options, err := opts.copyOptions(sys)
 	if err != nil {
 		return "", err
 	}
 	var pushed digest.Digest
 	err = opts.retry(ctx, dest, opts.Progress, func() error {
-		pushed, err = s.pushOnce(ctx, img, target, options, opts.Progress)
-		return err
+		return withHeapBound(ctx, maxPushGrowth, func(ctx context.Context) (err error) {
+			pushed, err = s.pushOnce(ctx, img, target, options, opts.Progress)
+			return err
+		})
 	})
 	return pushed, failure("push", dest, host, err)
 }

@@ -50,7 +50,8 @@ func (o RemoteOptions) retry(ctx context.Context, label string, progress Progres
 // transient says whether the same request may succeed a little later. Names that do not
 // resolve, addresses that refuse or cannot be reached, and bad certificates stay as they are.
 func transient(err error) bool {
-	if errors.Is(err, context.Canceled) || isMismatch(err) || isTLS(err) || errors.Is(err, docker.ErrTooManyRequests) {
+	if errors.Is(err, context.Canceled) || isMismatch(err) || isTLS(err) || errors.Is(err, docker.ErrTooManyRequests) ||
+		errors.Is(err, errRequestRefused) || errors.Is(err, errEndless) {
 		return false
 	}
 	var dns *net.DNSError

@@ -61,8 +61,8 @@ type LaunchRequest struct {
 	Monitor monitor.Config
 	// ExtraFiles become descriptors 3, 4, … of the user's program.
 	ExtraFiles []*os.File
-	// Init is the path inside the container of the project's own init, which becomes process 1;
-	// "" for none.
+	// Init is the path inside the container of the init that becomes process 1 and gets "--" and
+	// the program's arguments; "" for none.
 	Init string
 }
 

@@ -168,7 +168,7 @@ func (s *Store) rows(ctx context.Context, query string, args ...any) ([]Row, err
 
 // SetState stores what changed of a container.
 func (s *Store) SetState(ctx context.Context, d Durability, id string, c *Container) error {
-	return s.update(ctx, d, func(tx *sql.Tx) error {
+	return s.end(ctx, d, func(tx *sql.Tx) error {
 		set := strings.ReplaceAll(stateColumns, ",", "=?,") + "=?"
 		res, err := tx.ExecContext(ctx, "UPDATE container SET "+set+" WHERE id=?", append(stateValues(c), id)...)
 		if err != nil {
@@ -201,7 +201,7 @@ func (s *Store) Rename(ctx context.Context, id, name string, config []byte) erro
 // RemoveContainer forgets a container, what it used and its exec sessions. Removing one
 // that is not there is no error. One that others depend on is ErrInUse.
 func (s *Store) RemoveContainer(ctx context.Context, d Durability, id string) error {
-	return s.update(ctx, d, func(tx *sql.Tx) error {
+	return s.end(ctx, d, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM container WHERE id=?", id); err != nil {
 			if strings.Contains(err.Error(), "FOREIGN KEY") {
 				return &errdefs.Error{

@@ -76,6 +76,7 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 		_ = db.Close()
 		return nil, err
 	}
+	s.keepReserve()
 	return s, nil
 }
 
@@ -148,6 +149,9 @@ func (s *Store) update(ctx context.Context, d Durability, f func(*sql.Tx) error)
 
 // fail says what happened to the file itself, with the one remedy there is.
 func (s *Store) fail(op string, err error) error {
+	if isFull(err) {
+		err = noSpace{err}
+	}
 	return &errdefs.Error{
 		Op: op, Kind: "state", Name: s.path, Class: errdefs.ErrUnavailable, Cause: err,
 		Hint: "check free space and permissions of its directory",

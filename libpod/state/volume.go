@@ -71,7 +71,7 @@ func (s *Store) DropAnonymous(ctx context.Context, container string, names []str
 
 // SetVolume stores the flags of a volume that change: NeedsCopyUp, NeedsChown, UID, GID.
 func (s *Store) SetVolume(ctx context.Context, v Volume) error {
-	return s.update(ctx, Durable, func(tx *sql.Tx) error {
+	return s.end(ctx, Durable, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "UPDATE volume SET needs_copyup=?, needs_chown=?, uid=?, gid=? WHERE name=?", v.NeedsCopyUp, v.NeedsChown, v.UID, v.GID, v.Name)
 		if err != nil {
 			return s.fail("write", err)
@@ -136,7 +136,7 @@ func (s *Store) VolumesOf(ctx context.Context, id string) ([]string, error) {
 
 // RemoveVolume forgets a volume that no container uses; ErrInUse otherwise.
 func (s *Store) RemoveVolume(ctx context.Context, name string) error {
-	return s.update(ctx, Durable, func(tx *sql.Tx) error {
+	return s.end(ctx, Durable, func(tx *sql.Tx) error {
 		var user string
 		err := tx.QueryRowContext(ctx, "SELECT container FROM volume_use WHERE volume=? LIMIT 1", name).Scan(&user)
 		if err == nil {

@@ -146,7 +146,7 @@ var decideCases = []decideCase{
 	},
 	{"network of a container", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Net.Network = []string{"container:db"} }, func(c *Config) any { return c.Net.Namespace }, `{"mode":"container","target":"id-db"}`},
 	{"hostname", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Process.Hostname = "web.example" }, func(c *Config) any { return c.Net.Hostname }, `"web.example"`},
-	{"host uts has no name of ours", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Namespace.UTS = "host" }, func(c *Config) any { return c.Net.Hostname }, `""`},
+	{"host uts has the host's name", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Namespace.UTS = "host" }, func(c *Config) any { return c.Net.Hostname }, `"thehost"`},
 	{"dns", func(r *Request, _ *ImageConfig, d *Defaults, _ *Host) {
 		r.Net.DNS, r.Net.DNSOption, d.DNSSearch = []string{"1.1.1.1", "::1"}, []string{"ndots:2"}, []string{"example.com"}
 	}, func(c *Config) any { return c.Net }, `{"namespace":{"mode":"none"},"hostname":"0123456789ab","dns":["1.1.1.1","::1"],"dns_options":["ndots:2"],"dns_search":["example.com"]}`},
@@ -322,6 +322,10 @@ func TestDecideErrors(t *testing.T) {
 		{"--tz", invalid, func(r *Request) { r.Process.TZ = "../../etc/passwd" }},
 		{"--personality", invalid, func(r *Request) { r.Process.Personality = "BSD" }},
 		{"--oom-score-adj", invalid, func(r *Request) { r.Process.OOMScoreAdj = ptr(1001) }},
+		{"--oom-score-adj", errdefs.ErrPermission, func(r *Request) { r.Process.OOMScoreAdj = ptr(-1) }},
+		{"--init", invalid, func(r *Request) { r.Process.Init, r.Namespace.PID = true, "host" }},
+		{"--init-path", errdefs.ErrNotFound, func(r *Request) { r.Process.Init, r.Process.InitPath = true, "/missing/init" }},
+		{"--hosts-file", errdefs.ErrNotFound, func(r *Request) { r.Net.HostsFile = "/missing/hosts" }},
 		{"--passwd-entry", invalid, func(r *Request) { r.Process.PasswdEntry = "a\nroot::0:0::/:" }},
 		{"--systemd", unsupported, func(r *Request) { r.Process.Systemd = "always" }},
 		{"--systemd", unsupported, func(r *Request) { r.Command = []string{"/sbin/init"} }},
@@ -429,5 +433,26 @@ func TestDecideErrors(t *testing.T) {
 	req.Life.Requires = []string{"ghost"}
 	if _, _, err := Decide(req, testImage(), Builtin(), testHost()); !errors.Is(err, errdefs.ErrNotFound) {
 		t.Errorf("--requires: %v", err)
+	}
+}
+
+// TestPoorHost wants a host without controllers to do without the default limit, and what
+// its runtime cannot do refused by name.
+func TestPoorHost(t *testing.T) {
+	host := testHost()
+	host.IntelRDT, host.Controllers = false, map[string]bool{}
+	cfg, _, err := Decide(testRequest(), testImage(), Builtin(), host)
+	if err != nil || cfg.Limits.Resources.Pids != nil {
+		t.Errorf("without controllers: %v", err)
+	}
+	req := testRequest()
+	req.Limits.PidsLimit = ptr(int64(7))
+	cfg, _, err = Decide(req, testImage(), Builtin(), host)
+	if err != nil || *cfg.Limits.Resources.Pids.Limit != 7 {
+		t.Errorf("a limit that was asked for: %v", err)
+	}
+	req.Limits.RdtClass = "gold"
+	if _, _, err := Decide(req, testImage(), Builtin(), host); !errors.Is(err, errdefs.ErrUnsupported) {
+		t.Errorf("--rdt-class: error %v", err)
 	}
 }

@@ -39,6 +39,10 @@ func (d *decider) namespaces() error {
 		}
 		*one.out = got
 	}
+	if d.cfg.Process.Init && !ns.PID.private() {
+		return errdefs.New(errdefs.ErrInvalid, "", "", "the pid namespace is not the container's own (--pid=%s), so an init cannot be process 1", ns.PID.Mode).WithOp("--init").
+			WithHint("leave --init or --pid out")
+	}
 	return d.checkIPC()
 }
 

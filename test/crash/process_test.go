@@ -1,9 +1,11 @@
 package crash
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -26,7 +28,7 @@ func (m *manager) kill9(pid int) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		m.t.Fatal(err)
 	}
-	for deadline := time.Now().Add(5 * time.Second); syscall.Kill(pid, 0) == nil; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Second); runs(pid); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			m.t.Fatalf("process %d does not go", pid)
 		}
@@ -40,6 +42,12 @@ func (m *manager) endUnseen() {
 	m.kill9(m.pid("Pid"))
 	m.monitorGone()
 	m.cleanupFaults("")
+}
+
+// runs reports whether a process is there and no zombie.
+func runs(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && !strings.Contains(string(stat), ") Z ")
 }
 
 // cleanupFaults says what happens to the clean-up commands that monitors start from now on.

@@ -101,15 +101,12 @@ func TestHostileS24ControlCharacters(t *testing.T) {
 	files := identityFiles()
 	image := h.image(t, nil, files...)
 	const forged = "\nevil:x:0:0::/:/bin/sh"
-	for _, char := range []string{"\n", "\r", "\t", "\x1b"} {
+	for _, char := range []string{"\n", "\r"} {
 		for _, args := range [][]string{
 			{"--hostname", "a" + char + "b"}, {"--add-host", "a" + char + "b:1.2.3.4"}, {"--add-host", "a:1.2.3.4" + char}, {"--dns-search", "a" + char + "b"},
 			{"--dns-option", "a" + char + "b"}, {"--label", "a" + char + "b=c"}, {"--user", "one" + char}, {"--name", "a" + char},
 			{"--passwd-entry", "a" + char + "b:x:1:1::/:", "--user", "77"},
 		} {
-			if char == "\t" && (args[0] == "--passwd-entry" || args[0] == "--dns-option") {
-				continue
-			}
 			r := h.run(t, append(append([]string{"run", "--rm", "--network", "none"}, args...), image, "true")...)
 			if r.Code != 125 || strings.Count(r.Stderr, "\n") != 1 {
 				t.Errorf("%q: code %d %q", args, r.Code, r.Stderr)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
@@ -32,6 +33,11 @@ func (h *hostile) measured(t *testing.T, args ...string) (testenv.Result, time.D
 	cmd := h.Command(ctx, args...)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
+	// A child's peak begins with what its parent, this test, had when it was made.
+	debug.FreeOSMemory()
+	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
+		t.Fatal(err)
+	}
 	start := time.Now()
 	_ = cmd.Run() // the code tells
 	took := time.Since(start)
@@ -69,15 +75,15 @@ func TestHostileS12UserFiles(t *testing.T) {
 			check(file+" is a "+what, "run", "--rm", "--network", "none", "--user", "daemon:nosuch", image, "true")
 		}
 	}
-	h.MustRun(t, "run", "-d", "--network", "none", "--name", "c", plain, "sleep", "1000")
 	for what, script := range map[string]string{
 		"pipe": "mkfifo F", "zero": "mknod F c 1 5", "sparse": "truncate -s 4G F", "long line": "truncate -s 1G F; printf 'x:' | dd of=F conv=notrunc",
 		"link": "ln -s /proc/self/fd/0 F", "host": "ln -s " + h.canary.Dir + "/pipe F",
 	} {
 		for _, file := range []string{"/etc/passwd", "/etc/group"} {
-			h.MustRun(t, "exec", "-u", "0", "c", "sh", "-c", "mv F F.old; "+strings.ReplaceAll(script, "F", file)+" 2>/dev/null")
+			h.MustRun(t, "run", "-d", "--network", "none", "--cap-add", "MKNOD", "--name", "c", plain, "sleep", "1000")
+			h.MustRun(t, "exec", "-u", "0", "c", "sh", "-c", strings.ReplaceAll("mv F F.old; "+script+" 2>/dev/null", "F", file))
 			check(file+" is a "+what, "exec", "-u", "daemon:nosuch", "c", "true")
-			h.MustRun(t, "exec", "-u", "0:0", "c", "sh", "-c", strings.ReplaceAll("rm F; cp /bin/true F; rm -f F; mv -f F.old F 2>/dev/null; printf 'root:x:0:0::/:\\ndaemon:x:1:1::/:\\n' > F", "F", file))
+			h.MustRun(t, "rm", "-f", "c")
 		}
 	}
 }
@@ -88,7 +94,11 @@ func TestHostileS13WorkingDirectoryOfDescriptors(t *testing.T) {
 	h := newHostile(t)
 	plain := h.image(t, nil, evil.Symlink("l5", "/proc/self/fd/5"), evil.Symlink("l7", "/proc/self/fd/7"), evil.Symlink("l9", "../proc/1/fd/9"))
 	h.MustRun(t, "run", "-d", "--network", "none", "--name", "c", plain, "sleep", "1000")
-	outside := func(r testenv.Result) bool { return strings.Contains(r.Stdout, "unreachable") || strings.Contains(r.Stdout, h.Dir) }
+	outside := func(r testenv.Result) bool {
+		return strings.Contains(r.Stdout, "unreachable") || strings.Contains(r.Stdout, h.Dir)
+	}
+	// The parent of a descriptor, by name, is the container's own /proc/self/fd.
+	within := func(dir string) bool { return strings.Contains(dir, "/fd/") && !strings.HasSuffix(dir, "/..") }
 	dirs := []string{"/l5", "/l7", "/l9", "/proc/1/cwd/../../..", "/proc/self/root/.."}
 	for n := 3; n < 24; n++ {
 		dirs = append(dirs, fmt.Sprintf("/proc/self/fd/%d", n), fmt.Sprintf("/proc/self/fd/%d/..", n))
@@ -96,12 +106,12 @@ func TestHostileS13WorkingDirectoryOfDescriptors(t *testing.T) {
 	for i, dir := range dirs {
 		if i < 16 || i%4 == 0 { // a container each is slower
 			r := h.run(t, "run", "--rm", "--network", "none", "-w", dir, plain, "sh", "-c", "pwd; cat "+h.canary.Dir+"/secret ../../../../"+h.canary.Dir+"/secret 2>/dev/null; true")
-			if strings.Contains(dir, "/fd/") && r.Code == 0 || outside(r) {
+			if within(dir) && r.Code == 0 || outside(r) {
 				t.Errorf("run -w %s: code %d %q", dir, r.Code, r.Stdout)
 			}
 		}
 		r := h.run(t, "exec", "-w", dir, "c", "sh", "-c", "pwd; cat ../../../../"+h.canary.Dir+"/secret 2>/dev/null; true")
-		if strings.Contains(dir, "/fd/") && r.Code == 0 || outside(r) {
+		if within(dir) && r.Code == 0 || outside(r) {
 			t.Errorf("exec -w %s: code %d %q", dir, r.Code, r.Stdout)
 		}
 	}
@@ -146,14 +156,14 @@ func TestHostileS14OwnProgram(t *testing.T) {
 		`while :; do for p in /proc/[0-9]*; do
 			[ $p = /proc/1 ] || [ $p = /proc/$$ ] && continue
 			cat $p/root`+h.canary.Dir+`/secret $p/cwd`+h.canary.Dir+`/secret $p/fd/*/secret 2>/dev/null
-			( : >>$p/exe ) 2>/dev/null && ls -l $p/exe
-			ls -l $p/fd 2>/dev/null | grep -o '/manager.*'
+			( : >>$p/exe ) 2>/dev/null && echo wrote $p/exe
+			for f in $p/fd/*; do [ -d $f/ ] && echo directory $f "$(readlink $f)"; done 2>/dev/null
 		done; done >/found 2>/dev/null`)
 	for range 100 {
 		h.run(t, "exec", "c", "/evil")
 		h.run(t, "exec", "c", "true")
 	}
-	r := h.run(t, "exec", "c", "sh", "-c", "grep -v busybox /found; ls -l /proc/1/exe")
+	r := h.run(t, "exec", "c", "sh", "-c", "cat /found; ls -l /proc/1/exe")
 	if !strings.HasSuffix(strings.TrimSpace(r.Stdout), "/bin/busybox") || strings.Count(r.Stdout, "\n") != 1 {
 		t.Errorf("found %q", r.Stdout)
 	}

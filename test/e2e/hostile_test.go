@@ -76,7 +76,7 @@ func TestHostileS01LinkedSystemDirectories(t *testing.T) {
 	for _, dir := range []string{"dev", "dev/pts", "dev/shm", "proc", "sys", "run"} {
 		for i, target := range h.targets("") {
 			image := h.image(t, nil, evil.Symlink(dir, target))
-			for _, options := range [][]string{nil, {"-t"}, {"--read-only"}, {"--device", "/dev/null:/dev/mine"}} {
+			for _, options := range [][]string{{"-t"}, {"--read-only", "--device", "/dev/null:/dev/mine"}} {
 				args := append([]string{"run", "--rm", "--network", "none"}, options...)
 				r := h.run(t, append(args, image, "true")...)
 				if (dir == "proc" || dir == "sys") && (r.Code != 125 || strings.Count(r.Stderr, "\n") != 1 || !strings.Contains(r.Stderr, "/"+dir)) {
@@ -139,13 +139,10 @@ var engineFiles = []string{
 func TestHostileS10LinkedEngineFiles(t *testing.T) {
 	h := newHostile(t)
 	for _, file := range engineFiles {
-		for _, below := range []string{"/victim", "/secret", "/conf.d/new", "/pipe"} {
-			for _, target := range h.targets(below) {
-				image := h.image(t, nil, evil.Symlink(file, target))
-				h.run(t, "run", "--rm", "--network", "none", "--user", "1000", "--tz", "UTC", "--hostname", "h",
-					image, "sh", "-c", "cat /"+file+"; ls -l /"+file+"; id")
-				h.run(t, "run", "--rm", "--network", "none", image, "cat", "/"+file)
-			}
+		for _, target := range append(h.targets("/secret"), h.canary.Dir+"/conf.d/new", h.canary.Dir+"/pipe") {
+			image := h.image(t, nil, evil.Symlink(file, target))
+			h.run(t, "run", "--rm", "--network", "none", "--user", "1000", "--tz", "UTC", "--hostname", "h",
+				image, "sh", "-c", "cat /"+file+"; echo x >>/"+file+"; ls -l /"+file)
 		}
 	}
 	for _, dir := range []string{"etc", "run"} {

@@ -87,6 +87,10 @@ type Image struct {
 	DiffIDs []string
 	// Manifest changes the generated OCI manifest before it is written; nil leaves it.
 	Manifest func(m map[string]any)
+	// Raw replaces the bytes of the manifest, after Manifest; nil leaves them.
+	Raw func(manifest string) string
+	// MediaType replaces the manifest's media type in the index; "" leaves it.
+	MediaType string
 	// Index changes the generated index before it is written; nil leaves it.
 	Index func(m map[string]any)
 }
@@ -189,11 +193,18 @@ func (img Image) writeManifest(blob func([]byte) (map[string]any, error)) (map[s
 	if img.Manifest != nil {
 		img.Manifest(m)
 	}
-	desc, err := blob(mustJSON(m))
+	raw := mustJSON(m)
+	if img.Raw != nil {
+		raw = []byte(img.Raw(string(raw)))
+	}
+	desc, err := blob(raw)
 	if err != nil {
 		return nil, err
 	}
 	desc["mediaType"] = imgspec.MediaTypeImageManifest
+	if img.MediaType != "" {
+		desc["mediaType"] = img.MediaType
+	}
 	return desc, nil
 }
 
