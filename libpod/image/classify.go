@@ -218,11 +218,14 @@ func (e lineError) Error() string {
 // layer's three digests, how its child process ended, and what that wrote.
 var unpackFailure = regexp.MustCompile(`adding layer with blob .*: unpacking failed \(error: (.*?); output: (.*?)\)( exhausting input failed.*)?$`)
 
+// storeFailure is how it words any other failure to store a layer.
+var storeFailure = regexp.MustCompile(`adding layer with blob \S+: `)
+
 // unpackText leaves of such a message what says something to the user.
 func unpackText(text string) string {
 	m := unpackFailure.FindStringSubmatchIndex(text)
 	if m == nil {
-		return text
+		return storeFailure.ReplaceAllString(text, "store layer: ")
 	}
 	why := text[m[4]:m[5]]
 	if why == "" {
