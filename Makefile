@@ -47,18 +47,16 @@ install: build ## install below DESTDIR/PREFIX: bin, libexec/manager, manual pag
 	install -m 755 bin/manager-runtime bin/manager-monitor $(DESTDIR)$(PREFIX)/libexec/manager/
 	install -m 755 internal/embedded/assets/manager-monitor \
 		$(DESTDIR)$(PREFIX)/libexec/manager/manager-monitor-$$(cat internal/embedded/assets/manager-monitor.id)
-	for page in docs/man/*.1; do \
-		[ ! -e "$$page" ] || install -m 644 "$$page" $(DESTDIR)$(PREFIX)/share/man/man1/; done
+	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 		$(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
-	bin/manager completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/manager
-	bin/manager completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_manager
-	bin/manager completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/manager.fish
+	install -m 644 completions/manager.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/manager
+	install -m 644 completions/_manager $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_manager
+	install -m 644 completions/manager.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/manager.fish
 
 .PHONY: demo
 demo: build ## show the life of a container step by step, in a private store, leaving nothing
-	@hack/deps.sh demo
-	hack/demo.sh
+	@hack/demo.sh
 
 .PHONY: check
 check: toolchain vet lint ## vet, lint, the import law and the unit tests
@@ -98,10 +96,6 @@ fuzz: toolchain ## run every fuzz target for FUZZTIME
 .PHONY: docs
 docs: ## regenerate manual pages, reference pages and completions from the commands
 	$(GO) run -tags "$(TAGS)" ./internal/gendocs
-
-.PHONY: docs-check
-docs-check: ## fail if the generated pages are out of date
-	$(GO) run -tags "$(TAGS)" ./internal/gendocs -check
 
 .PHONY: clean
 clean: ## remove what was built and the cached test images

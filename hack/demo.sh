@@ -1,8 +1,13 @@
 #!/usr/bin/env bash
-# The life of a container, step by step, in a private store that is gone at the end.
+# The life of a container, step by step, with the image that is carried in the program and in
+# a private store that is gone at the end. Nothing is downloaded and nothing stays.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bin=$PWD/bin
+if [ "$(id -u)" != 0 ]; then
+	echo "demo: this version runs containers as root only; try: sudo make demo" >&2
+	exit 1
+fi
 dir=$(mktemp -d)
 export CONTAINERS_STORAGE_CONF=$dir/storage.conf
 printf '[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s"\n' "$dir/root" "$dir/run" >"$CONTAINERS_STORAGE_CONF"
@@ -17,31 +22,65 @@ finish() {
 	exit $code
 }
 trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
-# step TEXT COMMAND...: says what comes, shows the command, runs it.
-step() {
-	printf '\n# %s\n$ manager %s\n' "$1" "${*:2}"
-	shift
+bold='' dim='' plain=''
+if [ -t 1 ] && [ -z "${NO_COLOR-}" ] && [ "${TERM-dumb}" != dumb ]; then
+	bold=$'\e[1m' dim=$'\e[2m' plain=$'\e[0m'
+fi
+
+say() { printf '\n%s# %s%s\n' "$dim" "$1" "$plain"; }
+
+# words ARG...: the arguments as one would type them.
+words() {
+	local word line=
+	for word; do
+		case $word in
+		*[!A-Za-z0-9_./:=@%+,-]* | '') word="'$word'" ;;
+		esac
+		line+=" $word"
+	done
+	printf '%s' "$line"
+}
+
+# show COMMAND...: shows the command and runs it.
+show() {
+	printf '%s$ manager%s%s\n' "$bold" "$(words "$@")" "$plain"
 	manager "$@"
 }
 
-# An image from this machine's busybox: nothing is downloaded.
-mkdir -p "$dir/tmp" "$dir/rootfs/bin" "$dir/rootfs/tmp"
-cp /bin/busybox "$dir/rootfs/bin/"
-for applet in $(/bin/busybox --list); do
-	[ "$applet" = busybox ] || ln -s busybox "$dir/rootfs/bin/$applet"
-done
-tar -C "$dir/rootfs" -cf "$dir/busybox.tar" .
+# step TEXT COMMAND...: says what comes, shows the command, runs it.
+step() {
+	say "$1"
+	show "${@:2}"
+}
 
-step "a container from the image that comes inside the program" run --rm --network none hello
-step "an image from a tar" import --change 'CMD ["sh"]' "$dir/busybox.tar" localhost/busybox:latest
-step "a container in the background" run -d --name demo --network none busybox \
-	sh -c 'trap "exit 0" TERM; i=0; while :; do i=$((i+1)); echo tick $i; sleep 0.2; done'
-sleep 1
-step "what runs" ps
-step "what it has said" logs --tail 3 demo
-step "a command inside it" exec demo ps
-step "its end" stop demo
-step "its exit code is kept" inspect --format 'status {{.State.Status}}, exit code {{.State.ExitCode}}' demo
-step "its removal" rm demo
+# answers PORT: whether somebody listens there.
+answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# fetch PORT: the page that a server gives.
+fetch() (
+	exec 3<>"/dev/tcp/127.0.0.1/$1"
+	printf 'GET / HTTP/1.0\r\n\r\n' >&3
+	sed '1,/^\r*$/d' <&3
+)
+
+port=8080
+while answers $port; do port=$((port + 1)); done
+
+printf 'The life of a container. Everything below happens now, in %s.\n' "$dir"
+step "run a program in a container; the image is carried in manager itself" run --rm --network none hello
+step "run a web server in the background" run -d --name web --network host hello serve $port
+for _ in {1..100}; do answers $port && break || sleep 0.05; done
+say "ask it for http://127.0.0.1:$port/"
+fetch $port
+step "see what runs" ps
+step "read what it has written" logs web
+step "run another command inside it" exec web ls /
+step "stop it: it hears SIGTERM and says good-bye" stop web
+step "its last words and its exit code are kept" logs --tail 1 web
+show inspect --format '{{.State.Status}}, exit code {{.State.ExitCode}}' web
+step "remove it" rm web
 step "nothing is left" ps --all
+printf '\nThe private store goes now. To keep one of your own: bin/manager run hello\n'

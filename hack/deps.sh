@@ -10,7 +10,6 @@ needs() {
 	case $1 in
 	make) echo 'make make make' ;;
 	build) printf '%s\n' 'make make make' 'git git git' ;;
-	demo) printf '%s\n' '/bin/busybox busybox-static busybox' ;;
 	test) printf '%s\n' \
 		'/bin/busybox busybox-static busybox' \
 		'debootstrap debootstrap debootstrap' \
@@ -40,7 +39,7 @@ needs() {
 		'/usr/lib/podman/netavark|/usr/libexec/podman/netavark netavark netavark' \
 		'/usr/lib/podman/aardvark-dns|/usr/libexec/podman/aardvark-dns aardvark-dns aardvark-dns' ;;
 	*)
-		echo "deps.sh: no group $1 (make build demo test bench)" >&2
+		echo "deps.sh: no group $1 (make build test bench)" >&2
 		exit 2
 		;;
 	esac

@@ -3,6 +3,7 @@ package libpod
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/lock"
@@ -22,6 +23,8 @@ type container struct {
 type locked struct {
 	container
 	lock *lock.Lock
+	// layerGoes says that the layer is about to be deleted, which unmounts it too.
+	layerGoes bool
 }
 
 // brief is what lists print of a container, kept beside its Config so that listing a
@@ -45,6 +48,7 @@ func (r *Runtime) load(ctx context.Context, id string) (*container, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.forgetStop(row)
 	c := &container{rt: r, row: row, cfg: new(spec.Config)}
 	if err := json.Unmarshal(row.Config, c.cfg); err != nil {
 		return nil, &errdefs.Error{
@@ -76,7 +80,7 @@ func (r *Runtime) update(ctx context.Context, id string, f func(context.Context,
 
 func (r *Runtime) acquire(ctx context.Context, id string) (*lock.Lock, error) {
 	l, err := lock.Acquire(ctx, r.paths.lockFile(id), false)
-	if err == lock.ErrGone {
+	if errors.Is(err, lock.ErrGone) {
 		// The row tells apart a container that is gone from one whose directory was lost.
 		if _, err := r.state.Container(ctx, id); err != nil {
 			return nil, err

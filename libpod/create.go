@@ -14,6 +14,7 @@ import (
 	"github.com/manager-project/manager/libpod/image"
 	"github.com/manager-project/manager/libpod/lock"
 	"github.com/manager-project/manager/libpod/state"
+	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/spec"
 	"github.com/manager-project/manager/pkg/undo"
@@ -32,7 +33,7 @@ func (r *Runtime) Create(ctx context.Context, req *spec.Request, progress image.
 
 // create makes a container and hands it, still locked and in status "creating", to finish.
 // When finish fails, or this process dies, nothing of the container is left.
-func (r *Runtime) create(ctx context.Context, req *spec.Request, progress image.ProgressFunc, finish func(context.Context, *locked, []Warning) error) error {
+func (r *Runtime) create(ctx context.Context, req *spec.Request, progress image.ProgressFunc, finish func(context.Context, *locked, []Warning) error) (err error) {
 	img, warnings, err := r.prepareImage(ctx, req, progress)
 	if err != nil {
 		return err
@@ -44,9 +45,11 @@ func (r *Runtime) create(ctx context.Context, req *spec.Request, progress image.
 	for _, w := range more {
 		warnings = append(warnings, Warning(w))
 	}
-	if err := checkNewFiles(cfg); err != nil {
+	cid, err := openCIDFile(cfg)
+	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, cid.close(err)) }()
 	if req.Life.Replace {
 		if err := r.replace(ctx, cfg.Name); err != nil {
 			return err
@@ -64,7 +67,11 @@ func (r *Runtime) create(ctx context.Context, req *spec.Request, progress image.
 	back.Add(func() error {
 		return c.remove(context.WithoutCancel(ctx), RemoveOptions{Force: true, Volumes: true})
 	})
-	if err := c.makeLayer(ctx); err != nil {
+	err = c.makeAnonymous()
+	if err == nil {
+		err = c.makeLayer(ctx)
+	}
+	if err != nil {
 		return errors.Join(c.fail("create", nil, err, ""), back.Run())
 	}
 	if err := finish(ctx, c, warnings); err != nil {
@@ -73,7 +80,7 @@ func (r *Runtime) create(ctx context.Context, req *spec.Request, progress image.
 		}
 		return err
 	}
-	return writeCIDFile(cfg)
+	return cid.write(cfg.ID)
 }
 
 // decide makes the Config out of the request, the image and the host.
@@ -86,7 +93,34 @@ func (r *Runtime) decide(ctx context.Context, req *spec.Request, img *spec.Image
 	if err != nil {
 		return nil, nil, err
 	}
-	return spec.Decide(req, img, defaults, host)
+	cfg, warnings, err := spec.Decide(req, img, defaults, host)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := cgroups.Check(cfg.Limits.Resources, host.Controllers); err != nil {
+		return nil, nil, err
+	}
+	return cfg, warnings, r.findMountImages(ctx, cfg)
+}
+
+// findMountImages settles now which images mounts show, so that a wrong name makes nothing.
+func (r *Runtime) findMountImages(ctx context.Context, cfg *spec.Config) error {
+	for i := range cfg.Mounts {
+		m := &cfg.Mounts[i]
+		if m.Kind != spec.MountImage {
+			continue
+		}
+		images, err := r.Images(ctx)
+		if err != nil {
+			return err
+		}
+		img, err := images.Resolve(ctx, m.Source)
+		if err != nil {
+			return fmt.Errorf("mount %s: %w", m.Destination, err)
+		}
+		m.Source = img.ID
+	}
+	return nil
 }
 
 // store writes the row of a new container, whose lock is held from before it can be seen,
@@ -96,23 +130,21 @@ func (r *Runtime) store(ctx context.Context, cfg *spec.Config) (*locked, error) 
 	if err != nil {
 		return nil, err
 	}
-	volumes, err := r.ensureVolumes(ctx, cfg)
+	volumes, fresh, err := r.ensureVolumes(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	if err := mkdir(r.paths.staticDir(cfg.ID)); err != nil {
-		return nil, err
-	}
-	l, err := lock.Acquire(ctx, r.paths.lockFile(cfg.ID), true)
+	l, err := r.newLock(ctx, cfg.ID)
 	if err != nil {
 		return nil, err
 	}
 	c := &locked{container: container{rt: r, row: row, cfg: cfg}, lock: l}
-	err = r.state.AddContainer(ctx, c.durability(), *row, state.AddOptions{Volumes: volumes, DependsOn: cfg.Dependencies})
+	err = r.state.AddContainer(ctx, c.durability(), *row, state.AddOptions{
+		Volumes: volumes, NewVolumes: fresh, DependsOn: cfg.Dependencies,
+	})
 	if err != nil {
 		_ = removeAll(r.paths.staticDir(cfg.ID))
 		l.Release()
-		r.removeAnonymous(ctx, volumes)
 		var e *errdefs.Error
 		if errors.As(err, &e) && e.Op == "" {
 			e.Op = "create"
@@ -120,6 +152,20 @@ func (r *Runtime) store(ctx context.Context, cfg *spec.Config) (*locked, error) 
 		return nil, err
 	}
 	return c, nil
+}
+
+// newLock makes a container's directory and takes its lock. A sweep that comes between the two
+// takes the directory for abandoned.
+func (r *Runtime) newLock(ctx context.Context, id string) (*lock.Lock, error) {
+	for tries := 0; ; tries++ {
+		if err := mkdir(r.paths.staticDir(id)); err != nil {
+			return nil, err
+		}
+		l, err := lock.Acquire(ctx, r.paths.lockFile(id), true)
+		if tries == 10 || !errors.Is(err, os.ErrNotExist) {
+			return l, err
+		}
+	}
 }
 
 func newRow(cfg *spec.Config) (*state.Row, error) {
@@ -257,29 +303,6 @@ func (r *Runtime) nameIsTaken(ctx context.Context, name string) bool {
 	}
 	row, err := r.state.Container(ctx, id)
 	return err == nil && row.Name == name
-}
-
-// checkNewFiles refuses a --cidfile that exists: it may belong to another container.
-func checkNewFiles(cfg *spec.Config) error {
-	if cfg.Life.CIDFile == "" {
-		return nil
-	}
-	if _, err := os.Lstat(cfg.Life.CIDFile); err == nil {
-		return &errdefs.Error{Op: "--cidfile", Name: cfg.Life.CIDFile, Class: errdefs.ErrExists, Cause: errors.New("the file exists"), Hint: "remove it, or name another"}
-	}
-	return nil
-}
-
-func writeCIDFile(cfg *spec.Config) error {
-	if cfg.Life.CIDFile == "" {
-		return nil
-	}
-	f, err := os.OpenFile(cfg.Life.CIDFile, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if err != nil {
-		return &errdefs.Error{Op: "--cidfile", Name: cfg.Life.CIDFile, Class: errdefs.ErrInvalid, Cause: err, Hint: "name a file in a directory that exists"}
-	}
-	_, err = f.WriteString(cfg.ID)
-	return errors.Join(err, f.Close())
 }
 
 // removeFiles removes what the container wrote outside its directories.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/libpod/state"
@@ -35,6 +36,10 @@ func (r *Runtime) Exec(ctx context.Context, id string, o ExecOptions) (ExecRepor
 	}
 	defer func() { _ = pidfd.Close() }()
 	req, err := c.execRequest(o, pidfd)
+	if err != nil && c.current() == define.StatusExited {
+		c.row.State.Status = define.StatusExited // it ended while we looked
+		return ExecReport{}, c.wrongState("exec in", "running")
+	}
 	if err != nil {
 		return ExecReport{}, err
 	}
@@ -58,8 +63,12 @@ func (c *container) execAttached(ctx context.Context, rt oci.Runtime, req oci.Ex
 		}
 	}
 	p, err := rt.Exec(ctx, req)
+	if err != nil && c.current() == define.StatusExited {
+		c.row.State.Status = define.StatusExited
+		return ExecReport{ExitCode: define.ExitManager}, c.wrongState("exec in", "running")
+	}
 	if err != nil {
-		return ExecReport{ExitCode: exitCodeOf(c.explain(err))}, c.explain(err)
+		return ExecReport{ExitCode: exitCodeOf(c.explainExec(err))}, c.explainExec(err)
 	}
 	if o.Streams != nil && o.Streams.Signals != nil {
 		go forward(o.Streams.Signals, p)
@@ -115,15 +124,22 @@ func (c *container) execDetached(ctx context.Context, rt oci.Runtime, req oci.Ex
 	if err := c.rt.state.AddExec(ctx, session); err != nil {
 		return ExecReport{}, errors.Join(err, removeAll(session.RunDir))
 	}
+	fault.Point("exec: launch")
 	err := rt.ExecDetached(ctx, req, monitor.Config{
 		ID: session.ID, RunDir: session.RunDir, Generation: 1, Terminal: req.Process.Terminal,
 		Log: monitor.LogConfig{Driver: monitor.LogNone},
 	})
 	if err != nil {
-		err = c.explain(err)
+		if err = c.explainExec(err); c.current() == define.StatusExited {
+			c.row.State.Status = define.StatusExited
+			err = c.wrongState("exec in", "running")
+		}
 		done := context.WithoutCancel(ctx)
-		return ExecReport{ExitCode: exitCodeOf(err)}, errors.Join(err, c.rt.state.RemoveExec(done, session.ID), removeAll(session.RunDir))
+		err = errors.Join(err, c.rt.state.RemoveExec(done, session.ID), removeAll(session.RunDir))
+		_ = os.Remove(filepath.Dir(session.RunDir)) // stays when there are other sessions
+		return ExecReport{ExitCode: exitCodeOf(err)}, err
 	}
+	fault.Point("exec: launched")
 	return ExecReport{SessionID: session.ID, Detached: true}, nil
 }
 
@@ -158,12 +174,14 @@ func (c *container) execIDs(ctx context.Context) ([]string, error) {
 
 func closeFiles(files []*os.File) {
 	for _, f := range files {
-		_ = f.Close()
+		_ = f.Close() // a nil one says ErrInvalid
 	}
 }
 
-// explain turns a failure to become the user's program into the classes of exit codes 126 and
-// 127, and names the container in any other.
-func (c *container) explain(err error) error { return explainLaunch(c.row.Name, err) }
+// explainExec says why a command could not be started in the container.
+func (c *container) explainExec(err error) error { return explainLaunch("exec in", c.row.Name, err) }
+
+// explain says why the container could not be started.
+func (c *container) explain(err error) error { return explainLaunch("start", c.row.Name, err) }
 
 var errNoTTY = errdefs.New(errdefs.ErrUnavailable, "terminal", "", "the container gave none")

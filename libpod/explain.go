@@ -10,14 +10,17 @@ import (
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 )
 
-// explainLaunch says in the user's words why a container's process did not come to be. The
-// class decides the exit code: the child sent facts, no text is searched.
-func explainLaunch(name string, err error) error {
+// explainLaunch says in the user's words why a container's process did not come to be; op is
+// "start" or "exec in". The class decides the exit code: the child sent facts, no text is searched.
+func explainLaunch(op, name string, err error) error {
 	var known *errdefs.Error
 	if errors.As(err, &known) && known.Op != "" && known.Kind == "container" {
 		return err
 	}
-	e := &errdefs.Error{Op: "start", Kind: "container", Name: name, Cause: err, Hint: errdefs.Hint(err)}
+	e := &errdefs.Error{Op: op, Kind: "container", Name: name, Cause: err, Hint: errdefs.Hint(err)}
+	if e.Hint == "" && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)) {
+		e.Class, e.Hint = errdefs.ErrUnavailable, "free space there"
+	}
 	var f *launch.Failure
 	if !errors.As(err, &f) {
 		return e
@@ -79,6 +82,8 @@ func stageHint(f *launch.Failure) string {
 		return "check the mount's source and destination"
 	case "cwd", "workdir":
 		return "choose a directory of the image with --workdir"
+	case "--pidfile":
+		return "name a file in a directory that exists"
 	case "sysctl":
 		return "leave the --sysctl out, or check its name"
 	case "rlimit":

@@ -41,11 +41,11 @@ func (s *start) provide(destination string, content []byte) error {
 	// O_EXCL: the directory is new and ours, and nothing in it is written twice.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
-		return err
+		return fmt.Errorf("write %s: %w", path, reasonOf(err))
 	}
 	_, err = f.Write(content)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", destination, err)
+	if err = errors.Join(reasonOf(err), f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
 	}
 	s.facts.Files[destination] = path
 	return nil

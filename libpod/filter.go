@@ -58,7 +58,9 @@ func (r *Runtime) parseFilters(ctx context.Context, texts []string) (*filters, e
 const filterKeys = "id name label label! status exited ancestor before since until volume network"
 
 func (r *Runtime) parseFilter(ctx context.Context, key, value string) (func(*ListEntry) bool, error) {
-	bad := func(format string, args ...any) error { return errdefs.Invalid("--filter", key+"="+value, format, args...) }
+	bad := func(format string, args ...any) *errdefs.Error {
+		return errdefs.Invalid("--filter", key+"="+value, format, args...)
+	}
 	switch key {
 	case "id":
 		re, err := regexp.Compile("^" + value)
@@ -103,10 +105,10 @@ func (r *Runtime) parseFilter(ctx context.Context, key, value string) (func(*Lis
 	case "health", "pod", "restart-policy", "should-start-on-boot":
 		return nil, errdefs.Unsupported("--filter "+key, "not available in this version")
 	}
-	return nil, bad("no such filter; the filters are %s", filterKeys)
+	return nil, bad("no such filter").WithHint("the filters are %s", filterKeys)
 }
 
-func statusFilter(value string, bad func(string, ...any) error) (func(*ListEntry) bool, error) {
+func statusFilter(value string, bad func(string, ...any) *errdefs.Error) (func(*ListEntry) bool, error) {
 	want := define.Status(value)
 	switch want {
 	case "stopped":

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -31,15 +33,29 @@ func (r *Runtime) host(ctx context.Context) (*spec.Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	layout, err := cgroups.ReadLayout()
+	if err != nil {
+		return nil, err
+	}
 	return &spec.Host{
 		Cwd: cwd, Environ: os.Environ(), Hostname: hostname,
 		ReadFile: readUserFile, PathExists: exists, ZoneExists: zoneExists, DeviceNumber: deviceNumber,
 		Rlimits: hostRlimits(), CanRaiseRlimits: hasCapability(unix.CAP_SYS_RESOURCE),
-		CgroupV2: cgroups.Mode() == cgroups.Unified,
+		CgroupV2: layout.Mode() == cgroups.Unified, Controllers: layout.Controllers(), OOMScoreAdj: oomScoreAdj(),
 		Rootless: os.Geteuid() != 0, ThrottlePaths: throttlePaths(),
 		FindContainer: r.peer(ctx), FindHostUser: findHostUser,
 		Now: time.Now(), NewID: define.NewID,
 	}, nil
+}
+
+// oomScoreAdj is this process's own.
+func oomScoreAdj() int {
+	raw, err := os.ReadFile("/proc/self/oom_score_adj")
+	if err != nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(strings.TrimSpace(string(raw)))
+	return n
 }
 
 // maxUserFile bounds the files that options name, in bytes.

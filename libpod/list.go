@@ -3,6 +3,7 @@ package libpod
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -23,6 +24,9 @@ func (r *Runtime) List(ctx context.Context, o ListOptions) ([]ListEntry, error) 
 	}
 	rows, err := r.state.Containers(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := r.sweep(ctx, rows); err != nil {
 		return nil, err
 	}
 	// A filter on the state means all containers, as does asking for the last ones.
@@ -65,6 +69,7 @@ func (r *Runtime) entry(row *state.Row) (ListEntry, error) {
 	if err := json.Unmarshal(row.Brief, &b); err != nil {
 		return ListEntry{}, &errdefs.Error{Kind: "container", Name: row.Name, Class: errdefs.ErrCorrupt, Cause: err, Hint: "remove it with \"manager rm -f " + row.Name + "\""}
 	}
+	r.forgetStop(row)
 	s := &row.State
 	e := ListEntry{
 		ID: row.ID, Names: []string{row.Name}, Image: b.Image, ImageID: row.ImageID, Command: b.Command, Created: row.Created,
@@ -96,6 +101,9 @@ func (r *Runtime) addDetails(ctx context.Context, entries []ListEntry, o ListOpt
 		}
 		if o.Size {
 			size, err := r.size(ctx, entries[i].ID)
+			if errors.Is(err, errdefs.ErrNotFound) {
+				continue // removed, or not yet made, while we look
+			}
 			if err != nil {
 				return err
 			}

@@ -2,8 +2,10 @@ package libpod
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 
+	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/logs"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/monitor"
@@ -30,7 +32,25 @@ func (r *Runtime) Logs(ctx context.Context, id string, o LogsOptions, each func(
 		defer stop()
 		lo.Done = done
 	}
-	return logs.Read(ctx, lo, each)
+	err = logs.Read(ctx, lo, each)
+	if errors.Is(err, errdefs.ErrNotFound) {
+		return r.withoutLog(ctx, id, err)
+	}
+	return err
+}
+
+// withoutLog decides what a missing log file means: nothing was written by a container that
+// never ran, and one that was removed meanwhile is gone.
+func (r *Runtime) withoutLog(ctx context.Context, id string, missing error) error {
+	c, err := r.load(ctx, id)
+	if err != nil {
+		return err
+	}
+	switch c.status() {
+	case define.StatusCreating, define.StatusCreated, define.StatusRemoving:
+		return nil
+	}
+	return missing
 }
 
 // whenEnded closes its channel once the container does not run and its log is complete.

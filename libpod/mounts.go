@@ -258,7 +258,7 @@ func (c *locked) unmountAll(ctx context.Context) error {
 				errs = append(errs, images.DeleteRootfs(derivedID(c.row.ID, m.Destination)))
 			}
 		}
-		if c.cfg.Rootfs.Path == "" {
+		if c.cfg.Rootfs.Path == "" && !c.layerGoes {
 			if err := images.ReleaseRootfs(c.row.ID); err != nil && !errors.Is(err, errdefs.ErrNotFound) {
 				errs = append(errs, err)
 			}

@@ -41,9 +41,29 @@ func (s *start) findNamespaces(ctx context.Context) error {
 			}
 		case spec.NSPath:
 			s.facts.NamespacePaths[n.kind] = n.ns.Target
+		default: // joins none
 		}
 	}
 	return s.shareShm()
+}
+
+// startDependencies starts the containers whose namespaces this one joins, or that --requires
+// names, if they do not run. Their locks are taken while this one's is held; that cannot cross,
+// since a container depends only on older ones.
+func (s *start) startDependencies(ctx context.Context) error {
+	for _, id := range s.cfg.Dependencies {
+		dep, err := s.rt.load(ctx, id)
+		if err != nil {
+			return err
+		}
+		if dep.current().Live() {
+			continue
+		}
+		if _, err := s.rt.Start(ctx, id, StartOptions{}); err != nil {
+			return fmt.Errorf("start %s, on which it depends: %w", dep.row.Name, err)
+		}
+	}
+	return nil
 }
 
 // targetPID is the init of a running container whose namespace is joined.
@@ -84,7 +104,7 @@ func namespacesOf(pid int) map[string]string {
 	if pid <= 0 {
 		return all
 	}
-	for key, file := range map[string]string{"MNT": "mnt", "NET": "net", "PIDNS": "pid", "USERNS": "user", "IPC": "ipc", "UTS": "uts", "CGROUP": "cgroup"} {
+	for key, file := range map[string]string{"Mnt": "mnt", "Net": "net", "Pidns": "pid", "User": "user", "Ipc": "ipc", "Uts": "uts", "Cgroup": "cgroup"} {
 		link, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, file))
 		if err != nil {
 			continue

@@ -99,6 +99,8 @@ type StopReport struct {
 	// process neither handles nor blocks the stop signal.
 	Killed bool
 	Reason string
+	// Deaf says that SIGKILL was sent without waiting: the stop signal could have no effect.
+	Deaf bool
 }
 
 // RemoveOptions of Remove.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -19,11 +20,19 @@ func (r *Runtime) Pause(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		if err := f.Freeze(ctx, c.row.State.CgroupPath); err != nil {
-			return c.fail("pause", errdefs.ErrUnavailable, err, "")
-		}
+		// Noted first: what runs and is said to be paused can be resumed, but an exec in what is
+		// frozen and said to run would hang.
 		c.row.State.Status = define.StatusPaused
-		return c.save(ctx)
+		if err := c.save(ctx); err != nil {
+			return err
+		}
+		fault.Point("pause: noted")
+		if err := f.Freeze(ctx, c.row.State.CgroupPath); err != nil {
+			c.row.State.Status = define.StatusRunning
+			return errors.Join(c.fail("pause", errdefs.ErrUnavailable, err, ""), c.save(context.WithoutCancel(ctx)))
+		}
+		fault.Point("pause: frozen")
+		return nil
 	})
 }
 
@@ -31,7 +40,7 @@ func (r *Runtime) Pause(ctx context.Context, id string) error {
 func (r *Runtime) Unpause(ctx context.Context, id string) error {
 	return r.update(ctx, id, func(ctx context.Context, c *locked) error {
 		if c.status() != define.StatusPaused {
-			return c.fail("unpause", errdefs.ErrState, errors.New("it is "+string(c.status())+", not paused"), "")
+			return c.wrongState("unpause", "paused")
 		}
 		if err := c.thaw(ctx); err != nil {
 			return err

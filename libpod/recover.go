@@ -5,9 +5,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/manager-project/manager/libpod/lock"
+	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/pkg/errdefs"
 )
 
@@ -34,7 +34,7 @@ func (r *Runtime) recoverAll(ctx context.Context) error {
 
 func (r *Runtime) tryReconcile(ctx context.Context, id string) error {
 	l, err := lock.Try(r.paths.lockFile(id), false)
-	if err == lock.ErrGone {
+	if errors.Is(err, lock.ErrGone) {
 		return r.update(ctx, id, func(context.Context, *locked) error { return nil })
 	}
 	if err != nil || l == nil {
@@ -48,42 +48,50 @@ func (r *Runtime) tryReconcile(ctx context.Context, id string) error {
 	return (&locked{container: *c, lock: l}).reconcile(ctx)
 }
 
-// abandonedAfter is how long a directory without a row is left alone: its maker may be
-// between making it and taking its lock.
-const abandonedAfter = time.Minute
-
-// sweep removes directories of containers that were never stored: their maker was killed
-// before its first transaction.
-func (r *Runtime) sweep(ctx context.Context) error {
+// sweep removes directories of containers that have no row: their maker was killed before its
+// first transaction. known are rows read a moment ago.
+func (r *Runtime) sweep(ctx context.Context, known []state.Row) error {
+	ids := make(map[string]bool, len(known))
+	for i := range known {
+		ids[known[i].ID] = true
+	}
 	for _, base := range []string{filepath.Join(r.paths.static, "containers"), filepath.Join(r.paths.tmp, "containers")} {
 		entries, err := os.ReadDir(base)
 		if err != nil {
 			return err
 		}
 		for _, e := range entries {
-			info, err := e.Info()
-			if err != nil || time.Since(info.ModTime()) < abandonedAfter {
+			if ids[e.Name()] {
 				continue
 			}
-			if _, err := r.state.Container(ctx, e.Name()); !errors.Is(err, errdefs.ErrNotFound) {
-				continue
-			}
-			if err := r.sweepOne(base, e.Name()); err != nil {
-				return err
+			if err := r.sweepOne(ctx, base, e.Name()); err != nil {
+				r.warn("directory %s: %v", filepath.Join(base, e.Name()), err)
 			}
 		}
 	}
 	return nil
 }
 
-func (r *Runtime) sweepOne(base, id string) error {
+// sweepOne removes a directory that nobody holds and that has no row. A maker between making it
+// and taking its lock finds it gone and makes it again.
+func (r *Runtime) sweepOne(ctx context.Context, base, id string) error {
 	l, err := lock.Try(r.paths.lockFile(id), false)
-	if err != nil && err != lock.ErrGone {
-		return err
+	if errors.Is(err, lock.ErrGone) {
+		if _, err := r.state.Container(ctx, id); !errors.Is(err, errdefs.ErrNotFound) {
+			return err
+		}
+		_ = os.Remove(r.paths.staticDir(id)) // only if it is empty: else the lock is there by now
+		if base != filepath.Dir(r.paths.staticDir(id)) {
+			return removeAll(filepath.Join(base, id))
+		}
+		return nil
 	}
-	if l == nil && err == nil {
-		return nil // held
+	if l == nil || err != nil {
+		return err // held
 	}
 	defer l.Release()
+	if _, err := r.state.Container(ctx, id); !errors.Is(err, errdefs.ErrNotFound) {
+		return err
+	}
 	return removeAll(filepath.Join(base, id))
 }

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/image"
+	"github.com/manager-project/manager/libpod/volume"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/spec"
 )
 
 // Remove removes a container and returns the ids of what was removed: with Depend its
@@ -77,7 +81,8 @@ func (r *Runtime) stillNeeded(ctx context.Context, id string, dependents []strin
 }
 
 // remove is the removal itself. Killed between any two steps, it is finished by the next
-// command: the row says "removing" and goes last.
+// command: the row says "removing" and goes last but for the directory with the lock, which is
+// swept.
 func (c *locked) remove(ctx context.Context, o RemoveOptions) error {
 	s := &c.row.State
 	if s.Status.Live() && alive(s.PID, s.PIDStart) {
@@ -94,6 +99,7 @@ func (c *locked) remove(ctx context.Context, o RemoveOptions) error {
 		}
 	}
 	if s.Mounted || s.Status == define.StatusCreating || s.Status == define.StatusRemoving {
+		c.layerGoes = true
 		if err := c.release(ctx); err != nil {
 			return err
 		}
@@ -101,25 +107,27 @@ func (c *locked) remove(ctx context.Context, o RemoveOptions) error {
 	if err := c.removeLayer(ctx); err != nil {
 		return c.fail("remove", nil, err, "")
 	}
-	volumes, err := c.rt.state.VolumesOf(ctx, c.row.ID)
-	if err != nil {
-		return err
+	if o.Volumes || c.cfg.Life.Remove {
+		if err := c.removeAnonymous(ctx); err != nil {
+			return err
+		}
 	}
 	if err := c.removeExecs(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(removeAll(c.rt.paths.runDir(c.row.ID)), removeAll(c.rt.paths.staticDir(c.row.ID))); err != nil {
+	if err := removeAll(c.rt.paths.runDir(c.row.ID)); err != nil {
 		return c.fail("remove", nil, err, "")
 	}
 	if err := c.rt.state.RemoveContainer(ctx, c.durability(), c.row.ID); err != nil {
 		return err
 	}
-	c.removeFiles()
-	if o.Volumes || c.cfg.Life.Remove {
-		c.rt.removeAnonymous(ctx, volumes)
+	// After the row: whoever waits for the lock in it finds the row gone and makes nothing anew.
+	if err := removeAll(c.rt.paths.staticDir(c.row.ID)); err != nil {
+		return c.fail("remove", nil, err, "")
 	}
+	c.removeFiles()
 	if c.cfg.Life.RemoveImage && c.cfg.Image.ID != "" {
-		c.rt.removeUnusedImage(ctx, c.cfg.Image.ID)
+		c.rt.removeUnusedImage(ctx, c.cfg.Image)
 	}
 	return nil
 }
@@ -136,31 +144,63 @@ func (c *locked) removeLayer(ctx context.Context) error {
 	return images.DeleteRootfs(c.row.ID)
 }
 
-// removeAnonymous removes the anonymous volumes among those that a removed container used.
-// One that another container uses stays.
-func (r *Runtime) removeAnonymous(ctx context.Context, names []string) {
+// removeAnonymous removes the container's anonymous volumes; one that another container uses
+// stays. The rows go first, in one transaction; the configuration still knows the names then.
+func (c *locked) removeAnonymous(ctx context.Context) error {
+	names := c.anonymousVolumes()
+	if len(names) == 0 {
+		return nil
+	}
+	kept, err := c.rt.state.DropAnonymous(ctx, c.row.ID, names)
+	if err != nil {
+		return err
+	}
 	for _, name := range names {
-		v, err := r.state.Volume(ctx, name)
-		if err != nil || !v.Anonymous {
+		if slices.Contains(kept, name) {
 			continue
 		}
-		if err := r.removeVolume(ctx, v); err != nil && !errors.Is(err, errdefs.ErrInUse) && !errors.Is(err, errdefs.ErrNotFound) {
-			r.warn("volume %s: %v", name, err)
+		if err := volume.Remove(c.rt.paths.volumes, name); err != nil {
+			c.rt.warn("volume %s: %v", name, err)
 		}
+		fault.Point("volume: removed")
 	}
+	return nil
 }
 
-// removeUnusedImage is --rmi: the image goes if nothing else uses it.
-func (r *Runtime) removeUnusedImage(ctx context.Context, id string) {
-	if _, err := r.RemoveImages(ctx, []string{id}, image.RemoveOptions{}); err != nil && !errors.Is(err, errdefs.ErrInUse) {
-		r.warn("image %s: %v", define.ShortID(id), err)
+// anonymousVolumes are the volumes that were made for the container, or for one whose volumes
+// it uses.
+func (c *container) anonymousVolumes() []string {
+	var names []string
+	for i := range c.cfg.Mounts {
+		if m := &c.cfg.Mounts[i]; m.Kind == spec.MountVolume && (m.Anonymous || len(m.Source) == define.IDLength) {
+			names = append(names, m.Source)
+		}
+	}
+	return names
+}
+
+// removeUnusedImage is --rmi: the name that the container was made from goes, and with the last
+// name the image, if nothing else uses it.
+func (r *Runtime) removeUnusedImage(ctx context.Context, ref spec.ImageRef) {
+	images, err := r.Images(ctx)
+	if err != nil {
+		r.warn("image %s: %v", ref.Name, err)
+		return
+	}
+	word := ref.ID
+	if img, err := images.Resolve(ctx, ref.Name); err == nil && img.ID == ref.ID {
+		word = ref.Name // it still means the same image
+	}
+	_, err = r.RemoveImages(ctx, []string{word}, image.RemoveOptions{})
+	if err != nil && !errors.Is(err, errdefs.ErrInUse) && !errors.Is(err, errdefs.ErrNotFound) {
+		r.warn("image %s: %v", word, err)
 	}
 }
 
 // Rename gives a container another name.
 func (r *Runtime) Rename(ctx context.Context, id, name string) error {
 	if !define.ValidName(name) {
-		return invalidName(name)
+		return invalidName("name", name)
 	}
 	return r.update(ctx, id, func(ctx context.Context, c *locked) error {
 		cfg := *c.cfg
@@ -173,8 +213,9 @@ func (r *Runtime) Rename(ctx context.Context, id, name string) error {
 	})
 }
 
-func invalidName(name string) error {
-	return errdefs.Invalid("--name", name, "not a valid name").
+// invalidName refuses a container's name; object says where it stood.
+func invalidName(object, name string) error {
+	return errdefs.Invalid(object, name, "not a valid name").
 		WithHint("begin with a letter or digit and use letters, digits, '_', '.' and '-'")
 }
 
@@ -182,9 +223,6 @@ func invalidName(name string) error {
 func (r *Runtime) Prune(ctx context.Context, filters []string) ([]PruneReport, error) {
 	entries, err := r.List(ctx, ListOptions{All: true, Filters: filters, Size: true})
 	if err != nil {
-		return nil, err
-	}
-	if err := r.sweep(ctx); err != nil {
 		return nil, err
 	}
 	var reports []PruneReport

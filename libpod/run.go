@@ -5,7 +5,9 @@ import (
 	"errors"
 	"time"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/spec"
@@ -17,6 +19,17 @@ func (r *Runtime) Run(ctx context.Context, req *spec.Request, o RunOptions) (Run
 		report RunReport
 		run    *running
 	)
+	if o.Streams != nil {
+		if _, err := monitor.ParseDetachKeys(o.Streams.DetachKeys); err != nil {
+			return report, err
+		}
+	}
+	if rt, err := r.runtime(); err == nil {
+		if w, ok := rt.(oci.Warmer); ok {
+			w.Warm()
+			defer w.Cool()
+		}
+	}
 	err := r.create(ctx, req, o.Progress, func(ctx context.Context, c *locked, warnings []Warning) error {
 		report.ID = c.row.ID
 		s := &start{locked: c}
@@ -43,9 +56,11 @@ func (r *Runtime) Run(ctx context.Context, req *spec.Request, o RunOptions) (Run
 }
 
 // keepCreated leaves a container whose start failed in status "created", as Podman and Docker
-// do, so that the user can look at it; with --rm it goes.
+// do, so that the user can look at it. With --rm it goes, and when the user's words were
+// wrong: those change nothing.
 func (r *Runtime) keepCreated(ctx context.Context, c *locked, cause error) error {
-	if c.cfg.Life.Remove {
+	wrong := errors.Is(cause, errdefs.ErrInvalid) || errors.Is(cause, errdefs.ErrNotFound) || errors.Is(cause, errdefs.ErrUnsupported) || errors.Is(cause, errdefs.ErrState)
+	if c.cfg.Life.Remove || wrong {
 		c.row.State.Status = define.StatusCreating
 		return cause
 	}
@@ -102,7 +117,9 @@ func (r *Runtime) follow(ctx context.Context, run *running) (AttachResult, error
 		run.session.Release()
 		return AttachResult{ExitCode: define.ExitManager}, errors.Join(err, monitorLost(waitErr))
 	}
+	fault.Point("run: ended")
 	settled := r.settleRun(context.WithoutCancel(ctx), run, record)
+	fault.Point("run: settled")
 	_ = run.session.Done()
 	return AttachResult{ExitCode: record.Code}, settled
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/monitor"
 )
 
@@ -27,7 +28,9 @@ func (c *locked) reconcile(ctx context.Context) error {
 	s := &c.row.State
 	switch {
 	case s.Status == define.StatusCreating || s.Status == define.StatusRemoving:
-		if err := c.remove(ctx, RemoveOptions{Force: true, Volumes: true}); err != nil {
+		// Whether a removal that was cut short meant the volumes too is not known: they stay.
+		o := RemoveOptions{Force: true, Volumes: s.Status == define.StatusCreating}
+		if err := c.remove(ctx, o); err != nil {
 			return err
 		}
 		return errdefs.NotFound("container", c.row.Name)
@@ -65,6 +68,12 @@ func (c *locked) exitRecord(ctx context.Context) (monitor.ExitRecord, error) {
 		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, errdefs.ErrNotFound) && !errors.Is(err, errdefs.ErrCorrupt) {
 			return monitor.ExitRecord{}, err
 		}
+		if !held && c.neverReleased(dir) {
+			return monitor.ExitRecord{
+				Generation: c.row.State.Generation, Code: define.ExitManager, Cause: monitor.CauseStartFailed, FinishedAt: time.Now(),
+				Failure: &launch.Failure{Stage: "start", Detail: "the command that started it was interrupted"},
+			}, nil
+		}
 		if !held || time.Now().After(deadline) {
 			return monitor.ExitRecord{
 				Generation: c.row.State.Generation, Code: -1, Cause: monitor.CauseLost,
@@ -79,6 +88,13 @@ func (c *locked) exitRecord(ctx context.Context) (monitor.ExitRecord, error) {
 	}
 }
 
+// neverReleased reports whether the start was aborted before the program was let go: then its
+// monitor has removed live.json, and nothing else of the run directory.
+func (c *locked) neverReleased(dir string) bool {
+	_, err := monitor.ReadLive(dir)
+	return errors.Is(err, errdefs.ErrNotFound) && exists((&start{locked: c}).bundleFile())
+}
+
 // settle notes how a start ended and gives back what it took. With --rm it removes the
 // container, and then the state is nobody's any more.
 func (c *locked) settle(ctx context.Context, record monitor.ExitRecord) error {
@@ -91,7 +107,10 @@ func (c *locked) settle(ctx context.Context, record monitor.ExitRecord) error {
 	s := &c.row.State
 	s.Status, s.Mounted = define.StatusExited, false
 	if record.Cause == monitor.CauseStartFailed {
-		s.Status, s.StartedAt = define.StatusCreated, time.Time{} // the program never ran
+		s.StartedAt = time.Time{} // the program never ran
+		if s.Generation <= 1 {
+			s.Status = define.StatusCreated
+		}
 	}
 	s.PID, s.PIDStart, s.MonitorPID, s.CgroupPath = 0, 0, 0, ""
 	s.ExitCode, s.Signal, s.OOMKilled, s.Cause = record.Code, record.Signal, record.OOMKilled, record.Cause
@@ -103,7 +122,11 @@ func (c *locked) settle(ctx context.Context, record monitor.ExitRecord) error {
 	if record.Failure != nil {
 		s.Error = record.Failure.Error()
 	}
-	return c.save(ctx)
+	if err := c.save(ctx); err != nil {
+		return err
+	}
+	// Last, because the exit record is in it.
+	return removeAll(c.rt.paths.runDir(c.row.ID))
 }
 
 // undoStart takes back a start that never let the program run. The container is as it was before.
@@ -119,11 +142,11 @@ func (c *locked) undoStart(ctx context.Context) error {
 			s.Status = define.StatusCreated
 		}
 	}
-	return c.save(ctx)
+	return errors.Join(c.save(ctx), removeAll(c.rt.paths.runDir(c.row.ID)))
 }
 
-// release gives back what a start took: processes, cgroup, mounts, run directory. Every step
-// may be done already. It goes on after a failure, so that as little as possible is left.
+// release gives back what a start took: processes, cgroup, mounts. Every step may be done already.
+// The run directory stays: the caller removes it when the exit record in it is written down. It goes on after a failure, so that as little as possible is left.
 func (c *locked) release(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), define.CleanupTimeout)
 	defer cancel()
@@ -137,11 +160,6 @@ func (c *locked) release(ctx context.Context) error {
 	}
 	if err := c.unmountAll(ctx); err != nil {
 		errs = append(errs, err)
-	}
-	if len(errs) == 0 {
-		if err := removeAll(dir); err != nil {
-			errs = append(errs, err)
-		}
 	}
 	if len(errs) > 0 {
 		return c.fail("clean up", nil, errors.Join(errs...), "run \"manager rm -f "+c.row.Name+"\" when the cause is gone")

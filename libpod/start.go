@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/sirupsen/logrus"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -43,6 +44,7 @@ type step struct {
 func (s *start) steps() []step {
 	undo := func(ctx context.Context) error { return s.undoStart(ctx) }
 	return []step{
+		{"start what it depends on", s.startDependencies, nil},
 		{"note that a start begins", s.begin, undo},
 		{"make the run directory", s.makeRunDir, nil},
 		{"mount the root filesystem", s.mountRootfs, nil},
@@ -65,7 +67,7 @@ func (s *start) prepare(ctx context.Context) error {
 			// Undoing is idempotent, so a step that fails half-way is undone like one that is done.
 			back.Add(func() error { return st.undo(context.WithoutCancel(ctx)) })
 		}
-		if err := fault(st.name, st.do, ctx); err != nil {
+		if err := st.run(ctx); err != nil {
 			return errors.Join(s.explain(err), back.Run())
 		}
 		logrus.WithFields(logrus.Fields{"container": s.row.Name, "took": time.Since(began)}).Debug(st.name)
@@ -74,14 +76,11 @@ func (s *start) prepare(ctx context.Context) error {
 	return nil
 }
 
-// failAt makes the named step fail; only tests set it.
-var failAt = func(step string) error { return nil }
-
-func fault(name string, do func(context.Context) error, ctx context.Context) error {
-	if err := failAt(name); err != nil {
+func (st *step) run(ctx context.Context) error {
+	if err := fault.Check("start: " + st.name); err != nil {
 		return err
 	}
-	return do(ctx)
+	return st.do(ctx)
 }
 
 // begin notes the start before anything is mounted.
@@ -112,9 +111,17 @@ func (s *start) launch(ctx context.Context) error {
 	}
 	s.session, s.live, err = rt.Launch(ctx, oci.LaunchRequest{
 		ID: s.row.ID, Bundle: s.rt.paths.runDir(s.row.ID), Spec: s.spec, Cgroup: s.row.State.CgroupPath,
-		Monitor: s.monitorConfig(), ExtraFiles: s.extra,
+		Monitor: s.monitorConfig(), ExtraFiles: s.extra, Init: s.initInside(),
 	})
 	return err
+}
+
+// initInside is the path of process 1 in the container, "" without --init.
+func (s *start) initInside() string {
+	if !s.cfg.Process.Init {
+		return ""
+	}
+	return spec.InitInside
 }
 
 func (s *start) abort(ctx context.Context) error {
@@ -140,7 +147,9 @@ func (s *start) noteRunning(ctx context.Context) error {
 // executed, is class ErrNoProgram or ErrNotExecutable; the start is taken back, and with --rm
 // the container too.
 func (s *start) unleash(ctx context.Context) error {
+	fault.Point("start: release")
 	_, err := s.session.Start(ctx)
+	fault.Point("start: released")
 	if err == nil {
 		return nil
 	}
@@ -175,13 +184,21 @@ func (r *Runtime) Start(ctx context.Context, id string, o StartOptions) (AttachR
 	var (
 		run *running
 		res AttachResult
+		// attach says that the container runs already.
+		attach bool
 	)
+	if o.Streams != nil {
+		if _, err := o.Streams.options(); err != nil {
+			return res, err
+		}
+	}
 	err := r.update(ctx, id, func(ctx context.Context, c *locked) error {
 		if c.status().Live() {
-			if o.Streams == nil {
-				return nil // as Podman and Docker: starting what runs is no error
+			if c.current() == define.StatusPaused {
+				return c.wrongState("start", "stopped")
 			}
-			return c.wrongState("start", "stopped")
+			attach = o.Streams != nil
+			return nil // as Podman and Docker: starting what runs is no error
 		}
 		s := &start{locked: c}
 		defer s.closeExtra()
@@ -192,8 +209,13 @@ func (r *Runtime) Start(ctx context.Context, id string, o StartOptions) (AttachR
 		run, err = s.begun(ctx, o.Streams)
 		return err
 	})
-	if err != nil || run == nil {
+	switch {
+	case err != nil:
 		return res, err
+	case attach:
+		return r.Attach(ctx, id, *o.Streams)
+	case run == nil:
+		return res, nil
 	}
 	return r.follow(ctx, run)
 }

@@ -25,6 +25,7 @@ func (r *Runtime) Stop(ctx context.Context, id string, o StopOptions) (StopRepor
 		report  StopReport
 		stopped *container
 		pidfd   *os.File
+		waiting *os.File
 	)
 	err := r.update(ctx, id, func(ctx context.Context, c *locked) error {
 		if !c.status().Live() {
@@ -40,23 +41,25 @@ func (r *Runtime) Stop(ctx context.Context, id string, o StopOptions) (StopRepor
 		if pidfd, err = openProcess(c.row.State.PID, c.row.State.PIDStart); err != nil {
 			return err
 		}
+		if waiting, err = r.holdStop(id); err != nil {
+			return err
+		}
 		c.row.State.Status, c.row.State.StoppedByUser = define.StatusStopping, true
 		stopped = &c.container
 		return c.save(ctx)
 	})
+	defer closeFiles([]*os.File{pidfd, waiting})
 	if err != nil || stopped == nil {
 		return report, err
 	}
 	if pidfd != nil {
-		defer func() { _ = pidfd.Close() }()
 		timeout := stopped.cfg.Life.StopTimeout
 		if o.Timeout != nil {
 			timeout = *o.Timeout
 		}
-		if report.Reason, err = stopped.end(ctx, pidfd, time.Duration(timeout)*time.Second); err != nil {
+		if err = stopped.end(ctx, pidfd, time.Duration(timeout)*time.Second, &report); err != nil {
 			return report, err
 		}
-		report.Killed = report.Reason != ""
 	}
 	return report, r.settleAfter(ctx, id)
 }
@@ -70,62 +73,65 @@ func (r *Runtime) settleAfter(ctx context.Context, id string) error {
 	return err
 }
 
-// end sends the stop signal and, when it is no use or the time is up, SIGKILL. The reason
-// says why SIGKILL was needed; "" when it was not.
-func (c *container) end(ctx context.Context, pidfd *os.File, timeout time.Duration) (reason string, err error) {
+// end sends the stop signal and, when it is no use or the time is up, SIGKILL, and reports
+// why that was needed.
+func (c *container) end(ctx context.Context, pidfd *os.File, timeout time.Duration, report *StopReport) error {
 	sig := unix.Signal(c.cfg.Life.StopSignal)
 	if err := signalProcess(pidfd, sig); err != nil {
-		return "", c.fail("stop", errdefs.ErrPermission, err, "")
+		return c.fail("stop", errdefs.ErrPermission, err, "")
 	}
 	if sig != unix.SIGKILL {
-		done, why, err := c.waitStop(ctx, pidfd, sig, timeout)
+		done, err := c.waitStop(ctx, pidfd, sig, timeout, report)
 		if err != nil || done {
-			return "", err
+			return err
 		}
-		reason = why
 		if err := signalProcess(pidfd, unix.SIGKILL); err != nil {
-			return "", c.fail("stop", errdefs.ErrPermission, err, "")
+			return c.fail("stop", errdefs.ErrPermission, err, "")
 		}
+		report.Killed = true
 	}
 	kctx, cancel := context.WithTimeout(ctx, killWait)
 	defer cancel()
 	if err := waitExit(kctx, pidfd); err != nil {
-		return reason, c.fail("stop", errdefs.ErrUnavailable, fmt.Errorf("process %d does not die of SIGKILL: %w", c.row.State.PID, err),
+		return c.fail("stop", errdefs.ErrUnavailable, fmt.Errorf("process %d does not die of SIGKILL: %w", c.row.State.PID, err),
 			"it hangs in the kernel; look at /proc/"+fmt.Sprint(c.row.State.PID)+"/stack")
 	}
-	return reason, nil
+	return nil
 }
 
 // youngAge is how long a program may take from its start to installing its handlers. A
 // process younger than that is given the time before it is called deaf.
 const youngAge = time.Second
 
-// waitStop waits for the exit after the stop signal. done is false when SIGKILL is next, and why says so.
-func (c *container) waitStop(ctx context.Context, pidfd *os.File, sig unix.Signal, timeout time.Duration) (done bool, why string, err error) {
+// waitStop waits for the exit after the stop signal. done is false when SIGKILL is next; the
+// report then says why.
+func (c *container) waitStop(ctx context.Context, pidfd *os.File, sig unix.Signal, timeout time.Duration, report *StopReport) (done bool, err error) {
 	deadline := time.Now().Add(timeout)
 	grown := c.row.State.StartedAt.Add(youngAge)
 	for step := 2 * time.Millisecond; ; step = min(2*step, 100*time.Millisecond) {
 		left := time.Until(deadline)
 		if left <= 0 {
-			return false, fmt.Sprintf("%s did not end it within %s", spec.SignalName(sig), timeout), nil
+			report.Reason = fmt.Sprintf("%s did not end it within %s", spec.SignalName(sig), timeout)
+			return false, nil
 		}
 		wctx, cancel := context.WithTimeout(ctx, min(step, left))
 		err := waitExit(wctx, pidfd)
 		cancel()
 		if err == nil {
-			return true, "", nil
+			return true, nil
 		}
 		if err := ctx.Err(); err != nil {
-			return false, "", err
+			return false, err
 		}
 		if time.Now().After(grown) {
 			if deaf, _ := c.deafTo(sig); deaf {
-				return false, fmt.Sprintf("it neither handles nor blocks %s", spec.SignalName(sig)), nil
+				report.Deaf, report.Reason = true, fmt.Sprintf("it neither handles nor blocks %s", spec.SignalName(sig))
+				return false, nil
 			}
 		} else if deaf, _ := c.deafTo(sig); !deaf {
 			// It has just learnt to listen: a signal sent before that was lost.
 			if err := signalProcess(pidfd, sig); err != nil {
-				return false, "", err
+				return false, err
 			}
 			grown = time.Time{}
 		}
@@ -179,18 +185,19 @@ func (r *Runtime) Kill(ctx context.Context, id string, signal string) error {
 	return r.settleAfter(ctx, id)
 }
 
-// Restart stops a container if it runs, and starts it.
-func (r *Runtime) Restart(ctx context.Context, id string, o StopOptions) error {
+// Restart stops a container if it runs, and starts it. The report is about the stop.
+func (r *Runtime) Restart(ctx context.Context, id string, o StopOptions) (StopReport, error) {
 	c, err := r.load(ctx, id)
 	if err != nil {
-		return err
+		return StopReport{}, err
 	}
 	if c.cfg.Life.Remove && c.status().Live() {
-		return c.fail("restart", errdefs.ErrState, errors.New("--rm would remove it when it stops"), "run it anew with \"manager run\"")
+		return StopReport{}, c.fail("restart", errdefs.ErrState, errors.New("--rm would remove it when it stops"), "run it anew with \"manager run\"")
 	}
-	if _, err := r.Stop(ctx, id, o); err != nil {
-		return err
+	report, err := r.Stop(ctx, id, o)
+	if err != nil {
+		return report, err
 	}
 	_, err = r.Start(ctx, id, StartOptions{})
-	return err
+	return report, err
 }

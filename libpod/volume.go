@@ -12,6 +12,7 @@ import (
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/logs"
 	"github.com/manager-project/manager/libpod/state"
@@ -58,7 +59,23 @@ func (r *Runtime) VolumeCreate(ctx context.Context, o VolumeCreateOptions) (*Vol
 // addVolume makes the directory, then the row: a directory without a row is taken over by
 // the next creation of the same name.
 func (r *Runtime) addVolume(ctx context.Context, v *state.Volume) error {
-	v.Driver, v.Created, v.NeedsCopyUp, v.NeedsChown = "local", time.Now(), true, true
+	if err := decideVolume(v); err != nil {
+		return err
+	}
+	var err error
+	if _, err := r.state.Volume(ctx, v.Name); err == nil {
+		return &errdefs.Error{Op: "create", Kind: "volume", Name: v.Name, Class: errdefs.ErrExists, Hint: "choose another name, or use --ignore"}
+	}
+	if v.Path, err = volume.Create(r.paths.volumes, v.Name, volume.Owner{UID: v.UID, GID: v.GID}); err != nil {
+		return err
+	}
+	fault.Point("volume: made")
+	return r.state.AddVolume(ctx, *v)
+}
+
+// decideVolume fills in a new volume's row from its options.
+func decideVolume(v *state.Volume) error {
+	v.Driver, v.Created = "local", time.Now()
 	o, err := volume.ParseOptions(v.Options)
 	if err != nil {
 		return err
@@ -72,19 +89,13 @@ func (r *Runtime) addVolume(ctx context.Context, v *state.Volume) error {
 	// An owner that the user named is not changed by the first container.
 	v.NeedsChown = v.UID == 0 && v.GID == 0
 	v.NeedsCopyUp = !o.NoCopy
-	if _, err := r.state.Volume(ctx, v.Name); err == nil {
-		return &errdefs.Error{Op: "create", Kind: "volume", Name: v.Name, Class: errdefs.ErrExists, Hint: "choose another name, or use --ignore"}
-	}
-	if v.Path, err = volume.Create(r.paths.volumes, v.Name, volume.Owner{UID: v.UID, GID: v.GID}); err != nil {
-		return err
-	}
-	return r.state.AddVolume(ctx, *v)
+	return nil
 }
 
-// ensureVolumes makes the volumes that a new container wants and that do not exist, and returns
-// the names of all it uses.
-func (r *Runtime) ensureVolumes(ctx context.Context, cfg *spec.Config) ([]string, error) {
-	var names []string
+// ensureVolumes makes the named volumes that a new container wants and that do not exist. It
+// returns the names of all it uses, and its anonymous ones, which come and go with the
+// container: their rows are stored in its transaction, their directories made after that.
+func (r *Runtime) ensureVolumes(ctx context.Context, cfg *spec.Config) (names []string, fresh []state.Volume, err error) {
 	for i := range cfg.Mounts {
 		m := &cfg.Mounts[i]
 		if m.Kind != spec.MountVolume {
@@ -96,14 +107,41 @@ func (r *Runtime) ensureVolumes(ctx context.Context, cfg *spec.Config) ([]string
 			continue
 		}
 		if !errors.Is(err, errdefs.ErrNotFound) {
-			return nil, err
+			return nil, nil, err
 		}
 		v := state.Volume{Name: m.Source, Anonymous: m.Anonymous, Options: m.VolumeOptions}
-		if err := r.addVolume(ctx, &v); err != nil && !errors.Is(err, errdefs.ErrExists) {
-			return nil, err
+		if !v.Anonymous {
+			if err := r.addVolume(ctx, &v); err != nil && !errors.Is(err, errdefs.ErrExists) {
+				return nil, nil, err
+			}
+			continue
 		}
+		if err := decideVolume(&v); err != nil {
+			return nil, nil, err
+		}
+		v.Path = volume.DataPath(r.paths.volumes, v.Name)
+		fresh = append(fresh, v)
 	}
-	return names, nil
+	return names, fresh, nil
+}
+
+// makeAnonymous makes the directories of the container's own volumes.
+func (c *locked) makeAnonymous() error {
+	for i := range c.cfg.Mounts {
+		m := &c.cfg.Mounts[i]
+		if m.Kind != spec.MountVolume || !m.Anonymous {
+			continue
+		}
+		v := state.Volume{Options: m.VolumeOptions}
+		if err := decideVolume(&v); err != nil {
+			return err
+		}
+		if _, err := volume.Create(c.rt.paths.volumes, m.Source, volume.Owner{UID: v.UID, GID: v.GID}); err != nil {
+			return err
+		}
+		fault.Point("volume: made")
+	}
+	return nil
 }
 
 func keyValues(option string, entries []string, bare bool) (map[string]string, error) {
@@ -244,7 +282,7 @@ func (r *Runtime) volumeFilters(texts []string) (func(v *Volume, used bool) bool
 			}
 			test = func(v *Volume, _ bool) bool { return v.CreatedAt.Before(at) == (key == "until") }
 		default:
-			return nil, errdefs.Invalid("--filter", text, "no such filter; the filters are name driver scope label label! opt dangling anonymous until since")
+			return nil, errdefs.Invalid("--filter", text, "no such filter").WithHint("the filters are name driver scope label label! opt dangling anonymous until since")
 		}
 		byKey[key] = append(byKey[key], test)
 	}
@@ -267,9 +305,6 @@ func (r *Runtime) volumeFilters(texts []string) (func(v *Volume, used bool) bool
 func (r *Runtime) VolumeRemove(ctx context.Context, name string, force bool, timeout *uint) error {
 	v, err := r.findVolume(ctx, name)
 	if err != nil {
-		if force && errors.Is(err, errdefs.ErrNotFound) {
-			return nil
-		}
 		return err
 	}
 	if force {
@@ -292,7 +327,9 @@ func (r *Runtime) removeVolume(ctx context.Context, v *state.Volume) error {
 	if err := r.state.RemoveVolume(ctx, v.Name); err != nil {
 		return err
 	}
-	return volume.Remove(r.paths.volumes, v.Name)
+	err := volume.Remove(r.paths.volumes, v.Name)
+	fault.Point("volume: removed")
+	return err
 }
 
 // VolumePrune removes the volumes that no container uses: the anonymous ones, or all.

@@ -36,8 +36,8 @@ func waitExit(ctx context.Context, pidfd *os.File) error {
 	}
 }
 
-// Wait waits until a container is in one of the states and returns its exit code (0 when it
-// has not run; -1 when nobody saw it end, or it was removed before the code could be read).
+// Wait waits until a container is in one of the states and returns its exit code; -1 when it
+// has not ended, nobody saw it end, or it was removed before the code could be read.
 func (r *Runtime) Wait(ctx context.Context, id string, o WaitOptions) (int, error) {
 	conditions := o.Conditions
 	if len(conditions) == 0 {
@@ -70,7 +70,7 @@ func (r *Runtime) Wait(ctx context.Context, id string, o WaitOptions) (int, erro
 			if now == define.StatusExited {
 				return r.exitCode(ctx, c)
 			}
-			return c.row.State.ExitCode, nil
+			return -1, nil
 		}
 		if now.Live() && !slices.Contains(conditions, "paused") {
 			// The monitor tells the moment and the code, also of a container that --rm removes.

@@ -54,7 +54,7 @@ var law = []rule{
 	},
 	// A program for the inside of a container: its server needs package net, but not HTTP's weight.
 	{from: "cmd/hello", ours: []string{}, only: []string{}, never: []string{"net/http"}, deps: true},
-	{from: "libpod", ours: []string{"libpod/...", "pkg/...", "internal/version", "internal/embedded"}, never: cli, deps: true},
+	{from: "libpod", ours: []string{"libpod/...", "pkg/...", "internal/version", "internal/embedded", "internal/fault"}, never: cli, deps: true},
 	{from: "libpod/define", ours: []string{}, never: cli, deps: true},
 	{from: "pkg", ours: []string{"pkg/...", "internal/fault"}, never: cli, deps: true},
 	{from: "pkg/errdefs", ours: []string{}, only: []string{}},

@@ -1,15 +1,11 @@
 // Command gendocs writes the manual pages, the reference pages and the completion scripts
-// that the command tree gives, below the current directory. With -check it writes
-// nothing and fails when a file differs from what it would write.
+// that the command tree gives, below the current directory, and removes those it no longer gives.
 package main
 
 import (
-	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/manager-project/manager/cmd/manager/cli"
 )
@@ -18,15 +14,13 @@ import (
 var folders = []string{"docs/man", "docs/reference", "completions"}
 
 func main() {
-	check := flag.Bool("check", false, "compare instead of writing")
-	flag.Parse()
-	if err := run(*check); err != nil {
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "gendocs:", err)
 		os.Exit(1)
 	}
 }
 
-func run(check bool) error {
+func run() error {
 	files, err := cli.Documents()
 	if err != nil {
 		return err
@@ -34,9 +28,6 @@ func run(check bool) error {
 	stale, err := strangers(files)
 	if err != nil {
 		return err
-	}
-	if check {
-		return compare(files, stale)
 	}
 	for _, path := range stale {
 		if err := os.Remove(path); err != nil {
@@ -72,19 +63,4 @@ func strangers(files map[string][]byte) ([]string, error) {
 		}
 	}
 	return stale, nil
-}
-
-func compare(files map[string][]byte, stale []string) error {
-	differing := slices.Clone(stale)
-	for path, want := range files {
-		have, err := os.ReadFile(path)
-		if err != nil || !bytes.Equal(have, want) {
-			differing = append(differing, path)
-		}
-	}
-	if len(differing) == 0 {
-		return nil
-	}
-	slices.Sort(differing)
-	return fmt.Errorf("%d generated files are out of date, %s first; run 'make docs'", len(differing), differing[0])
 }

@@ -111,12 +111,16 @@ type file struct {
 // pack makes a docker archive of an image whose only program is hello.
 func pack(program []byte) ([]byte, error) {
 	root := []file{
-		{name: "bin/", mode: 0o755, dir: true}, {name: "bin/hello", mode: 0o755, body: program},
+		{name: "bin/", mode: 0o755, dir: true},
+		{name: "bin/hello", mode: 0o755, body: program},
 		{name: "etc/", mode: 0o755, dir: true},
 		{name: "etc/passwd", mode: 0o644, body: []byte("root:x:0:0:root:/root:/bin/hello\nnobody:x:65534:65534:nobody:/:/bin/hello\n")},
 		{name: "etc/group", mode: 0o644, body: []byte("root:x:0:\nnogroup:x:65534:\n")},
-		{name: "root/", mode: 0o700, dir: true}, {name: "tmp/", mode: 0o1777, dir: true},
-		{name: "dev/", mode: 0o755, dir: true}, {name: "proc/", mode: 0o755, dir: true}, {name: "sys/", mode: 0o755, dir: true},
+		{name: "root/", mode: 0o700, dir: true},
+		{name: "tmp/", mode: 0o1777, dir: true},
+		{name: "dev/", mode: 0o755, dir: true},
+		{name: "proc/", mode: 0o755, dir: true},
+		{name: "sys/", mode: 0o755, dir: true},
 	}
 	for _, applet := range []string{"cat", "echo", "env", "false", "id", "ls", "serve", "sleep", "true"} {
 		root = append(root, file{name: "bin/" + applet, link: "hello"})
@@ -148,7 +152,8 @@ func pack(program []byte) ([]byte, error) {
 		return nil, err
 	}
 	archive, err := tarOf([]file{
-		{name: name, mode: 0o644, body: config}, {name: "layer.tar", mode: 0o644, body: layer},
+		{name: name, mode: 0o644, body: config},
+		{name: "layer.tar", mode: 0o644, body: layer},
 		{name: "manifest.json", mode: 0o644, body: manifest},
 	})
 	if err != nil {

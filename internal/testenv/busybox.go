@@ -111,3 +111,12 @@ func (w *treeWriter) file(name string, mode int64, text []byte) {
 func (w *treeWriter) link(name, target string) {
 	w.put(&tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target, Mode: 0o777}, nil)
 }
+
+// BusyboxLayer is the busybox image's only layer, for tests that put others on top of it.
+func BusyboxLayer() ([]byte, error) {
+	path, err := busyboxLayer()
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+}

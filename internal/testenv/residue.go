@@ -55,6 +55,9 @@ func Remains(marks Marks) ([]string, error) {
 	return remains(&marks, nil)
 }
 
+// Picture lists what carries the marks now: one line a thing, its kind first.
+func Picture(marks Marks) ([]string, error) { return picture(&marks) }
+
 // remains takes pictures until nothing is new or patience is over.
 func remains(marks *Marks, before []string) ([]string, error) {
 	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {

@@ -145,7 +145,16 @@ func (m *Marks) mountedBy(dir string) bool {
 		return false
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "mountinfo"))
-	return err == nil && m.inDirs(string(text))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(text)) {
+		// A mount at its old place is only a copy that came with somebody's new namespace.
+		if fields := strings.Fields(line); len(fields) > 4 && !m.inDirs(fields[4]) && m.inDirs(line) {
+			return true
+		}
+	}
+	return false
 }
 
 // commandLine is the process's arguments, or its short name.

@@ -3,7 +3,6 @@ package define
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"regexp"
 )
 
 // IDLength is the length of a full container id in hexadecimal digits.
@@ -19,10 +18,19 @@ func NewID() string {
 	return hex.EncodeToString(b[:])
 }
 
-var nameRegexp = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
-
 // ValidName reports whether s can name a container or a volume.
-func ValidName(s string) bool { return len(s) <= 253 && nameRegexp.MatchString(s) }
+// It begins with a letter or digit and goes on with those, '_', '.' and '-'.
+func ValidName(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		case i > 0 && (c == '_' || c == '.' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return s != "" && len(s) <= 253
+}
 
 // ShortID cuts an id to what lists print.
 func ShortID(id string) string {

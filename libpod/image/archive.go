@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	imgspec "github.com/opencontainers/image-spec/specs-go/v1"
 	"go.podman.io/image/v5/pkg/compression"
@@ -139,7 +140,9 @@ func sniff(path string) (archiveKind, error) {
 }
 
 // layoutFile are the only files of an OCI layout; all else in an archive is passed over.
-var layoutFile = regexp.MustCompile(`^(oci-layout|index\.json|blobs/(sha256|sha384|sha512)/[0-9a-f]{64,128})$`)
+var layoutFile = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(oci-layout|index\.json|blobs/(sha256|sha384|sha512)/[0-9a-f]{64,128})$`)
+})
 
 // unpackLayout extracts the layout's regular files, by their exact names, into a fresh directory.
 func (a *openedArchive) unpackLayout(ctx context.Context) (string, error) {
@@ -165,7 +168,7 @@ func (a *openedArchive) unpackLayout(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("read archive: %w", err)
 		}
 		name := strings.TrimPrefix(h.Name, "./")
-		if h.Typeflag != tar.TypeReg || !layoutFile.MatchString(name) {
+		if h.Typeflag != tar.TypeReg || !layoutFile().MatchString(name) {
 			continue
 		}
 		if err := writeFile(ctx, filepath.Join(dir, name), tr); err != nil {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/docker/distribution/registry/api/errcode"
@@ -37,7 +38,7 @@ func failure(op, name, host string, err error) error {
 	if errors.As(err, &own) && own.Class != nil {
 		return &errdefs.Error{Op: op, Name: name, Class: own.Class, Cause: oneLine(err), Hint: own.Hint}
 	}
-	class, hint := classify(host, err)
+	hint, class := classify(host, err)
 	return &errdefs.Error{Op: op, Name: name, Class: class, Cause: oneLine(err), Hint: hint}
 }
 
@@ -45,35 +46,37 @@ func failure(op, name, host string, err error) error {
 // to the formats.
 const damaged = "the source is damaged or lies; nothing was stored"
 
-// classify finds the class of a failure and the next step for the user.
-func classify(host string, err error) (class error, hint string) {
-	if class, hint, ok := classifyRegistry(host, err); ok {
-		return class, hint
+// classify finds the next step for the user and the class of a failure.
+func classify(host string, err error) (hint string, class error) {
+	if hint, class := classifyRegistry(host, err); class != nil {
+		return hint, class
 	}
 	var policy signature.PolicyRequirementError
 	switch {
 	case isTLS(err):
-		return errdefs.ErrUnavailable, "put the registry's CA into /etc/containers/certs.d/" + host + ", or use --tls-verify=false"
+		return "put the registry's CA into /etc/containers/certs.d/" + host + ", or use --tls-verify=false", errdefs.ErrUnavailable
 	case isNetwork(err) && host != "":
-		return errdefs.ErrUnavailable, "check the network and the registry's name"
+		return "check the network and the registry's name", errdefs.ErrUnavailable
 	case errors.As(err, &policy), strings.Contains(err.Error(), "rejected by policy"):
-		return errdefs.ErrPermission, "see policy.json"
+		return "see policy.json", errdefs.ErrPermission
 	case isMismatch(err):
-		return errdefs.ErrCorrupt, damaged
+		return damaged, errdefs.ErrCorrupt
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return errdefs.ErrUnavailable, "free space in the image store or in $TMPDIR"
+		return "free space in the image store or in $TMPDIR", errdefs.ErrUnavailable
 	case errors.Is(err, storage.ErrDuplicateName), errors.Is(err, storage.ErrDuplicateID):
-		return errdefs.ErrExists, ""
+		return "choose another name", errdefs.ErrExists
 	case errors.Is(err, storage.ErrImageUnknown):
-		return errdefs.ErrNotFound, ""
-	case errors.Is(err, fs.ErrNotExist), isImageNotFound(err):
-		return errdefs.ErrNotFound, ""
+		return "see the local images with 'manager images'", errdefs.ErrNotFound
+	case errors.Is(err, fs.ErrNotExist):
+		return "check the path's spelling", errdefs.ErrNotFound
+	case isImageNotFound(err):
+		return "check which images it holds", errdefs.ErrNotFound
 	case errors.Is(err, fs.ErrPermission):
-		return errdefs.ErrPermission, ""
+		return "check the permissions of the path", errdefs.ErrPermission
 	case host != "":
-		return errdefs.ErrCorrupt, damaged
+		return damaged, errdefs.ErrCorrupt
 	}
-	return errdefs.ErrCorrupt, ""
+	return "it is damaged, or of another format; nothing was stored", errdefs.ErrCorrupt
 }
 
 // registryFault is the next step when a registry says that it is itself at fault.
@@ -82,41 +85,41 @@ const registryFault = "the registry is at fault; try again later"
 // notTaken is the next step when a registry refuses what is pushed.
 const notTaken = "the registry does not take this; try another --format or name"
 
-// classifyRegistry reads the answers of registries.
-func classifyRegistry(host string, err error) (class error, hint string, ok bool) {
+// classifyRegistry reads the answers of registries; the class is nil for any other error.
+func classifyRegistry(host string, err error) (hint string, class error) {
 	login := "use 'manager login " + host + "'"
 	var unauthorized docker.ErrUnauthorizedForCredentials
 	if errors.As(err, &unauthorized) {
-		return errdefs.ErrPermission, login, true
+		return login, errdefs.ErrPermission
 	}
 	if errors.Is(err, docker.ErrTooManyRequests) {
-		return errdefs.ErrUnavailable, "wait a while; the registry limits requests", true
+		return "wait a while; the registry limits requests", errdefs.ErrUnavailable
 	}
 	for _, code := range registryCodes(err) {
 		switch code {
 		case "UNAUTHORIZED", "DENIED":
-			return errdefs.ErrPermission, login, true
+			return login, errdefs.ErrPermission
 		case "MANIFEST_UNKNOWN", "NAME_UNKNOWN", "BLOB_UNKNOWN":
-			return errdefs.ErrNotFound, "check the name and the tag", true
+			return "check the name and the tag", errdefs.ErrNotFound
 		case "TOOMANYREQUESTS", "UNAVAILABLE":
-			return errdefs.ErrUnavailable, registryFault, true
+			return registryFault, errdefs.ErrUnavailable
 		case "MANIFEST_INVALID", "BLOB_UPLOAD_INVALID", "DIGEST_INVALID", "SIZE_INVALID", "NAME_INVALID", "TAG_INVALID", "UNSUPPORTED":
-			return errdefs.ErrInvalid, notTaken, true
+			return notTaken, errdefs.ErrInvalid
 		}
 	}
 	// The library tries one format after another and keeps only the texts of their errors.
 	if strings.Contains(err.Error(), "Uploading manifest failed, attempted") {
-		return errdefs.ErrInvalid, notTaken, true
+		return notTaken, errdefs.ErrInvalid
 	}
 	switch status := httpStatus(err); {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return errdefs.ErrPermission, login, true
+		return login, errdefs.ErrPermission
 	case status == http.StatusNotFound:
-		return errdefs.ErrNotFound, "check the name and the tag", true
+		return "check the name and the tag", errdefs.ErrNotFound
 	case status >= 500, status == http.StatusTooManyRequests:
-		return errdefs.ErrUnavailable, registryFault, true
+		return registryFault, errdefs.ErrUnavailable
 	}
-	return nil, "", false
+	return "", nil
 }
 
 // registryCodes lists the distribution API's error codes in a chain of errors.
@@ -184,7 +187,7 @@ func isMismatch(err error) bool {
 	text := err.Error()
 	return errors.Is(err, imgstorage.ErrBlobDigestMismatch) || errors.Is(err, imgstorage.ErrBlobSizeMismatch) ||
 		strings.Contains(text, "Digest did not match") || strings.Contains(text, "does not match provided manifest digest") ||
-		strings.Contains(text, "digest mismatch") || strings.Contains(text, "does not match expected")
+		strings.Contains(text, "digest mismatch") || strings.Contains(text, "does not match config's DiffID") || strings.Contains(text, "does not match expected")
 }
 
 // isImageNotFound says that an archive or layout does not hold the image asked for.
@@ -207,7 +210,7 @@ func (e lineError) Error() string {
 		}
 		return r
 	}, e.error.Error())
-	text = unpackText(strings.Join(strings.Fields(text), " "))
+	text = plainText(strings.Join(strings.Fields(text), " "))
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
@@ -216,16 +219,38 @@ func (e lineError) Error() string {
 
 // unpackFailure is how the storage library words a layer that cannot be extracted: the
 // layer's three digests, how its child process ended, and what that wrote.
-var unpackFailure = regexp.MustCompile(`adding layer with blob .*: unpacking failed \(error: (.*?); output: (.*?)\)( exhausting input failed.*)?$`)
+var unpackFailure = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`adding layer with blob .*: unpacking failed \(error: (.*?); output: (.*?)\)( exhausting input failed.*)?$`)
+})
 
-// storeFailure is how it words any other failure to store a layer.
-var storeFailure = regexp.MustCompile(`adding layer with blob \S+: `)
+// chains are the library's words for its own steps around a cause, and what of each says
+// something to the user.
+var chains = []struct {
+	text *regexp.Regexp
+	keep string
+}{
+	{regexp.MustCompile(`writing blob: (storing blob to file "[^"]*": )?(happened during read: )?`), ""},
+	{regexp.MustCompile(`Digest did not match, expected (\S+), got \S+`), "blob $1: its bytes have another digest"},
+	{regexp.MustCompile(`layer (\d+) \(blob .*\) does not match config's DiffID "([^"]*)"`), "layer $1: its content is not what the config says ($2)"},
+	{regexp.MustCompile(`adding layer with blob "[^"]*"(/"[^"]*")*: `), "store layer: "},
+	{regexp.MustCompile(`initializing source \S+: `), ""},
+	{regexp.MustCompile(`archive/tar: |flate: |gzip: `), ""},
+}
 
-// unpackText leaves of such a message what says something to the user.
+// plainText leaves of the library's message what says something to the user.
+func plainText(text string) string {
+	text = unpackText(text)
+	for _, c := range chains {
+		text = c.text.ReplaceAllString(text, c.keep)
+	}
+	return text
+}
+
+// unpackText leaves of a failed extraction the reason.
 func unpackText(text string) string {
-	m := unpackFailure.FindStringSubmatchIndex(text)
+	m := unpackFailure().FindStringSubmatchIndex(text)
 	if m == nil {
-		return storeFailure.ReplaceAllString(text, "store layer: ")
+		return text
 	}
 	why := text[m[4]:m[5]]
 	if why == "" {

@@ -18,9 +18,9 @@ import (
 // a registry, and far above any honest one.
 const maxDocument = 4 << 20
 
-// ImageConfig is what an image says about the containers made from it. Every field is a
+// Config is what an image says about the containers made from it. Every field is a
 // wish of the image's author, already checked for shape; see configOf.
-type ImageConfig struct {
+type Config struct {
 	// Env are "NAME=value" entries. Entries without a name or "=" are dropped with a Warning.
 	Env []string
 	// Entrypoint and Cmd make up the default command.
@@ -109,14 +109,14 @@ type documentConfig struct {
 // Errors: ErrCorrupt when the stored bytes do not have the digest they should have or are
 // no config; ErrInvalid for a config that no container may be made from; ErrUnsupported
 // for an index, which has no config.
-func (s *Service) Config(ctx context.Context, img Image) (ImageConfig, error) {
+func (s *Service) Config(ctx context.Context, img Image) (Config, error) {
 	doc, err := s.document(ctx, img)
 	if err != nil {
-		return ImageConfig{}, err
+		return Config{}, err
 	}
 	cfg, err := configOf(doc)
 	if err != nil {
-		return ImageConfig{}, &errdefs.Error{Kind: "image", Name: img.label(), Class: errdefs.ErrInvalid, Cause: err}
+		return Config{}, &errdefs.Error{Kind: "image", Name: img.label(), Class: errdefs.ErrInvalid, Cause: err}
 	}
 	return cfg, nil
 }

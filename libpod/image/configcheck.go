@@ -21,7 +21,7 @@ const (
 // in a container's annotations. From an image they are never taken over as annotations.
 var ReservedPrefixes = []string{
 	"io.podman.", "io.container.manager", "io.containers.", "io.kubernetes.", "io.manager-project.",
-	"org.systemd.property.", "run.oci.", "org.criu.", "module.wasm.",
+	"io.manager.", "org.systemd.property.", "run.oci.", "org.criu.", "org.opencontainers.runc.", "module.wasm.",
 }
 
 // Reserved says whether a label's name lies under one of ReservedPrefixes.
@@ -29,14 +29,14 @@ func Reserved(label string) bool {
 	return slices.ContainsFunc(ReservedPrefixes, func(p string) bool { return strings.HasPrefix(label, p) })
 }
 
-// configOf checks a stored config and turns it into an ImageConfig. What cannot be used is
+// configOf checks a stored config and turns it into a Config. What cannot be used is
 // dropped with a warning when a container can do without it, and refused otherwise.
-func configOf(doc *document) (ImageConfig, error) {
+func configOf(doc *document) (Config, error) {
 	c := &doc.Config
 	if err := checkBounds(doc); err != nil {
-		return ImageConfig{}, err
+		return Config{}, err
 	}
-	cfg := ImageConfig{
+	cfg := Config{
 		Entrypoint: c.Entrypoint, Cmd: c.Cmd, User: c.User, WorkingDir: c.WorkingDir,
 		Labels: c.Labels, StopSignal: c.StopSignal, Healthcheck: c.Healthcheck,
 		OnBuild: c.OnBuild, Shell: c.Shell,
@@ -46,16 +46,16 @@ func configOf(doc *document) (ImageConfig, error) {
 	if doc.Created != nil {
 		cfg.Created = *doc.Created
 	}
-	for _, check := range []func(*documentConfig, *ImageConfig) error{
+	for _, check := range []func(*documentConfig, *Config) error{
 		checkEnv, checkLabels, checkVolumes, checkPorts, checkStrings, checkHealth,
 	} {
 		if err := check(c, &cfg); err != nil {
-			return ImageConfig{}, err
+			return Config{}, err
 		}
 	}
 	for _, d := range cfg.DiffIDs {
 		if err := d.Validate(); err != nil {
-			return ImageConfig{}, fmt.Errorf("layer digest %q: %w", printable(d.String()), err)
+			return Config{}, fmt.Errorf("layer digest %q: %w", printable(d.String()), err)
 		}
 	}
 	return cfg, nil
@@ -69,9 +69,12 @@ func checkBounds(doc *document) error {
 		n    int
 		most int
 	}{
-		{"environment", len(c.Env), maxEntries}, {"labels", len(c.Labels), maxEntries},
-		{"volumes", len(c.Volumes), maxEntries}, {"exposed ports", len(c.ExposedPorts), maxEntries},
-		{"command", len(c.Cmd) + len(c.Entrypoint), maxEntries}, {"history", len(doc.History), maxEntries},
+		{"environment", len(c.Env), maxEntries},
+		{"labels", len(c.Labels), maxEntries},
+		{"volumes", len(c.Volumes), maxEntries},
+		{"exposed ports", len(c.ExposedPorts), maxEntries},
+		{"command", len(c.Cmd) + len(c.Entrypoint), maxEntries},
+		{"history", len(doc.History), maxEntries},
 		{"layers", len(doc.RootFS.DiffIDs), maxLayers},
 	} {
 		if part.n > part.most {
@@ -83,7 +86,7 @@ func checkBounds(doc *document) error {
 
 // checkEnv keeps the entries that set a variable. One without "=" would mean the caller's
 // own variable to a careless reader, which is how images once read secrets of the host.
-func checkEnv(c *documentConfig, cfg *ImageConfig) error {
+func checkEnv(c *documentConfig, cfg *Config) error {
 	for _, e := range c.Env {
 		name, _, ok := strings.Cut(e, "=")
 		switch {
@@ -99,7 +102,7 @@ func checkEnv(c *documentConfig, cfg *ImageConfig) error {
 }
 
 // checkLabels reports the labels that look like orders to an engine.
-func checkLabels(c *documentConfig, cfg *ImageConfig) error {
+func checkLabels(c *documentConfig, cfg *Config) error {
 	var reserved []string
 	for name, value := range c.Labels {
 		if len(name)+len(value) > maxDocument {
@@ -117,7 +120,7 @@ func checkLabels(c *documentConfig, cfg *ImageConfig) error {
 }
 
 // checkVolumes keeps absolute, clean paths.
-func checkVolumes(c *documentConfig, cfg *ImageConfig) error {
+func checkVolumes(c *documentConfig, cfg *Config) error {
 	for _, v := range slices.Sorted(maps.Keys(c.Volumes)) {
 		if !path.IsAbs(v) || hasControl(v) || len(v) > 4096 || path.Clean(v) == "/" {
 			cfg.warn("volume "+printable(v), "the image's volume is not an absolute path below / and was dropped")
@@ -130,7 +133,7 @@ func checkVolumes(c *documentConfig, cfg *ImageConfig) error {
 }
 
 // checkPorts keeps "port[-port][/protocol]" with ports from 1 to 65535.
-func checkPorts(c *documentConfig, cfg *ImageConfig) error {
+func checkPorts(c *documentConfig, cfg *Config) error {
 	for _, p := range slices.Sorted(maps.Keys(c.ExposedPorts)) {
 		port, err := normalPort(p)
 		if err != nil {
@@ -143,7 +146,7 @@ func checkPorts(c *documentConfig, cfg *ImageConfig) error {
 }
 
 // checkStrings refuses control bytes where they would end up in generated files.
-func checkStrings(c *documentConfig, _ *ImageConfig) error {
+func checkStrings(c *documentConfig, _ *Config) error {
 	for _, f := range []struct{ name, value string }{
 		{"user", c.User}, {"working directory", c.WorkingDir}, {"stop signal", c.StopSignal},
 	} {
@@ -160,7 +163,7 @@ func checkStrings(c *documentConfig, _ *ImageConfig) error {
 }
 
 // checkHealth drops a healthcheck that cannot run.
-func checkHealth(c *documentConfig, cfg *ImageConfig) error {
+func checkHealth(c *documentConfig, cfg *Config) error {
 	h := c.Healthcheck
 	if h == nil {
 		return nil
@@ -177,7 +180,7 @@ func checkHealth(c *documentConfig, cfg *ImageConfig) error {
 }
 
 // warn adds a warning; only the first few of each config are kept.
-func (cfg *ImageConfig) warn(subject, text string) {
+func (cfg *Config) warn(subject, text string) {
 	const most = 20
 	if len(cfg.Warnings) < most {
 		cfg.Warnings = append(cfg.Warnings, Warning{Subject: subject, Text: text})

@@ -14,7 +14,7 @@
 // Nothing from an image or a registry is trusted. Layers are extracted by a child of this
 // program (see ReexecInit) that has changed its root to the layer's own directory;
 // digests are checked on the way in and the config's again on the way out; sizes are
-// bounded; see ImageConfig for what is refused in a config.
+// bounded; see Config for what is refused in a config.
 //
 // The package prints nothing. Progress and warnings are data: see Event and Warning.
 // All operations may be used concurrently, also by several processes on one store.

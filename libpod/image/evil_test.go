@@ -68,10 +68,14 @@ func evilLayers(canary string) map[string]struct {
 		"deep and many":   one(many...),
 		"long component":  one(evil.File(strings.Repeat("n", 300), "x", 0o644)),
 		"newline in name": one(evil.File("a\nb", "x", 0o644)),
-		"var run": {layers: [][]byte{evil.Layer(evil.Dir("run", 0o755), evil.Dir("var", 0o755), evil.Symlink("var/run", "/run"), evil.File("var/run/x", "inside", 0o644))},
-			see: func(root string) error { return content(root+"/run/x", "inside") }},
-		"absolute hard link target": {layers: [][]byte{evil.Layer(evil.Dir("bin", 0o755), evil.File("bin/a", "inside", 0o644), evil.Hardlink("bin/b", "/bin/a"))},
-			see: func(root string) error { return content(root+"/bin/b", "inside") }},
+		"var run": {
+			layers: [][]byte{evil.Layer(evil.Dir("run", 0o755), evil.Dir("var", 0o755), evil.Symlink("var/run", "/run"), evil.File("var/run/x", "inside", 0o644))},
+			see:    func(root string) error { return content(root+"/run/x", "inside") },
+		},
+		"absolute hard link target": {
+			layers: [][]byte{evil.Layer(evil.Dir("bin", 0o755), evil.File("bin/a", "inside", 0o644), evil.Hardlink("bin/b", "/bin/a"))},
+			see:    func(root string) error { return content(root+"/bin/b", "inside") },
+		},
 	}
 }
 

@@ -61,9 +61,10 @@ func (s *Service) load(ctx context.Context, opts LoadOptions, label string) ([]I
 			return nil, err
 		}
 		return s.loadLayout(ctx, sys, dir, label, opts.Progress)
+	default:
+		return nil, errdefs.New(errdefs.ErrCorrupt, "", "", "neither a docker archive nor an OCI archive").
+			WithHint("to make an image from a file system, use 'manager import'")
 	}
-	return nil, errdefs.New(errdefs.ErrCorrupt, "", "", "neither a docker archive nor an OCI archive").
-		WithHint("to make an image from a file system, use 'manager import'")
 }
 
 // loadDir stores the images of a directory: an OCI layout, or the dir transport's files.
@@ -72,7 +73,8 @@ func (s *Service) loadDir(ctx context.Context, sys *types.SystemContext, dir, la
 		return s.loadLayout(ctx, sys, dir, label, progress)
 	}
 	if _, err := os.Lstat(dir + "/manifest.json"); err != nil {
-		return nil, errdefs.New(errdefs.ErrCorrupt, "", "", "neither an OCI layout nor a directory of the dir transport")
+		return nil, errdefs.New(errdefs.ErrCorrupt, "", "", "neither an OCI layout nor a directory of the dir transport").
+			WithHint("name an archive, or a directory that 'manager save' or skopeo wrote")
 	}
 	src, err := directory.NewReference(dir)
 	if err != nil {

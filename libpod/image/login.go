@@ -72,8 +72,10 @@ func (s *Service) Login(ctx context.Context, registry string, cred Credentials, 
 	if err != nil {
 		var wrong docker.ErrUnauthorizedForCredentials
 		if errors.As(err, &wrong) {
-			return "", &errdefs.Error{Op: "login", Kind: "registry", Name: key, Class: errdefs.ErrPermission,
-				Cause: errors.New("the registry refused the user name or the password")}
+			return "", &errdefs.Error{
+				Op: "login", Kind: "registry", Name: key, Class: errdefs.ErrPermission,
+				Cause: errors.New("the registry refused the user name or the password"),
+			}
 		}
 		return "", failure("login", key, host, err)
 	}

@@ -129,7 +129,7 @@ func (p Platform) apply(sys *types.SystemContext) {
 
 // matches says whether an image's config is for the platform. Empty parts that the caller
 // did not choose match anything when no part was chosen.
-func (p Platform) matches(cfg ImageConfig) error {
+func (p Platform) matches(cfg Config) error {
 	if p == (Platform{}) {
 		return nil
 	}

@@ -136,19 +136,29 @@ func (s *Service) delete(ctx context.Context, store storage.Store, img Image, op
 		return nil, deleteError(img, err)
 	}
 	r.Deleted = append(r.Deleted, img.ID)
-	for !opts.NoPrune && parent != nil && len(parent.Names) == 0 && !parent.ReadOnly && ctx.Err() == nil {
-		next := fromRecord(parent, "")
-		if freeOfContainers(ctx, store, next, RemoveOptions{Containers: opts.Containers}) != nil || hasChildren(store, next) {
-			break
-		}
-		grand := parentOf(store, next)
-		if _, err := store.DeleteImage(next.ID, true); err != nil {
-			break
-		}
-		r.Deleted = append(r.Deleted, next.ID)
-		parent = grand
+	if !opts.NoPrune {
+		r.Deleted = append(r.Deleted, deleteParents(ctx, store, parent, opts)...)
 	}
 	return r, nil
+}
+
+// deleteParents removes nameless images upwards from parent, as far as nothing needs them,
+// and returns their ids. They are extra: one that stays is no failure.
+func deleteParents(ctx context.Context, store storage.Store, parent *storage.Image, opts RemoveOptions) []string {
+	var deleted []string
+	for parent != nil && len(parent.Names) == 0 && !parent.ReadOnly && ctx.Err() == nil {
+		img := fromRecord(parent, "")
+		if freeOfContainers(ctx, store, img, RemoveOptions{Containers: opts.Containers}) != nil || hasChildren(store, img) {
+			break
+		}
+		next := parentOf(store, img)
+		if _, err := store.DeleteImage(img.ID, true); err != nil {
+			break
+		}
+		deleted = append(deleted, img.ID)
+		parent = next
+	}
+	return deleted
 }
 
 // freeOfContainers makes sure that no container uses the image.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -16,10 +15,13 @@ import (
 	"github.com/manager-project/manager/pkg/errdefs"
 )
 
-var (
-	fullID    = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	partialID = regexp.MustCompile(`^[0-9a-f]{1,64}$`)
-)
+// idLength is the length of a full image id.
+const idLength = 64
+
+// isHex reports whether s can be an image id or its beginning.
+func isHex(s string) bool {
+	return s != "" && len(s) <= idLength && strings.Trim(s, "0123456789abcdef") == ""
+}
 
 // Resolve finds an image of the local store. The first of these that exists is taken:
 //
@@ -42,11 +44,11 @@ func (s *Service) Resolve(ctx context.Context, name string) (Image, error) {
 		return Image{}, err
 	}
 	id := strings.TrimPrefix(name, "sha256:")
-	if fullID.MatchString(id) {
+	if len(id) == idLength && isHex(id) {
 		return lookupID(store, id, name)
 	}
 	candidates, err := s.localCandidates(name)
-	if err != nil && !partialID.MatchString(id) {
+	if err != nil && !isHex(id) {
 		return Image{}, err
 	}
 	for _, c := range candidates {
@@ -149,7 +151,7 @@ func searchAll(store storage.Store, name, id string, candidates []reference.Name
 		return Image{}, storeReadError(err)
 	}
 	var found []*storage.Image
-	if partialID.MatchString(id) {
+	if isHex(id) {
 		for i := range all {
 			if strings.HasPrefix(all[i].ID, id) {
 				found = append(found, &all[i])
@@ -193,7 +195,15 @@ func imageNotFound(name string) error {
 
 // invalidName says that a text cannot be an image's name.
 func invalidName(name string, cause error) error {
-	return &errdefs.Error{Kind: "image", Name: fmt.Sprintf("%q", name), Class: errdefs.ErrInvalid, Cause: cause}
+	return &errdefs.Error{Kind: "image", Name: fmt.Sprintf("%q", name), Class: errdefs.ErrInvalid, Cause: cause, Hint: nameHint(cause)}
+}
+
+// nameHint says how names are written.
+func nameHint(cause error) string {
+	if errors.Is(cause, reference.ErrNameContainsUppercase) {
+		return "write the name in lower case"
+	}
+	return "write [REGISTRY/]NAME[:TAG] or NAME@sha256:DIGEST"
 }
 
 // ambiguous says which images a text may mean.

@@ -9,6 +9,7 @@ import (
 
 	"go.podman.io/storage"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/errdefs"
 )
 
@@ -72,7 +73,9 @@ func (s *Service) CreateRootfs(ctx context.Context, id, imageID string, opts Roo
 	if opts.MountLabel == "" {
 		copts.Flags = nil
 	}
-	_, err = store.CreateContainer(id, nil, imageID, "", string(meta), copts)
+	// The layer has the container's id, so that it is found when a kill comes before the record.
+	_, err = store.CreateContainer(id, nil, imageID, id, string(meta), copts)
+	fault.Point("layer: made")
 	return rootfsError("create", id, err)
 }
 
@@ -88,6 +91,7 @@ func (s *Service) MountRootfs(id string) (string, error) {
 		return "", err
 	}
 	path, err := store.Mount(ctr.ID, ctr.MountLabel())
+	fault.Point("layer: mounted")
 	return path, rootfsError("mount", id, err)
 }
 
@@ -117,7 +121,7 @@ func (s *Service) DeleteRootfs(id string) error {
 	}
 	ctr, err := s.ours(store, id)
 	if errors.Is(err, errdefs.ErrNotFound) {
-		return nil
+		return deleteLayer(store, id)
 	}
 	if err != nil {
 		return err
@@ -125,8 +129,19 @@ func (s *Service) DeleteRootfs(id string) error {
 	if _, err := store.Unmount(ctr.ID, true); err != nil && !errors.Is(err, storage.ErrLayerNotMounted) {
 		return rootfsError("unmount", id, err)
 	}
+	fault.Point("layer: unmounted")
 	err = store.DeleteContainer(ctr.ID)
+	fault.Point("layer: removed")
 	if errors.Is(err, storage.ErrContainerUnknown) || errors.Is(err, storage.ErrNotAContainer) {
+		return nil
+	}
+	return rootfsError("remove", id, err)
+}
+
+// deleteLayer removes the layer that a killed CreateRootfs or DeleteRootfs left without a record.
+func deleteLayer(store storage.Store, id string) error {
+	err := store.DeleteLayer(id)
+	if errors.Is(err, storage.ErrNotALayer) || errors.Is(err, storage.ErrLayerUnknown) {
 		return nil
 	}
 	return rootfsError("remove", id, err)
@@ -186,6 +201,7 @@ func (s *Service) ReleaseRootfs(id string) error {
 	if _, err := store.Unmount(ctr.ID, true); err != nil && !errors.Is(err, storage.ErrLayerNotMounted) {
 		return rootfsError("unmount", id, err)
 	}
+	fault.Point("layer: released")
 	return nil
 }
 

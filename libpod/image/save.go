@@ -168,14 +168,14 @@ func (s *Service) save(ctx context.Context, images []savedImage, opts SaveOption
 func checkTarget(opts SaveOptions, st os.FileInfo) error {
 	dir := opts.Format == FormatOCIDir || opts.Format == FormatDockerDir
 	if dir != st.IsDir() {
-		return errdefs.New(errdefs.ErrExists, "", opts.Output, "it exists and is not what format %s writes", opts.Format)
+		return errdefs.New(errdefs.ErrExists, "", opts.Output, "it exists and is not what format %s writes", opts.Format).WithHint("name another output, or another --format")
 	}
 	if !dir {
 		return nil
 	}
 	entries, err := os.ReadDir(opts.Output)
 	if err == nil && len(entries) > 0 {
-		return errdefs.New(errdefs.ErrExists, "", opts.Output, "the directory is not empty")
+		return errdefs.New(errdefs.ErrExists, "", opts.Output, "the directory is not empty").WithHint("name a new directory")
 	}
 	return err
 }

@@ -71,5 +71,5 @@ func (s *Service) nameOf(_ context.Context, img Image, name string) (string, err
 			return r.String(), nil
 		}
 	}
-	return "", errdefs.New(errdefs.ErrNotFound, "name", name, "image %s has no such name", img.ID[:12])
+	return "", errdefs.New(errdefs.ErrNotFound, "name", name, "image %s has no such name", img.ID[:12]).WithHint("\"manager images --filter id=%s\" shows its names", img.ID[:12])
 }

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/errdefs"
 )
 
@@ -77,6 +78,7 @@ func Try(path string, create bool) (*Lock, error) {
 			return nil, err
 		}
 		if same {
+			fault.Point("lock: taken")
 			return &Lock{file: f}, nil
 		}
 		// The holder before us removed the object and the file with it.

@@ -235,7 +235,7 @@ func TestFollowEnds(t *testing.T) {
 		t.Errorf("until: %q", got)
 	}
 	mine := errors.New("mine")
-	if err := Read(context.Background(), o, func(Line) error { return mine }); err != mine {
+	if err := Read(context.Background(), o, func(Line) error { return mine }); !errors.Is(err, mine) {
 		t.Errorf("callback's error: %v", err)
 	}
 }

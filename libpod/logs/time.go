@@ -43,7 +43,7 @@ func ParseTime(option, value string, now time.Time) (time.Time, error) {
 		}
 	}
 	return time.Time{}, errdefs.Invalid(option, value,
-		"it is neither a date (2006-01-02T15:04:05), nor seconds since 1970, nor a duration (10m)")
+		"neither a date, nor seconds since 1970, nor a duration").WithHint("write 2006-01-02T15:04:05, 1136214245 or 10m")
 }
 
 // parseUnix reads whole seconds and up to nine digits of a fraction, without rounding.

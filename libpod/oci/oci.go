@@ -27,6 +27,14 @@ type Runtime interface {
 	Destroy(ctx context.Context, cgroup string) error
 }
 
+// Warmer is the role of runtimes that can begin a launch before they are told what to launch.
+type Warmer interface {
+	// Warm begins in the background. It reports nothing: what it cannot do, Launch does.
+	Warm()
+	// Cool ends what Warm began and Launch did not use.
+	Cool()
+}
+
 // Freezer is the role of runtimes that can stop and resume all of a container's processes.
 type Freezer interface {
 	Freeze(ctx context.Context, cgroup string) error
@@ -53,8 +61,8 @@ type LaunchRequest struct {
 	Monitor monitor.Config
 	// ExtraFiles become descriptors 3, 4, … of the user's program.
 	ExtraFiles []*os.File
-	// Init is the path inside the container of the project's own init, which becomes process 1;
-	// "" for none.
+	// Init is the path inside the container of the init that becomes process 1 and gets "--" and
+	// the program's arguments; "" for none.
 	Init string
 }
 

@@ -23,7 +23,7 @@ func (s *Store) BootID(ctx context.Context) (string, error) {
 // Reboot notes a new boot: whatever was live has ended with the machine. Containers that
 // were live keep exit code 255 and the cause "reboot"; their detached execs are forgotten.
 func (s *Store) Reboot(ctx context.Context, bootID string) error {
-	return s.update(ctx, Durable, func(tx *sql.Tx) error {
+	return s.end(ctx, Durable, func(tx *sql.Tx) error {
 		for _, stmt := range []string{
 			"UPDATE container SET status='exited', exit_code=255, cause='reboot', finished=CAST(strftime('%s','now') AS INTEGER)*1000000000 WHERE status IN ('running','paused','stopping')",
 			"UPDATE container SET pid=0, pid_start=0, monitor_pid=0, cgroup=''",

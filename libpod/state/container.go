@@ -16,8 +16,10 @@ const stateColumns = "status,generation,pid,pid_start,monitor_pid,cgroup,mounted
 
 // AddOptions go with a new container.
 type AddOptions struct {
-	// Volumes are the names of the volumes it uses, all of which exist.
+	// Volumes are the names of the volumes it uses: they exist, or are among NewVolumes.
 	Volumes []string
+	// NewVolumes are those among Volumes that are stored with the container.
+	NewVolumes []Volume
 	// DependsOn are the ids of the containers it needs.
 	DependsOn []string
 }
@@ -39,6 +41,11 @@ func (s *Store) AddContainer(ctx context.Context, d Durability, r Row, o AddOpti
 		if err != nil {
 			return s.fail("write", err)
 		}
+		for _, v := range o.NewVolumes {
+			if _, err := s.insertVolume(ctx, tx, v); err != nil {
+				return err
+			}
+		}
 		for _, v := range o.Volumes {
 			if _, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO volume_use(volume,container) VALUES(?,?)", v, r.ID); err != nil {
 				return s.missing(err, "volume", v)
@@ -53,7 +60,7 @@ func (s *Store) AddContainer(ctx context.Context, d Durability, r Row, o AddOpti
 	})
 }
 
-func nameTaken(name, holder string) error {
+func nameTaken(name, holder string) *errdefs.Error {
 	return &errdefs.Error{
 		Kind: "container", Name: name, Class: errdefs.ErrExists,
 		Cause: fmt.Errorf("the name is already in use by %s", define.ShortID(holder)),
@@ -161,7 +168,7 @@ func (s *Store) rows(ctx context.Context, query string, args ...any) ([]Row, err
 
 // SetState stores what changed of a container.
 func (s *Store) SetState(ctx context.Context, d Durability, id string, c *Container) error {
-	return s.update(ctx, d, func(tx *sql.Tx) error {
+	return s.end(ctx, d, func(tx *sql.Tx) error {
 		set := strings.ReplaceAll(stateColumns, ",", "=?,") + "=?"
 		res, err := tx.ExecContext(ctx, "UPDATE container SET "+set+" WHERE id=?", append(stateValues(c), id)...)
 		if err != nil {
@@ -180,7 +187,9 @@ func (s *Store) Rename(ctx context.Context, id, name string, config []byte) erro
 		var holder string
 		err := tx.QueryRowContext(ctx, "SELECT id FROM container WHERE name=? AND id<>?", name, id).Scan(&holder)
 		if err == nil {
-			return nameTaken(name, holder)
+			e := nameTaken(name, holder)
+			e.Hint = "choose another name"
+			return e
 		}
 		if _, err := tx.ExecContext(ctx, "UPDATE container SET name=?, config=? WHERE id=?", name, string(config), id); err != nil {
 			return s.fail("write", err)
@@ -192,7 +201,7 @@ func (s *Store) Rename(ctx context.Context, id, name string, config []byte) erro
 // RemoveContainer forgets a container, what it used and its exec sessions. Removing one
 // that is not there is no error. One that others depend on is ErrInUse.
 func (s *Store) RemoveContainer(ctx context.Context, d Durability, id string) error {
-	return s.update(ctx, d, func(tx *sql.Tx) error {
+	return s.end(ctx, d, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM container WHERE id=?", id); err != nil {
 			if strings.Contains(err.Error(), "FOREIGN KEY") {
 				return &errdefs.Error{

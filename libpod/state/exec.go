@@ -50,7 +50,7 @@ func (s *Store) Execs(ctx context.Context, container string) ([]ExecSession, err
 
 // RemoveExec forgets a session; one that is not there is no error.
 func (s *Store) RemoveExec(ctx context.Context, id string) error {
-	return s.update(ctx, Volatile, func(tx *sql.Tx) error {
+	return s.end(ctx, Volatile, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM exec WHERE id=?", id); err != nil {
 			return s.fail("write", err)
 		}

@@ -29,6 +29,7 @@ import (
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/errdefs"
 )
 
@@ -75,6 +76,7 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 		_ = db.Close()
 		return nil, err
 	}
+	s.keepReserve()
 	return s, nil
 }
 
@@ -118,6 +120,7 @@ func (s *Store) checkVersion(ctx context.Context) error {
 
 // update runs f in one immediate transaction.
 func (s *Store) update(ctx context.Context, d Durability, f func(*sql.Tx) error) error {
+	fault.Point("state: write")
 	conn, err := s.db.Conn(ctx)
 	if err != nil {
 		return s.fail("open", err)
@@ -140,11 +143,15 @@ func (s *Store) update(ctx context.Context, d Durability, f func(*sql.Tx) error)
 	if err := tx.Commit(); err != nil {
 		return s.fail("write", err)
 	}
+	fault.Point("state: written")
 	return nil
 }
 
 // fail says what happened to the file itself, with the one remedy there is.
 func (s *Store) fail(op string, err error) error {
+	if isFull(err) {
+		err = noSpace{err}
+	}
 	return &errdefs.Error{
 		Op: op, Kind: "state", Name: s.path, Class: errdefs.ErrUnavailable, Cause: err,
 		Hint: "check free space and permissions of its directory",

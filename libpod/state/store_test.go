@@ -225,3 +225,23 @@ func benchmarkSet(b *testing.B, d Durability) {
 		}
 	}
 }
+
+// TestReserve keeps space, gives it away once, and makes it again.
+func TestReserve(t *testing.T) {
+	dir := t.TempDir()
+	for range 2 {
+		s, err := Open(t.Context(), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st, err := os.Stat(filepath.Join(dir, "reserve")); err != nil || st.Size() != reserveSize {
+			t.Errorf("reserve: %v %v", st, err)
+		}
+		if !s.SpendReserve() || s.SpendReserve() {
+			t.Error("the reserve can be spent once")
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

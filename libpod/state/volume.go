@@ -15,30 +15,63 @@ const volumeColumns = "name,driver,path,created,labels,options,anonymous,uid,gid
 
 // AddVolume stores a new volume; a taken name is ErrExists.
 func (s *Store) AddVolume(ctx context.Context, v Volume) error {
+	return s.update(ctx, Durable, func(tx *sql.Tx) error {
+		added, err := s.insertVolume(ctx, tx, v)
+		if err == nil && !added {
+			return &errdefs.Error{Kind: "volume", Name: v.Name, Class: errdefs.ErrExists, Hint: "choose another name, or use --ignore"}
+		}
+		return err
+	})
+}
+
+// insertVolume stores a volume; false says that the name is taken.
+func (s *Store) insertVolume(ctx context.Context, tx *sql.Tx, v Volume) (bool, error) {
 	labels, err := json.Marshal(nonNil(v.Labels))
 	if err != nil {
-		return err
+		return false, err
 	}
 	options, err := json.Marshal(nonNil(v.Options))
 	if err != nil {
-		return err
+		return false, err
 	}
-	return s.update(ctx, Durable, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO volume("+volumeColumns+") VALUES(?,?,?,?,?,?,?,?,?,?,?)",
-			v.Name, v.Driver, v.Path, v.Created.UnixNano(), string(labels), string(options), v.Anonymous, v.UID, v.GID, v.NeedsCopyUp, v.NeedsChown)
-		if err != nil {
-			return s.fail("write", err)
-		}
-		if n, err := res.RowsAffected(); err == nil && n == 0 {
-			return &errdefs.Error{Kind: "volume", Name: v.Name, Class: errdefs.ErrExists, Hint: "choose another name, or use --ignore"}
+	res, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO volume("+volumeColumns+") VALUES(?,?,?,?,?,?,?,?,?,?,?)",
+		v.Name, v.Driver, v.Path, v.Created.UnixNano(), string(labels), string(options), v.Anonymous, v.UID, v.GID, v.NeedsCopyUp, v.NeedsChown)
+	if err != nil {
+		return false, s.fail("write", err)
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
+}
+
+// DropAnonymous ends a container's use of the named volumes that are anonymous, and forgets
+// those that no other container uses. It returns the names that are still stored.
+func (s *Store) DropAnonymous(ctx context.Context, container string, names []string) (kept []string, err error) {
+	err = s.update(ctx, Durable, func(tx *sql.Tx) error {
+		for _, name := range names {
+			for _, stmt := range []string{
+				"DELETE FROM volume_use WHERE volume=?1 AND container=?2 AND (SELECT anonymous FROM volume WHERE name=?1)=1",
+				"DELETE FROM volume WHERE name=?1 AND anonymous=1 AND NOT EXISTS (SELECT 1 FROM volume_use WHERE volume=?1)",
+			} {
+				if _, err := tx.ExecContext(ctx, stmt, name, container); err != nil {
+					return s.fail("write", err)
+				}
+			}
+			var n int
+			if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM volume WHERE name=?", name).Scan(&n); err != nil {
+				return s.fail("read", err)
+			}
+			if n > 0 {
+				kept = append(kept, name)
+			}
 		}
 		return nil
 	})
+	return kept, err
 }
 
 // SetVolume stores the flags of a volume that change: NeedsCopyUp, NeedsChown, UID, GID.
 func (s *Store) SetVolume(ctx context.Context, v Volume) error {
-	return s.update(ctx, Durable, func(tx *sql.Tx) error {
+	return s.end(ctx, Durable, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "UPDATE volume SET needs_copyup=?, needs_chown=?, uid=?, gid=? WHERE name=?", v.NeedsCopyUp, v.NeedsChown, v.UID, v.GID, v.Name)
 		if err != nil {
 			return s.fail("write", err)
@@ -103,7 +136,7 @@ func (s *Store) VolumesOf(ctx context.Context, id string) ([]string, error) {
 
 // RemoveVolume forgets a volume that no container uses; ErrInUse otherwise.
 func (s *Store) RemoveVolume(ctx context.Context, name string) error {
-	return s.update(ctx, Durable, func(tx *sql.Tx) error {
+	return s.end(ctx, Durable, func(tx *sql.Tx) error {
 		var user string
 		err := tx.QueryRowContext(ctx, "SELECT container FROM volume_use WHERE volume=? LIMIT 1", name).Scan(&user)
 		if err == nil {

@@ -73,8 +73,10 @@ func convertBlockIO(b *specs.LinuxBlockIO, out *oci.Resources) {
 		in  []specs.LinuxThrottleDevice
 		out *[]*oci.ThrottleDevice
 	}{
-		{b.ThrottleReadBpsDevice, &out.BlkioThrottleReadBpsDevice}, {b.ThrottleWriteBpsDevice, &out.BlkioThrottleWriteBpsDevice},
-		{b.ThrottleReadIOPSDevice, &out.BlkioThrottleReadIOPSDevice}, {b.ThrottleWriteIOPSDevice, &out.BlkioThrottleWriteIOPSDevice},
+		{b.ThrottleReadBpsDevice, &out.BlkioThrottleReadBpsDevice},
+		{b.ThrottleWriteBpsDevice, &out.BlkioThrottleWriteBpsDevice},
+		{b.ThrottleReadIOPSDevice, &out.BlkioThrottleReadIOPSDevice},
+		{b.ThrottleWriteIOPSDevice, &out.BlkioThrottleWriteIOPSDevice},
 	} {
 		for _, d := range t.in {
 			*t.out = append(*t.out, oci.NewThrottleDevice(d.Major, d.Minor, d.Rate))

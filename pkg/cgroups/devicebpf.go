@@ -43,9 +43,12 @@ const (
 // What no rule concerns is allowed, as in a fresh version 1 cgroup.
 func deviceProgram(rules []deviceRule) []insn {
 	prog := []insn{
-		{opLoad32, regKind | 1<<4, 0, 0}, {opMov, regAccess | regKind<<4, 0, 0},
-		{opAndImm, regKind, 0, 0xffff}, {opShrImm, regAccess, 0, 16},
-		{opLoad32, regMajor | 1<<4, 4, 0}, {opLoad32, regMinor | 1<<4, 8, 0},
+		{opLoad32, regKind | 1<<4, 0, 0},
+		{opMov, regAccess | regKind<<4, 0, 0},
+		{opAndImm, regKind, 0, 0xffff},
+		{opShrImm, regAccess, 0, 16},
+		{opLoad32, regMajor | 1<<4, 4, 0},
+		{opLoad32, regMinor | 1<<4, 8, 0},
 	}
 	for i := len(rules) - 1; i >= 0; i-- {
 		b := rules[i].block()

@@ -26,10 +26,16 @@ const anyNumber = -1
 // alwaysAllowed are the rules that every container with device rules gets on top of its own:
 // making any node, and using those that the specification puts into every /dev.
 var alwaysAllowed = []deviceRule{
-	{'c', anyNumber, anyNumber, "m", true}, {'b', anyNumber, anyNumber, "m", true},
-	{'c', 1, 3, "rwm", true}, {'c', 1, 5, "rwm", true}, {'c', 1, 7, "rwm", true}, // null zero full
-	{'c', 1, 8, "rwm", true}, {'c', 1, 9, "rwm", true}, // random urandom
-	{'c', 5, 0, "rwm", true}, {'c', 136, anyNumber, "rwm", true}, {'c', 5, 2, "rwm", true}, // tty pts ptmx
+	{'c', anyNumber, anyNumber, "m", true},
+	{'b', anyNumber, anyNumber, "m", true},
+	{'c', 1, 3, "rwm", true},
+	{'c', 1, 5, "rwm", true},
+	{'c', 1, 7, "rwm", true}, // null zero full
+	{'c', 1, 8, "rwm", true},
+	{'c', 1, 9, "rwm", true}, // random urandom
+	{'c', 5, 0, "rwm", true},
+	{'c', 136, anyNumber, "rwm", true},
+	{'c', 5, 2, "rwm", true}, // tty pts ptmx
 }
 
 // deviceRules translates the rules in their order. Without any, access stays as the parent's.

@@ -1,9 +1,13 @@
 package cgroups
 
 import (
+	"errors"
 	"fmt"
+	fsys "io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -35,9 +39,19 @@ func (c *Cgroup) Set(r *specs.LinuxResources) error {
 		return err
 	}
 	if err := m.Set(res); err != nil {
-		return &errdefs.Error{Op: "limit", Kind: "cgroup", Name: c.path, Class: errdefs.ErrInvalid, Cause: err}
+		return refused(err)
 	}
 	return c.setDevices(rules)
+}
+
+// refused names the file whose value the kernel did not take.
+func refused(err error) error {
+	e := &errdefs.Error{Op: "set limit", Class: errdefs.ErrInvalid, Cause: err, Hint: "choose a value that this host allows"}
+	var file *fsys.PathError
+	if errors.As(err, &file) {
+		e.Name, e.Cause = filepath.Base(file.Path), file.Err
+	}
+	return e
 }
 
 // controllersOf are the controllers that limits need, with the field that needs them. On version 2
@@ -84,30 +98,60 @@ func limited(r *specs.LinuxResources) bool {
 	return r != nil && (len(controllersOf(r)) > 0 || len(r.Unified) > 0)
 }
 
-func (c *Cgroup) checkControllers(r *specs.LinuxResources) error {
-	has := func(name string) bool { _, ok := c.v1[name]; return ok }
-	if len(c.layout.V1) == 0 {
-		b, _ := os.ReadFile(filepath.Join(c.unified, "cgroup.controllers"))
-		have := map[string]bool{}
-		for _, n := range strings.Fields(string(b)) {
-			have[n] = true
-		}
-		has = func(name string) bool {
-			if name == "blkio" {
-				name = "io"
-			}
-			return have[name]
+// Controllers are the controllers that a container's cgroup can use on this host, under their
+// version 1 names.
+func (l *Layout) Controllers() map[string]bool { return l.controllers(l.Unified) }
+
+// controllers are those of the version 1 hierarchies or, without any, of a version 2 directory.
+func (l *Layout) controllers(unified string) map[string]bool {
+	have := map[string]bool{}
+	for _, h := range l.V1 {
+		for _, name := range h.Controllers {
+			have[name] = true
 		}
 	}
-	for name, field := range controllersOf(r) {
-		if !has(name) {
-			return errdefs.Unsupported(field, "the cgroup controller %q is not available here", name)
+	if len(l.V1) > 0 {
+		return have
+	}
+	b, _ := os.ReadFile(filepath.Join(unified, "cgroup.controllers"))
+	for _, n := range strings.Fields(string(b)) {
+		have[n] = true
+	}
+	have["blkio"] = have["io"]
+	return have
+}
+
+// Check says whether controllers are enough for limits, before anything is made: ErrUnsupported
+// names the limit and the controller that is lacking.
+func Check(r *specs.LinuxResources, have map[string]bool) error {
+	if r == nil {
+		return nil
+	}
+	need := controllersOf(r)
+	for _, name := range slices.Sorted(maps.Keys(need)) {
+		if !have[name] {
+			return errdefs.Unsupported(need[name], "the cgroup controller %q is not available here", name).
+				WithHint("leave the limit out, or mount the controller")
 		}
+	}
+	return nil
+}
+
+func (c *Cgroup) checkControllers(r *specs.LinuxResources) error {
+	have := map[string]bool{}
+	for name := range c.v1 { // those that a rootless caller may not use are gone from it
+		have[name] = true
+	}
+	if len(c.layout.V1) == 0 {
+		have = c.layout.controllers(c.unified)
+	}
+	if err := Check(r, have); err != nil {
+		return err
 	}
 	if len(r.Unified) > 0 && len(c.layout.V1) > 0 {
 		return errdefs.Unsupported("unified cgroup settings", "this host has version 1 controllers")
 	}
-	if len(r.Devices) > 0 && len(c.layout.V1) > 0 && !has("devices") && !c.rootless {
+	if len(r.Devices) > 0 && len(c.layout.V1) > 0 && !have["devices"] && !c.rootless {
 		return errdefs.Unsupported("device rules", "the cgroup controller %q is not available here", "devices")
 	}
 	return nil

@@ -14,10 +14,18 @@ func (f *File) Defaults() (*spec.Defaults, error) {
 		from List
 		to   *[]string
 	}{
-		{c.DefaultCapabilities, &d.Capabilities}, {c.DefaultUlimits, &d.Ulimits}, {c.Env, &d.Env},
-		{c.DNSServers, &d.DNS}, {c.DNSOptions, &d.DNSOptions}, {c.DNSSearches, &d.DNSSearch},
-		{c.Volumes, &d.Volumes}, {c.Mounts, &d.Mounts}, {c.Devices, &d.Devices},
-		{c.Annotations, &d.Annotations}, {c.CgroupConf, &d.CgroupConf}, {c.DefaultSysctls, &d.Sysctls},
+		{c.DefaultCapabilities, &d.Capabilities},
+		{c.DefaultUlimits, &d.Ulimits},
+		{c.Env, &d.Env},
+		{c.DNSServers, &d.DNS},
+		{c.DNSOptions, &d.DNSOptions},
+		{c.DNSSearches, &d.DNSSearch},
+		{c.Volumes, &d.Volumes},
+		{c.Mounts, &d.Mounts},
+		{c.Devices, &d.Devices},
+		{c.Annotations, &d.Annotations},
+		{c.CgroupConf, &d.CgroupConf},
+		{c.DefaultSysctls, &d.Sysctls},
 	} {
 		if l.from.Set {
 			*l.to = l.from.Values

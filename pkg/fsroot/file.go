@@ -1,6 +1,7 @@
 package fsroot
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -74,7 +75,7 @@ func (r *Root) Remove(p string) error {
 	}
 	defer func() { _ = dir.Close() }()
 	err = unix.Unlinkat(int(dir.Fd()), baseOf(rel), 0)
-	if err == unix.EISDIR {
+	if errors.Is(err, unix.EISDIR) {
 		err = unix.Unlinkat(int(dir.Fd()), baseOf(rel), unix.AT_REMOVEDIR)
 	}
 	if err != nil {

@@ -12,7 +12,6 @@ package fsroot
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path"
 	"strings"
@@ -81,7 +80,7 @@ func (r *Root) OpenFile(p string, flags int) (*os.File, error) {
 func (r *Root) open(rel string, flags int) (int, error) {
 	if !r.walk {
 		fd, err := openat2(r.FD(), rel, flags)
-		if err != unix.ENOSYS && err != unix.EPERM {
+		if !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EPERM) {
 			return fd, err
 		}
 	}
@@ -109,46 +108,6 @@ func openat2(root int, rel string, flags int) (int, error) {
 	return fd, err
 }
 
-// MkdirAll makes the directory p and its missing parents with the mode (the umask applies) and
-// opens it as O_PATH. Links on the way are followed inside the root; a link to nothing is an error.
-func (r *Root) MkdirAll(p string, mode uint32) (*os.File, error) {
-	rel := clean(p)
-	if f, err := r.OpenPath(rel, unix.O_DIRECTORY); err == nil || !errors.Is(err, unix.ENOENT) {
-		return f, err
-	}
-	cur, err := dupFile(r.file)
-	if err != nil {
-		return nil, err
-	}
-	prefix := ""
-	for _, name := range strings.Split(rel, "/") {
-		prefix = path.Join(prefix, name)
-		next, err := r.step(cur, prefix, name, mode)
-		_ = cur.Close()
-		if err != nil {
-			return nil, fmt.Errorf("make directory %s: %w", p, err)
-		}
-		cur = next
-	}
-	return cur, nil
-}
-
-// step opens the directory prefix, whose last part is name, and makes it in parent if it is missing.
-func (r *Root) step(parent *os.File, prefix, name string, mode uint32) (*os.File, error) {
-	f, err := r.OpenPath(prefix, unix.O_DIRECTORY)
-	if err == nil || !errors.Is(err, unix.ENOENT) {
-		return f, err
-	}
-	if err := unix.Mkdirat(int(parent.Fd()), name, mode); err != nil && err != unix.EEXIST {
-		return nil, err
-	}
-	fd, err := unix.Openat(int(parent.Fd()), name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(fd), prefix), nil
-}
-
 // Parent opens the directory that holds p, making missing parents with dirMode, and returns
 // p's last name. The last name itself is not looked at. The root has no parent: EBUSY.
 func (r *Root) Parent(p string, dirMode uint32) (*os.File, string, error) {
@@ -158,29 +117,6 @@ func (r *Root) Parent(p string, dirMode uint32) (*os.File, string, error) {
 	}
 	dir, err := r.MkdirAll(path.Dir("/"+rel), dirMode)
 	return dir, path.Base(rel), err
-}
-
-// Touch makes sure that a file is at p, to mount over: what exists is opened, links followed
-// inside the root; what is missing is made as an empty regular file, its parents with 0755.
-func (r *Root) Touch(p string, mode uint32) (*os.File, error) {
-	f, err := r.OpenPath(p, 0)
-	if err == nil || !errors.Is(err, unix.ENOENT) {
-		return f, err
-	}
-	dir, name, err := r.Parent(p, 0o755)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = dir.Close() }()
-	// mknodat never follows a link and never opens what is there.
-	if err := unix.Mknodat(int(dir.Fd()), name, unix.S_IFREG|mode, 0); err != nil && err != unix.EEXIST {
-		return nil, &os.PathError{Op: "create", Path: p, Err: err}
-	}
-	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: p, Err: err}
-	}
-	return os.NewFile(uintptr(fd), p), nil
 }
 
 func dupFile(f *os.File) (*os.File, error) {

@@ -82,8 +82,28 @@ func TestMakingStaysInside(t *testing.T) {
 				t.Errorf("%s: %v", p, err)
 			}
 		}
-		if _, err := r.MkdirAll("dangling", 0o755); err == nil {
-			t.Error("made a directory at a dangling link")
+		// A link to nothing: what it names is made, inside; one that never ends is not.
+		if f, err := r.MkdirAll("dangling/y", 0o755); err != nil {
+			t.Error(err)
+		} else {
+			_ = f.Close()
+		}
+		if st, err := os.Lstat(dir + "/nowhere/x/y"); err != nil || !st.IsDir() {
+			t.Errorf("behind a link to nothing: %v", err)
+		}
+		if err := os.Symlink("/later/file", dir+"/tofile"); err != nil {
+			t.Fatal(err)
+		}
+		if f, err := r.Touch("tofile", 0o600); err != nil {
+			t.Error(err)
+		} else {
+			_ = f.Close()
+		}
+		if st, err := os.Lstat(dir + "/later/file"); err != nil || !st.Mode().IsRegular() {
+			t.Errorf("file behind a link to nothing: %v", err)
+		}
+		if _, err := r.MkdirAll("loop/x", 0o755); !errors.Is(err, unix.ELOOP) {
+			t.Errorf("directory behind a loop: %v", err)
 		}
 		f, err := r.Touch("abs/t/file", 0o600)
 		if err != nil {

@@ -22,7 +22,7 @@ const hostGateway = "host-gateway"
 type Hosts struct {
 	// Extra are "IP NAME…" lines of --add-host; IP may be host-gateway.
 	Extra []string
-	// Names are the container's own (hostname first), at IP.
+	// Names are the container's own (hostname first), at IP; empty ones are left out.
 	Names []string
 	// IP is the container's address; "" puts Names on 127.0.1.1 when the network namespace is
 	// its own.
@@ -107,7 +107,10 @@ func ownNames(h Hosts, has func(string) bool, add func(string, ...string)) error
 	}
 	var names []string
 	for _, n := range h.Names {
-		if n == "" || strings.ContainsFunc(n, unicode.IsSpace) || strings.ContainsFunc(n, unicode.IsControl) || strings.Contains(n, "#") {
+		if n == "" {
+			continue
+		}
+		if strings.ContainsFunc(n, unicode.IsSpace) || strings.ContainsFunc(n, unicode.IsControl) || strings.Contains(n, "#") {
 			return errdefs.Invalid("--hostname", n, "not a host name")
 		}
 		if !slices.Contains(names, n) && !has(n) {

@@ -44,8 +44,11 @@ func capabilities(c *specs.LinuxCapabilities) (*plan.Capabilities, []string) {
 		names []string
 		mask  *uint64
 	}{
-		{c.Bounding, &out.Bounding}, {c.Effective, &out.Effective}, {c.Permitted, &out.Permitted},
-		{c.Inheritable, &out.Inheritable}, {c.Ambient, &out.Ambient},
+		{c.Bounding, &out.Bounding},
+		{c.Effective, &out.Effective},
+		{c.Permitted, &out.Permitted},
+		{c.Inheritable, &out.Inheritable},
+		{c.Ambient, &out.Ambient},
 	} {
 		mask, unknown := capabilityMask(s.names)
 		*s.mask = mask

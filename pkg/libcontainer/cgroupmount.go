@@ -40,8 +40,10 @@ func (c *compiler) cgroupMount(m *specs.Mount, o *mountOptions, target string) e
 		}
 		return nil
 	}
-	add(plan.Mount{Kind: plan.MountFS, FSType: "tmpfs", Source: "tmpfs", Target: target,
-		Options: []plan.Pair{{Key: "mode", Value: "755"}}})
+	add(plan.Mount{
+		Kind: plan.MountFS, FSType: "tmpfs", Source: "tmpfs", Target: target,
+		Options: []plan.Pair{{Key: "mode", Value: "755"}},
+	})
 	for _, h := range l.V1 {
 		tree(h.Dir, path.Join(target, h.Name), "cgroup", h.Options()...)
 		for _, alias := range h.Aliases() {

@@ -189,8 +189,12 @@ func (c *compiler) refuse() error {
 }
 
 func hasHooks(h *specs.Hooks) bool {
-	return h != nil && len(h.CreateRuntime)+len(h.CreateContainer)+len(h.StartContainer)+
-		len(h.Poststart)+len(h.Poststop)+len(h.Prestart) > 0 //nolint:staticcheck // still in configurations
+	if h == nil {
+		return false
+	}
+	//lint:ignore SA1019 it is still in configurations
+	old := len(h.Prestart)
+	return old+len(h.CreateRuntime)+len(h.CreateContainer)+len(h.StartContainer)+len(h.Poststart)+len(h.Poststop) > 0
 }
 
 func invalid(field, value, format string, args ...any) error {

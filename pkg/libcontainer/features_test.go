@@ -164,8 +164,10 @@ func TestUserNamespace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, h, err := libcontainer.CompileExec(&specs.Process{Args: []string{"sh", "-c", "id -u; cat /proc/self/uid_map"}, Cwd: "/",
-		Env: []string{"PATH=/bin"}}, libcontainer.ExecOptions{})
+	p, h, err := libcontainer.CompileExec(&specs.Process{
+		Args: []string{"sh", "-c", "id -u; cat /proc/self/uid_map"}, Cwd: "/",
+		Env: []string{"PATH=/bin"},
+	}, libcontainer.ExecOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,8 +68,10 @@ func TestTerminalOfExec(t *testing.T) {
 	if err := b.Exec(); err != nil {
 		t.Fatal(err)
 	}
-	e, err := b.join(&specs.Process{Args: []string{"sh", "-c", "tty; stty size; [ -t 0 ] && [ -t 2 ] && echo terminal; sleep 0.1"}, Cwd: "/",
-		Env: []string{"PATH=/bin"}, Terminal: true, ConsoleSize: &specs.Box{Height: 33, Width: 99}})
+	e, err := b.join(&specs.Process{
+		Args: []string{"sh", "-c", "tty; stty size; [ -t 0 ] && [ -t 2 ] && echo terminal; sleep 0.1"}, Cwd: "/",
+		Env: []string{"PATH=/bin"}, Terminal: true, ConsoleSize: &specs.Box{Height: 33, Width: 99},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,8 +33,10 @@ func (c *compiler) idmap(m *specs.Mount, o *mountOptions, tree *os.File) error {
 	}
 	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(ns.Fd())}
 	if err := unix.MountSetattr(int(tree.Fd()), "", flags, attr); err != nil {
-		return &errdefs.Error{Kind: "mount", Name: m.Destination, Class: errdefs.ErrUnsupported,
-			Cause: &os.PathError{Op: "idmap", Path: tree.Name(), Err: err}}
+		return &errdefs.Error{
+			Kind: "mount", Name: m.Destination, Class: errdefs.ErrUnsupported,
+			Cause: &os.PathError{Op: "idmap", Path: tree.Name(), Err: err},
+		}
 	}
 	return nil
 }

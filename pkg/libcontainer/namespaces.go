@@ -1,7 +1,9 @@
 package libcontainer
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -61,7 +63,11 @@ func (c *compiler) namespaces() error {
 func openNamespace(path string, flag uintptr) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, err
+		var file *fs.PathError
+		if errors.As(err, &file) {
+			err = file.Err
+		}
+		return nil, &errdefs.Error{Kind: "namespace", Name: path, Class: errdefs.ErrInvalid, Cause: err, Hint: "name a namespace file that exists, as /proc/PID/ns/net"}
 	}
 	kind, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), unix.NS_GET_NSTYPE, 0)
 	if errno != 0 || kind != flag {

@@ -97,8 +97,10 @@ func testSpec(rootfs string, args ...string) *specs.Spec {
 		},
 		Linux: &specs.Linux{
 			Namespaces: []specs.LinuxNamespace{{Type: "pid"}, {Type: "network"}, {Type: "ipc"}, {Type: "uts"}, {Type: "mount"}, {Type: "cgroup"}},
-			MaskedPaths: []string{"/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
-				"/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/proc/nothing"},
+			MaskedPaths: []string{
+				"/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
+				"/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/proc/nothing",
+			},
 			ReadonlyPaths: []string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"},
 		},
 	}
@@ -203,7 +205,9 @@ func (b *box) join(process *specs.Process, change ...func(*launch.Request)) (*bo
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	req := launch.Request{Plan: enc, Join: &launch.JoinTarget{PIDFD: b.PIDFD(),
-		Flags: unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP}}
+	req := launch.Request{Plan: enc, Join: &launch.JoinTarget{
+		PIDFD: b.PIDFD(),
+		Flags: unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP,
+	}}
 	return launchBox(b.t, req, change...)
 }

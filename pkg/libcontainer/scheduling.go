@@ -40,8 +40,10 @@ func scheduling(s *specs.Process, p *plan.Process) error {
 	if !ok {
 		return invalid("process.scheduler.policy", string(sch.Policy), "unknown policy")
 	}
-	out := &plan.Scheduler{Policy: policy, Nice: sch.Nice, Priority: uint32(sch.Priority),
-		Runtime: sch.Runtime, Deadline: sch.Deadline, Period: sch.Period}
+	out := &plan.Scheduler{
+		Policy: policy, Nice: sch.Nice, Priority: uint32(sch.Priority),
+		Runtime: sch.Runtime, Deadline: sch.Deadline, Period: sch.Period,
+	}
 	for _, f := range sch.Flags {
 		bit, ok := schedulerFlags[f]
 		if !ok {

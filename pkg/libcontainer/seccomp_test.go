@@ -16,7 +16,8 @@ func TestSeccompFilterInTheKernel(t *testing.T) {
 		spec.Process.Capabilities = &specs.LinuxCapabilities{Bounding: []string{"CAP_CHOWN"}, Permitted: []string{"CAP_CHOWN"}, Effective: []string{"CAP_CHOWN"}}
 		errno := uint(99)
 		spec.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{
-			{Names: []string{"mkdir", "mkdirat"}, Action: specs.ActErrno, ErrnoRet: &errno}}}
+			{Names: []string{"mkdir", "mkdirat"}, Action: specs.ActErrno, ErrnoRet: &errno},
+		}}
 		out, code := run(t, spec)
 		want := []string{"Cannot assign requested address", "made", "Seccomp:\t2", "CapPrm:\t0000000000000001", "CapEff:\t0000000000000001"}
 		for _, w := range append(want, map[bool]string{true: "NoNewPrivs:\t1", false: "NoNewPrivs:\t0"}[nnp]) {
@@ -31,7 +32,8 @@ func TestSeccompFilterInTheKernel(t *testing.T) {
 func TestSeccompThatKillsTheReporter(t *testing.T) {
 	spec := testSpec(testRoot(t), "true")
 	spec.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{
-		{Names: []string{"execve", "execveat"}, Action: specs.ActKillThread}}}
+		{Names: []string{"execve", "execveat"}, Action: specs.ActKillThread},
+	}}
 	b, err := start(t, spec)
 	if err != nil {
 		t.Fatal(err)

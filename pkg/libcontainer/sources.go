@@ -25,8 +25,10 @@ func (c *compiler) openSource(m *specs.Mount, o *mountOptions, out *plan.Mount, 
 	}
 	fd, err := unix.OpenTree(unix.AT_FDCWD, out.Source, flags)
 	if err != nil {
-		return &errdefs.Error{Kind: "mount", Name: out.Target, Class: errdefs.ErrInvalid,
-			Cause: &os.PathError{Op: "open", Path: out.Source, Err: err}}
+		return &errdefs.Error{
+			Kind: "mount", Name: out.Target, Class: errdefs.ErrInvalid,
+			Cause: &os.PathError{Op: "open", Path: out.Source, Err: err},
+		}
 	}
 	f := os.NewFile(uintptr(fd), out.Source)
 	out.File = c.h.add(f)

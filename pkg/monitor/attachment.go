@@ -103,9 +103,11 @@ func (a *Attachment) handle(k Kind, p []byte) {
 	case KindStderr:
 		w = a.o.Stderr
 	case KindDropped:
-		a.finish(AttachResult{}, &errdefs.Error{Op: "attach", Class: errdefs.ErrUnavailable,
+		a.finish(AttachResult{}, &errdefs.Error{
+			Op: "attach", Class: errdefs.ErrUnavailable,
 			Cause: errors.New("the output came faster than it was read"),
-			Hint:  "the container's log has all of it"})
+			Hint:  "the container's log has all of it",
+		})
 		return
 	default:
 		return

@@ -19,8 +19,6 @@ const (
 	SocketFile = "attach.sock"
 	LiveFile   = "live.json"
 	ExitFile   = "exit.json"
-	// StderrFile holds what the monitor's Go runtime says when it crashes; empty otherwise.
-	StderrFile = "monitor.stderr"
 )
 
 // maxRecord bounds live.json and exit.json, in bytes: both are far smaller.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 
@@ -26,6 +25,8 @@ import (
 type Session struct {
 	cfg  Config
 	conn *conn
+	// stderr is a memory file with what the monitor's Go runtime said when it crashed.
+	stderr *os.File
 
 	ready, started, exited, attached *event
 	// gone is done when the monitor has closed the connection; reaped when its process was waited for.
@@ -62,13 +63,14 @@ func (e *event) wait(ctx context.Context) error {
 	}
 }
 
-func newSession(cfg Config, c *conn, proc *os.Process) *Session {
-	s := &Session{cfg: cfg, conn: c,
+func newSession(cfg Config, c *conn, proc process, stderr *os.File) *Session {
+	s := &Session{
+		cfg: cfg, conn: c, stderr: stderr,
 		ready: newEvent(), started: newEvent(), exited: newEvent(), attached: newEvent(),
-		gone: newEvent(), reaped: newEvent()}
+		gone: newEvent(), reaped: newEvent(),
+	}
 	go func() {
-		_, err := proc.Wait()
-		s.reaped.happen(err)
+		s.reaped.happen(proc.wait())
 	}()
 	return s
 }
@@ -253,21 +255,16 @@ func (s *Session) explain(err error) error {
 	if errors.Is(err, io.EOF) {
 		cause = errors.New("the monitor ended")
 	}
-	if line := crashLine(s.cfg.RunDir); line != "" {
+	if line := s.crashLine(); line != "" {
 		cause = fmt.Errorf("the monitor crashed: %s", line)
 	}
 	return errdefs.New(errdefs.ErrUnavailable, "container", s.cfg.ID, "%w", cause)
 }
 
 // crashLine is the first line of what the monitor's Go runtime said, or "".
-func crashLine(runDir string) string {
-	f, err := os.Open(filepath.Join(runDir, StderrFile))
-	if err != nil {
-		return ""
-	}
-	defer func() { _ = f.Close() }()
+func (s *Session) crashLine() string {
 	buf := make([]byte, 512)
-	n, _ := io.ReadFull(f, buf)
+	n, _ := s.stderr.ReadAt(buf, 0)
 	line, _, _ := strings.Cut(string(buf[:n]), "\n")
 	return line
 }

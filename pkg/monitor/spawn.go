@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -42,34 +42,112 @@ var monitorEnv = []string{"GOMAXPROCS=1", "GOTRACEBACK=single"}
 // Spawn starts a monitor in a session of its own and hands everything over. The caller
 // gets the owner's connection: until Start, closing it undoes everything.
 func Spawn(ctx context.Context, o SpawnOptions) (*Session, error) {
-	if o.Launch.Program == nil {
-		o.Launch.Program = o.Program
-	}
 	if o.Program == nil {
 		o.Program = o.Launch.Program
 	}
-	if o.Program == nil {
-		return nil, errdefs.New(errdefs.ErrInvalid, "monitor", o.Config.ID, "no program to run")
+	b, err := Begin(o.Program, o.Args, o.Env)
+	if err != nil {
+		return nil, err
+	}
+	return b.HandOver(ctx, o)
+}
+
+// Beginning is a monitor process that has been started and not yet been told anything. Its
+// start needs nothing that a container's preparation finds out, so the two can overlap.
+type Beginning struct {
+	conn *conn
+	proc process
+	// stderr is a memory file that takes what the Go runtime says when it crashes.
+	stderr *os.File
+}
+
+// Begin starts the monitor process. HandOver or Cancel must follow. Program stays the caller's.
+func Begin(program *os.File, args, env []string) (*Beginning, error) {
+	if program == nil {
+		return nil, errdefs.New(errdefs.ErrInvalid, "monitor", "", "no program to run")
 	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("monitor connection: %w", err)
 	}
 	theirs := os.NewFile(uintptr(pair[1]), "monitor-owner")
-	c, err := newConn(pair[0])
-	if err != nil {
-		_ = theirs.Close()
+	defer func() { _ = theirs.Close() }()
+	b := &Beginning{}
+	if b.conn, err = newConn(pair[0]); err != nil {
 		return nil, err
 	}
-	proc, err := startProcess(o, theirs)
-	_ = theirs.Close()
-	if err != nil {
-		_ = c.close()
+	if err := b.start(program, args, env, theirs); err != nil {
+		_ = b.conn.close()
 		return nil, err
 	}
-	s := newSession(o.Config, c, proc)
-	stop := context.AfterFunc(ctx, func() { _ = c.close() })
-	err = handOver(c, o)
+	return b, nil
+}
+
+func (b *Beginning) start(program *os.File, args, env []string, owner *os.File) error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = null.Close() }()
+	fd, err := unix.MemfdCreate("monitor-stderr", unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
+	if errors.Is(err, unix.EINVAL) { // before Linux 6.3
+		fd, err = unix.MemfdCreate("monitor-stderr", unix.MFD_CLOEXEC)
+	}
+	if err != nil {
+		return fmt.Errorf("monitor's standard error: %w", err)
+	}
+	b.stderr = os.NewFile(uintptr(fd), "monitor-stderr")
+	if len(args) == 0 {
+		args = []string{"manager-monitor", "monitor"}
+	}
+	// The path is resolved in the child, before exec closes the descriptor.
+	path := fmt.Sprintf("/proc/self/fd/%d", program.Fd())
+	// Not os.StartProcess: at its first use it forks once more, to find out about the kernel.
+	pid, err := syscall.ForkExec(path, args, &syscall.ProcAttr{
+		Dir:   "/",
+		Env:   append(append([]string(nil), monitorEnv...), env...),
+		Files: []uintptr{null.Fd(), null.Fd(), b.stderr.Fd(), owner.Fd()},
+		Sys:   &syscall.SysProcAttr{Setsid: true},
+	})
+	runtime.KeepAlive(program)
+	if err != nil {
+		return errors.Join(fmt.Errorf("start the monitor: %w", err), b.stderr.Close())
+	}
+	b.proc = process(pid)
+	return nil
+}
+
+// process is a child that is waited for exactly once: until then its pid is its own.
+type process int
+
+func (p process) kill() error { return syscall.Kill(int(p), syscall.SIGKILL) }
+
+func (p process) wait() error {
+	for {
+		_, err := syscall.Wait4(int(p), nil, 0, nil)
+		if !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}
+
+// Cancel ends a monitor that was told nothing, and reaps it.
+func (b *Beginning) Cancel() {
+	_ = b.conn.close()
+	_ = b.stderr.Close()
+	_ = b.proc.kill()
+	_ = b.proc.wait()
+}
+
+// HandOver tells the monitor everything; o's Program, Args and Env do not count. After an error
+// nothing is left of it.
+func (b *Beginning) HandOver(ctx context.Context, o SpawnOptions) (*Session, error) {
+	if o.Launch.Program == nil {
+		o.Launch.Program = o.Program
+	}
+	s := newSession(o.Config, b.conn, b.proc, b.stderr)
+	stop := context.AfterFunc(ctx, func() { _ = b.conn.close() })
+	err := handOver(b.conn, o)
 	if !stop() {
 		err = errors.Join(ctx.Err(), err)
 	}
@@ -79,36 +157,6 @@ func Spawn(ctx context.Context, o SpawnOptions) (*Session, error) {
 	}
 	go s.receive()
 	return s, nil
-}
-
-func startProcess(o SpawnOptions, owner *os.File) (*os.Process, error) {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = null.Close() }()
-	stderr, err := os.OpenFile(filepath.Join(o.Config.RunDir, StderrFile),
-		os.O_CREATE|os.O_WRONLY|os.O_TRUNC|os.O_APPEND|syscall.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("run directory: %w", err)
-	}
-	defer func() { _ = stderr.Close() }()
-	args := o.Args
-	if len(args) == 0 {
-		args = []string{"manager-monitor", "monitor"}
-	}
-	// The path is resolved in the child, before exec closes the descriptor.
-	path := fmt.Sprintf("/proc/self/fd/%d", o.Program.Fd())
-	proc, err := os.StartProcess(path, args, &os.ProcAttr{
-		Dir:   "/",
-		Env:   append(append([]string(nil), monitorEnv...), o.Env...),
-		Files: []*os.File{null, null, stderr, owner},
-		Sys:   &syscall.SysProcAttr{Setsid: true},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("start the monitor: %w", err)
-	}
-	return proc, nil
 }
 
 // handOver sends the setup: lengths, header and plan in pieces, descriptors in batches.

@@ -167,6 +167,7 @@ func (m *Message) decodeFixed(p []byte) error {
 		if m.Signal < 1 || m.Signal > 64 {
 			return errPacket
 		}
+	default: // the others have no fixed part
 	}
 	return nil
 }

@@ -82,18 +82,22 @@ func (d *decider) depend(id string) {
 	d.cfg.Dependencies = append(d.cfg.Dependencies, id)
 }
 
-// peer resolves a container that an option names.
+// peer resolves a container that an option names, and that must run when this one does.
 func (d *decider) peer(option, nameOrID string) (*Peer, error) {
+	p, err := d.find(option, nameOrID)
+	if err == nil {
+		d.depend(p.ID)
+	}
+	return p, err
+}
+
+// find resolves a container that an option names.
+func (d *decider) find(option, nameOrID string) (*Peer, error) {
 	if nameOrID == "" {
 		return nil, errdefs.Invalid(option, nameOrID, "no container named").WithHint("write %s container:NAME", option)
 	}
 	if d.host.FindContainer == nil {
 		return nil, errdefs.NotFound("container", nameOrID).WithOp(option)
 	}
-	p, err := d.host.FindContainer(nameOrID)
-	if err != nil {
-		return nil, err
-	}
-	d.depend(p.ID)
-	return p, nil
+	return d.host.FindContainer(nameOrID)
 }

@@ -91,8 +91,10 @@ var decideCases = []decideCase{
 	{"env by name and prefix", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) {
 		r.Process.HTTPProxy, r.Process.Env = false, []string{"FROM", "NOSUCH", "LC_*"}
 	}, env, `["PATH=/bin","FROM=host","LC_ALL=C","LC_TIME=de"]`},
-	{"env of the host", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Process.EnvHost = true }, env,
-		`["PATH=/bin","HOME=/home/u","FROM=image","LC_ALL=C","LC_TIME=de","http_proxy=http://proxy:3128"]`},
+	{
+		"env of the host", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Process.EnvHost = true }, env,
+		`["PATH=/bin","HOME=/home/u","FROM=image","LC_ALL=C","LC_TIME=de","http_proxy=http://proxy:3128"]`,
+	},
 	{"env-merge", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) {
 		r.Process.HTTPProxy, r.Process.EnvMerge = false, []string{"PATH=${PATH}:/x", "N=$FROM"}
 	}, env, `["PATH=/bin:/x","FROM=image","N=image"]`},
@@ -123,20 +125,28 @@ var decideCases = []decideCase{
 	{"rootfs", func(r *Request, i *ImageConfig, _ *Defaults, _ *Host) { r.Mounts.Rootfs, r.Image = true, "./root:O" }, func(c *Config) any { return c.Rootfs }, `{"path":"/home/u/root","overlay":true}`},
 	{"read-only", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Mounts.ReadOnly = true }, func(c *Config) any { return c.Rootfs }, `{"read_only":true,"read_only_tmpfs":true}`},
 
-	{"namespaces on version 2", func(*Request, *ImageConfig, *Defaults, *Host) {}, func(c *Config) any { return c.Namespaces },
-		`{"ipc":{"mode":"shareable"},"pid":{"mode":"private"},"uts":{"mode":"private"},"cgroup":{"mode":"private"}}`},
-	{"namespaces on version 1", func(_ *Request, _ *ImageConfig, d *Defaults, h *Host) { h.CgroupV2 = false; d.PIDNS = "host" }, func(c *Config) any { return c.Namespaces },
-		`{"ipc":{"mode":"shareable"},"pid":{"mode":"host"},"uts":{"mode":"private"},"cgroup":{"mode":"host"}}`},
-	{"joined namespaces", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) {
-		r.Namespace.IPC, r.Namespace.PID, r.Namespace.UTS = "container:shared", "container:db", "ns:/proc/1/ns/uts"
-	}, func(c *Config) any { return []any{c.Namespaces, c.Dependencies} },
-		`[{"ipc":{"mode":"container","target":"id-shared"},"pid":{"mode":"container","target":"id-db"},"uts":{"mode":"ns","target":"/proc/1/ns/uts"},"cgroup":{"mode":"private"}},["id-shared","id-db"]]`},
+	{
+		"namespaces on version 2", func(*Request, *ImageConfig, *Defaults, *Host) {}, func(c *Config) any { return c.Namespaces },
+		`{"ipc":{"mode":"private"},"pid":{"mode":"private"},"uts":{"mode":"private"},"cgroup":{"mode":"private"}}`,
+	},
+	{
+		"namespaces on version 1", func(_ *Request, _ *ImageConfig, d *Defaults, h *Host) { h.CgroupV2 = false; d.PIDNS = "host" }, func(c *Config) any { return c.Namespaces },
+		`{"ipc":{"mode":"private"},"pid":{"mode":"host"},"uts":{"mode":"private"},"cgroup":{"mode":"host"}}`,
+	},
+	{
+		"joined namespaces", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) {
+			r.Namespace.IPC, r.Namespace.PID, r.Namespace.UTS = "container:shared", "container:db", "ns:/proc/1/ns/uts"
+		}, func(c *Config) any { return []any{c.Namespaces, c.Dependencies} },
+		`[{"ipc":{"mode":"container","target":"id-shared"},"pid":{"mode":"container","target":"id-db"},"uts":{"mode":"ns","target":"/proc/1/ns/uts"},"cgroup":{"mode":"private"}},["id-shared","id-db"]]`,
+	},
 	{"network by default", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Net.Network = nil }, func(c *Config) any { return c.Net.Namespace }, `{"mode":"private"}`},
-	{"host network takes the host's name", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Net.Network = []string{"host"} }, func(c *Config) any { return c.Net },
-		`{"namespace":{"mode":"host"},"hostname":"thehost"}`},
+	{
+		"host network takes the host's name", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Net.Network = []string{"host"} }, func(c *Config) any { return c.Net },
+		`{"namespace":{"mode":"host"},"hostname":"thehost"}`,
+	},
 	{"network of a container", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Net.Network = []string{"container:db"} }, func(c *Config) any { return c.Net.Namespace }, `{"mode":"container","target":"id-db"}`},
 	{"hostname", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Process.Hostname = "web.example" }, func(c *Config) any { return c.Net.Hostname }, `"web.example"`},
-	{"host uts has no name of ours", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Namespace.UTS = "host" }, func(c *Config) any { return c.Net.Hostname }, `""`},
+	{"host uts has the host's name", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Namespace.UTS = "host" }, func(c *Config) any { return c.Net.Hostname }, `"thehost"`},
 	{"dns", func(r *Request, _ *ImageConfig, d *Defaults, _ *Host) {
 		r.Net.DNS, r.Net.DNSOption, d.DNSSearch = []string{"1.1.1.1", "::1"}, []string{"ndots:2"}, []string{"example.com"}
 	}, func(c *Config) any { return c.Net }, `{"namespace":{"mode":"none"},"hostname":"0123456789ab","dns":["1.1.1.1","::1"],"dns_options":["ndots:2"],"dns_search":["example.com"]}`},
@@ -161,11 +171,13 @@ var decideCases = []decideCase{
 	{"pids default", func(*Request, *ImageConfig, *Defaults, *Host) {}, res, `{"pids":{"limit":2048}}`},
 	{"pids unlimited", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Limits.PidsLimit = ptr(int64(-1)) }, res, `{}`},
 	{"pids of the user", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Limits.PidsLimit = ptr(int64(7)) }, res, `{"pids":{"limit":7}}`},
-	{"block devices", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) {
-		r.Limits.BlkioWeight, r.Limits.BlkioWeightDevice = "300", []string{"/dev/sda:500"}
-		r.Limits.DeviceReadBPS, r.Limits.DeviceWriteIOPS = []string{"/dev/sda:1mb"}, []string{"/dev/sda:1000"}
-	}, func(c *Config) any { return c.Limits.Resources.BlockIO },
-		`{"weight":300,"weightDevice":[{"major":8,"minor":0,"weight":500}],"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":1048576}],"throttleWriteIOPSDevice":[{"major":8,"minor":0,"rate":1000}]}`},
+	{
+		"block devices", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) {
+			r.Limits.BlkioWeight, r.Limits.BlkioWeightDevice = "300", []string{"/dev/sda:500"}
+			r.Limits.DeviceReadBPS, r.Limits.DeviceWriteIOPS = []string{"/dev/sda:1mb"}, []string{"/dev/sda:1000"}
+		}, func(c *Config) any { return c.Limits.Resources.BlockIO },
+		`{"weight":300,"weightDevice":[{"major":8,"minor":0,"weight":500}],"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":1048576}],"throttleWriteIOPSDevice":[{"major":8,"minor":0,"rate":1000}]}`,
+	},
 	{"cgroup-conf", func(r *Request, _ *ImageConfig, d *Defaults, _ *Host) {
 		d.CgroupConf, r.Limits.CgroupConf = []string{"memory.high=1", "memory.min=2"}, []string{"memory.high=3"}
 	}, func(c *Config) any { return c.Limits.Resources.Unified }, `{"memory.high":"3","memory.min":"2"}`},
@@ -174,17 +186,23 @@ var decideCases = []decideCase{
 		r.Security.DeviceCgroupRule = []string{"c 1:3 rwm", "b 8:* r"}
 	}, func(c *Config) any { return c.Limits.Resources.Devices }, `[{"allow":true,"type":"c","major":1,"minor":3,"access":"rwm"},{"allow":true,"type":"b","major":8,"access":"r"}]`},
 
-	{"ulimits lowered to the host", func(_ *Request, _ *ImageConfig, d *Defaults, _ *Host) {
-		d.Ulimits = []string{"nofile=500000:600000", "core=0"}
-	}, func(c *Config) any { return c.Process.Rlimits },
-		`[{"type":"RLIMIT_CORE","soft":0,"hard":0},{"type":"RLIMIT_NOFILE","soft":20000,"hard":20000},{"type":"RLIMIT_NPROC","soft":4194304,"hard":4194304}]`},
-	{"ulimits of the user", func(r *Request, _ *ImageConfig, _ *Defaults, h *Host) {
-		h.CanRaiseRlimits = true
-		r.Limits.Ulimit = []string{"nofile=30000", "nproc=5:-1"}
-	}, func(c *Config) any { return c.Process.Rlimits },
-		`[{"type":"RLIMIT_NOFILE","soft":30000,"hard":30000},{"type":"RLIMIT_NPROC","soft":5,"hard":18446744073709551615}]`},
-	{"ulimits of the host", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Limits.Ulimit = []string{"host"} }, func(c *Config) any { return c.Process.Rlimits },
-		`[{"type":"RLIMIT_CORE","soft":0,"hard":18446744073709551615},{"type":"RLIMIT_NOFILE","soft":1024,"hard":20000}]`},
+	{
+		"ulimits lowered to the host", func(_ *Request, _ *ImageConfig, d *Defaults, _ *Host) {
+			d.Ulimits = []string{"nofile=500000:600000", "core=0"}
+		}, func(c *Config) any { return c.Process.Rlimits },
+		`[{"type":"RLIMIT_CORE","soft":0,"hard":0},{"type":"RLIMIT_NOFILE","soft":20000,"hard":20000},{"type":"RLIMIT_NPROC","soft":4194304,"hard":4194304}]`,
+	},
+	{
+		"ulimits of the user", func(r *Request, _ *ImageConfig, _ *Defaults, h *Host) {
+			h.CanRaiseRlimits = true
+			r.Limits.Ulimit = []string{"nofile=30000", "nproc=5:-1"}
+		}, func(c *Config) any { return c.Process.Rlimits },
+		`[{"type":"RLIMIT_NOFILE","soft":30000,"hard":30000},{"type":"RLIMIT_NPROC","soft":5,"hard":18446744073709551615}]`,
+	},
+	{
+		"ulimits of the host", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Limits.Ulimit = []string{"host"} }, func(c *Config) any { return c.Process.Rlimits },
+		`[{"type":"RLIMIT_CORE","soft":0,"hard":18446744073709551615},{"type":"RLIMIT_NOFILE","soft":1024,"hard":20000}]`,
+	},
 
 	{"sysctls", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) {
 		r.Security.Sysctl = []string{"net.core.somaxconn=5", "kernel.msgmax=8", "fs/mqueue/msg_max=9"}
@@ -212,22 +230,26 @@ var decideCases = []decideCase{
 		s := c.Security
 		return []any{s.Seccomp, s.NoNewPrivileges, s.AppArmor, s.LabelDisabled, s.ProcOptions}
 	}, `["unconfined",true,"mine",true,["hidepid=2","subset=pid"]]`},
-	{"masks", func(r *Request, _ *ImageConfig, _ *Defaults, h *Host) {
-		h.ThrottlePaths = []string{"/sys/devices/system/cpu/cpu0/thermal_throttle"}
-		r.Security.SecurityOpt = []string{"unmask=/proc/*", "unmask=/sys/firmware:/sys/dev/block", "mask=/a:/b/"}
-	}, func(c *Config) any { return []any{c.Security.MaskedPaths, c.Security.ReadonlyPaths} },
-		`[["/sys/devices/virtual/powercap","/sys/fs/selinux","/sys/devices/system/cpu/cpu0/thermal_throttle","/a","/b"],[]]`},
+	{
+		"masks", func(r *Request, _ *ImageConfig, _ *Defaults, h *Host) {
+			h.ThrottlePaths = []string{"/sys/devices/system/cpu/cpu0/thermal_throttle"}
+			r.Security.SecurityOpt = []string{"unmask=/proc/*", "unmask=/sys/firmware:/sys/dev/block", "mask=/a:/b/"}
+		}, func(c *Config) any { return []any{c.Security.MaskedPaths, c.Security.ReadonlyPaths} },
+		`[["/sys/devices/virtual/powercap","/sys/fs/selinux","/sys/devices/system/cpu/cpu0/thermal_throttle","/a","/b"],[]]`,
+	},
 	{"unmask ALL", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) {
 		r.Security.SecurityOpt = []string{"systempaths=unconfined"}
 	}, func(c *Config) any { return []any{c.Security.MaskedPaths, c.Security.ReadonlyPaths} }, `[null,null]`},
 	{"seccomp file", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) {
 		r.Security.SecurityOpt = []string{"seccomp=seccomp.json"}
 	}, func(c *Config) any { return []any{c.Security.Seccomp, len(c.Security.SeccompProfile) > 0} }, `["/home/u/seccomp.json",true]`},
-	{"devices", func(r *Request, _ *ImageConfig, d *Defaults, _ *Host) {
-		d.Devices = []string{"/dev/fuse"}
-		r.Security.Device = []string{"/dev/sda:r", "/dev/a:/dev/b", "/dev/a:/dev/c:rw", "vendor.com/gpu=all"}
-	}, func(c *Config) any { return []any{c.Security.Devices, c.Security.CDIDevices} },
-		`[[{"host":"/dev/fuse","container":"/dev/fuse","permissions":"rwm"},{"host":"/dev/sda","container":"/dev/sda","permissions":"r"},{"host":"/dev/a","container":"/dev/b","permissions":"rwm"},{"host":"/dev/a","container":"/dev/c","permissions":"rw"}],["vendor.com/gpu=all"]]`},
+	{
+		"devices", func(r *Request, _ *ImageConfig, d *Defaults, _ *Host) {
+			d.Devices = []string{"/dev/fuse"}
+			r.Security.Device = []string{"/dev/sda:r", "/dev/a:/dev/b", "/dev/a:/dev/c:rw", "vendor.com/gpu=all"}
+		}, func(c *Config) any { return []any{c.Security.Devices, c.Security.CDIDevices} },
+		`[[{"host":"/dev/fuse","container":"/dev/fuse","permissions":"rwm"},{"host":"/dev/sda","container":"/dev/sda","permissions":"r"},{"host":"/dev/a","container":"/dev/b","permissions":"rwm"},{"host":"/dev/a","container":"/dev/c","permissions":"rw"}],["vendor.com/gpu=all"]]`,
+	},
 
 	{"labels", func(r *Request, i *ImageConfig, _ *Defaults, _ *Host) { // CVE-2026-53488
 		i.Labels = map[string]string{"x": "image", "z": "i", "run.oci.handler": "krun", "org.systemd.property.X": "y", "io.podman.annotations.a": "b", "org.criu.config": "c"}
@@ -245,23 +267,29 @@ var decideCases = []decideCase{
 	}, func(c *Config) any { return c.Log }, `{"driver":"json-file","path":"/home/u/log","max_size":1048576,"tag":"x"}`},
 	{"log driver of the administrator that is not here", func(_ *Request, _ *ImageConfig, d *Defaults, _ *Host) { d.LogDriver = "journald" }, func(c *Config) any { return c.Log.Driver }, `"k8s-file"`},
 
-	{"image volumes", func(_ *Request, i *ImageConfig, _ *Defaults, _ *Host) { i.Volumes = []string{"/data", "rel/../../up"} }, func(c *Config) any { return c.Mounts },
-		`[{"kind":"volume","source":"` + testID[:63] + `1","destination":"/data","options":["rbind","rw","rprivate","nosuid","nodev"],"anonymous":true},{"kind":"volume","source":"` + testID[:63] + `2","destination":"/up","options":["rbind","rw","rprivate","nosuid","nodev"],"anonymous":true}]`},
+	{
+		"image volumes", func(_ *Request, i *ImageConfig, _ *Defaults, _ *Host) { i.Volumes = []string{"/data", "rel/../../up"} }, func(c *Config) any { return c.Mounts },
+		`[{"kind":"volume","source":"` + testID[:63] + `1","destination":"/data","options":["rbind","rw","rprivate","nosuid","nodev"],"anonymous":true},{"kind":"volume","source":"` + testID[:63] + `2","destination":"/up","options":["rbind","rw","rprivate","nosuid","nodev"],"anonymous":true}]`,
+	},
 	{"image volumes ignored", func(r *Request, i *ImageConfig, _ *Defaults, _ *Host) {
 		i.Volumes, r.Mounts.ImageVolume = []string{"/data"}, "ignore"
 	}, func(c *Config) any { return c.Mounts }, `null`},
 	{"image volumes on tmpfs", func(r *Request, i *ImageConfig, _ *Defaults, _ *Host) {
 		i.Volumes, r.Mounts.ImageVolume = []string{"/data"}, "tmpfs"
 	}, func(c *Config) any { return c.Mounts }, `[{"kind":"tmpfs","destination":"/data","options":["rw","rprivate","nosuid","nodev"]}]`},
-	{"the user's mount wins", func(r *Request, i *ImageConfig, d *Defaults, _ *Host) {
-		i.Volumes, d.Volumes, r.Mounts.VolumesFrom = []string{"/data"}, []string{"/conf:/data"}, []string{"db:ro"}
-		r.Mounts.Volume = []string{"./d:/data:ro"}
-	}, func(c *Config) any { return c.Mounts },
-		`[{"kind":"volume","source":"anon","destination":"/anon","options":["rbind","ro"]},{"kind":"bind","source":"/home/u/d","destination":"/data","options":["rbind","ro","rprivate"]}]`},
-	{"volumes-from over the image", func(r *Request, i *ImageConfig, _ *Defaults, _ *Host) {
-		i.Volumes, r.Mounts.VolumesFrom = []string{"/data"}, []string{"db:ro"}
-	}, func(c *Config) any { return []any{c.Mounts[1], c.Dependencies} },
-		`[{"kind":"volume","source":"data","destination":"/data","options":["rbind","ro","rprivate","nosuid","nodev"]},["id-db"]]`},
+	{
+		"the user's mount wins", func(r *Request, i *ImageConfig, d *Defaults, _ *Host) {
+			i.Volumes, d.Volumes, r.Mounts.VolumesFrom = []string{"/data"}, []string{"/conf:/data"}, []string{"db:ro"}
+			r.Mounts.Volume = []string{"./d:/data:ro"}
+		}, func(c *Config) any { return c.Mounts },
+		`[{"kind":"volume","source":"anon","destination":"/anon","options":["rbind","ro"]},{"kind":"bind","source":"/home/u/d","destination":"/data","options":["rbind","ro","rprivate"]}]`,
+	},
+	{
+		"volumes-from over the image", func(r *Request, i *ImageConfig, _ *Defaults, _ *Host) {
+			i.Volumes, r.Mounts.VolumesFrom = []string{"/data"}, []string{"db:ro"}
+		}, func(c *Config) any { return []any{c.Mounts[1], c.Dependencies} },
+		`[{"kind":"volume","source":"data","destination":"/data","options":["rbind","ro","rprivate","nosuid","nodev"]},null]`,
+	},
 	{"shm-size", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Mounts.ShmSize = "1m" }, func(c *Config) any { return c.ShmSize }, `1048576`},
 }
 
@@ -294,6 +322,10 @@ func TestDecideErrors(t *testing.T) {
 		{"--tz", invalid, func(r *Request) { r.Process.TZ = "../../etc/passwd" }},
 		{"--personality", invalid, func(r *Request) { r.Process.Personality = "BSD" }},
 		{"--oom-score-adj", invalid, func(r *Request) { r.Process.OOMScoreAdj = ptr(1001) }},
+		{"--oom-score-adj", errdefs.ErrPermission, func(r *Request) { r.Process.OOMScoreAdj = ptr(-1) }},
+		{"--init", invalid, func(r *Request) { r.Process.Init, r.Namespace.PID = true, "host" }},
+		{"--init-path", errdefs.ErrNotFound, func(r *Request) { r.Process.Init, r.Process.InitPath = true, "/missing/init" }},
+		{"--hosts-file", errdefs.ErrNotFound, func(r *Request) { r.Net.HostsFile = "/missing/hosts" }},
 		{"--passwd-entry", invalid, func(r *Request) { r.Process.PasswdEntry = "a\nroot::0:0::/:" }},
 		{"--systemd", unsupported, func(r *Request) { r.Process.Systemd = "always" }},
 		{"--systemd", unsupported, func(r *Request) { r.Command = []string{"/sbin/init"} }},
@@ -401,5 +433,26 @@ func TestDecideErrors(t *testing.T) {
 	req.Life.Requires = []string{"ghost"}
 	if _, _, err := Decide(req, testImage(), Builtin(), testHost()); !errors.Is(err, errdefs.ErrNotFound) {
 		t.Errorf("--requires: %v", err)
+	}
+}
+
+// TestPoorHost wants a host without controllers to do without the default limit, and what
+// its runtime cannot do refused by name.
+func TestPoorHost(t *testing.T) {
+	host := testHost()
+	host.IntelRDT, host.Controllers = false, map[string]bool{}
+	cfg, _, err := Decide(testRequest(), testImage(), Builtin(), host)
+	if err != nil || cfg.Limits.Resources.Pids != nil {
+		t.Errorf("without controllers: %v", err)
+	}
+	req := testRequest()
+	req.Limits.PidsLimit = ptr(int64(7))
+	cfg, _, err = Decide(req, testImage(), Builtin(), host)
+	if err != nil || *cfg.Limits.Resources.Pids.Limit != 7 {
+		t.Errorf("a limit that was asked for: %v", err)
+	}
+	req.Limits.RdtClass = "gold"
+	if _, _, err := Decide(req, testImage(), Builtin(), host); !errors.Is(err, errdefs.ErrUnsupported) {
+		t.Errorf("--rdt-class: error %v", err)
 	}
 }

@@ -31,7 +31,7 @@ func (d *decider) devices() error {
 			return err
 		}
 		if d.host.PathExists != nil && !d.host.PathExists(dev.Host) {
-			return errdefs.New(errdefs.ErrNotFound, "device", dev.Host, "no such file or directory").WithOp("--device").
+			return errdefs.New(errdefs.ErrNotFound, "", dev.Host, "no such file or directory").WithOp("--device").
 				WithHint("name a device of this host")
 		}
 		d.cfg.Security.Devices = append(d.cfg.Security.Devices, dev)

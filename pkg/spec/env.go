@@ -1,7 +1,9 @@
 package spec
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -188,7 +190,11 @@ func (d *decider) readUserFile(option, path string) ([]byte, error) {
 	}
 	data, err := d.host.ReadFile(d.abs(path))
 	if err != nil {
-		return nil, errdefs.Invalid(option, path, "%w", err)
+		var file *fs.PathError
+		if errors.As(err, &file) {
+			err = file.Err
+		}
+		return nil, errdefs.Invalid(option, path, "%w", err).WithHint("name a file that can be read")
 	}
 	return data, nil
 }

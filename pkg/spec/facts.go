@@ -2,7 +2,9 @@ package spec
 
 import "github.com/opencontainers/runtime-spec/specs-go"
 
-// InitInside is where a container with --init sees the init program.
+// InitInside is where a container with --init sees the init program. The spec's arguments are
+// the user's alone: the runtime puts the init before them once it has found the program, so
+// that a missing one is still a fact with exit code 127.
 const InitInside = "/run/manager-init"
 
 // Facts are what only this start knows. Everything was resolved, opened or mounted by

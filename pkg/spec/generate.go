@@ -96,11 +96,8 @@ func (g *generator) process() error {
 		}
 		proc.Rlimits = append(proc.Rlimits, specs.POSIXRlimit{Type: l.Type, Soft: l.Soft, Hard: l.Hard})
 	}
-	if p.Init {
-		if g.facts.InitPath == "" {
-			return g.missing("init program")
-		}
-		proc.Args = append([]string{InitInside, "--"}, proc.Args...)
+	if p.Init && g.facts.InitPath == "" {
+		return g.missing("init program")
 	}
 	g.spec.Process = proc
 	return nil

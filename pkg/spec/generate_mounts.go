@@ -80,9 +80,12 @@ func (g *generator) ipcMounts(devMode string) []specs.Mount {
 	ns := g.cfg.Namespaces.IPC
 	mqueue := specs.Mount{Destination: "/dev/mqueue", Type: "mqueue", Source: "mqueue", Options: []string{"nosuid", "noexec", "nodev"}}
 	bind := func(src string) specs.Mount {
-		return specs.Mount{Destination: "/dev/shm", Type: "bind", Source: src, Options: []string{"rbind", "rprivate", "nosuid", "noexec", "nodev"}}
+		return specs.Mount{Destination: "/dev/shm", Type: "bind", Source: src, Options: []string{"rbind", "rprivate", "nosuid", "noexec", "nodev", devMode}}
 	}
 	switch {
+	case ns.Mode == NSHost && !g.facts.Rootless:
+		// A new mount shows the queues of the namespace; the host need not have one of its own.
+		return []specs.Mount{mqueue, bind("/dev/shm")}
 	case ns.Mode == NSHost:
 		mqueue = specs.Mount{Destination: "/dev/mqueue", Type: "bind", Source: "/dev/mqueue", Options: []string{"bind", "nosuid", "noexec", "nodev"}}
 		return []specs.Mount{mqueue, bind("/dev/shm")}

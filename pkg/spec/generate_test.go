@@ -88,7 +88,7 @@ var generateCases = map[string]func(*Request, *ImageConfig, *Host, *Facts){
 	},
 	"own-dev": func(r *Request, _ *ImageConfig, _ *Host, _ *Facts) { r.Mounts.Volume = []string{"/dev:/dev"} },
 	"odds": func(r *Request, _ *ImageConfig, h *Host, f *Facts) {
-		h.AppArmor = true
+		h.AppArmor, h.CanRaiseRlimits = true, true
 		r.Process.Personality, r.Process.OOMScoreAdj, r.Limits.RdtClass = "LINUX32", ptr(-5), "gold"
 		r.Security.SecurityOpt = []string{"apparmor=mine", "no-new-privileges", "seccomp=seccomp.json", "proc-opts=hidepid=2"}
 		r.Life.Annotation = []string{"a=b"}

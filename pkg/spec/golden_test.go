@@ -89,7 +89,7 @@ func testHost() *Host {
 		},
 		Rlimits:  map[string]Limit{"RLIMIT_NOFILE": {Soft: 1024, Hard: 20000}, "RLIMIT_CORE": {Soft: 0, Hard: RlimitInfinity}},
 		CgroupV2: true,
-		FindContainer: func(name string) (*Peer, error) {
+		IntelRDT: true, FindContainer: func(name string) (*Peer, error) {
 			return testPeer(name)
 		},
 		FindHostUser: func(name string) error {

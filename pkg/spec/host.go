@@ -122,6 +122,12 @@ type Host struct {
 	Capabilities []string
 	// CgroupV2 says that controllers are on the unified hierarchy.
 	CgroupV2 bool
+	// Controllers are the cgroup controllers that can be used; nil means all.
+	Controllers map[string]bool
+	// IntelRDT says that runtime and kernel can put a process into an RDT class of service.
+	IntelRDT bool
+	// OOMScoreAdj is the caller's own; only a caller that can raise limits may give a lower one.
+	OOMScoreAdj int
 	// SELinux and AppArmor say that the module is active.
 	SELinux  bool
 	AppArmor bool

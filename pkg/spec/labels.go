@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -26,19 +25,14 @@ func ReservedKey(key string) bool {
 
 // labels merges the image's, those of files, then those of the command line. Labels
 // steer nothing here; the reserved ones of an image are dropped all the same, because
-// other tools that look at the container may act on them.
+// other tools that look at the container may act on them. The image's service has warned.
 func (d *decider) labels() error {
 	out := map[string]string{}
-	dropped := 0
 	for k, v := range d.img.Labels {
 		if ReservedKey(k) {
-			dropped++
 			continue
 		}
 		out[k] = v
-	}
-	if dropped > 0 {
-		d.warnf(fmt.Sprintf("%d of the image's labels are reserved for engines and were left out", dropped))
 	}
 	for _, file := range d.req.Life.LabelFile {
 		data, err := d.readUserFile("--label-file", file)
@@ -85,6 +79,9 @@ func (d *decider) annotations() error {
 		words  []string
 	}{{"annotations", d.def.Annotations}, {"--annotation", d.req.Life.Annotation}} {
 		for _, word := range one.words {
+			if !strings.Contains(word, "=") {
+				return errdefs.Invalid(one.option, word, "no '='").WithHint("write KEY=VALUE")
+			}
 			if err := putPair(out, one.option, word); err != nil {
 				return err
 			}

@@ -24,6 +24,16 @@ func (d *decider) life() error {
 	default:
 		return errdefs.Invalid("--pull", req.Pull, "unknown policy").WithHint("write always, missing, never or newer")
 	}
+	for _, stream := range req.Attach {
+		switch strings.ToLower(stream) {
+		case "stdin", "stdout", "stderr":
+		default:
+			return errdefs.Invalid("--attach", stream, "no such stream").WithHint("write stdin, stdout or stderr")
+		}
+	}
+	if req.Detach && len(req.Attach) > 0 {
+		return errdefs.Invalid("--attach", strings.Join(req.Attach, ","), "--detach says the opposite").WithHint("leave --attach or --detach out")
+	}
 	for _, name := range req.Requires {
 		if _, err := d.peer("--requires", name); err != nil {
 			return err
@@ -55,6 +65,7 @@ func (d *decider) stopSignal() error {
 	s, err := ParseSignal("--stop-signal", d.img.StopSignal)
 	if err != nil {
 		d.warnf(fmt.Sprintf("the image's stop signal %q is unknown; SIGTERM is used", d.img.StopSignal))
+		//lint:ignore nilerr the image only wishes: a warning, no failure
 		return nil
 	}
 	d.cfg.Life.StopSignal = int(s)

@@ -20,6 +20,9 @@ func (d *decider) limits() error {
 		}
 	}
 	d.cfg.Limits.RdtClass = d.req.Limits.RdtClass
+	if d.cfg.Limits.RdtClass != "" && !d.host.IntelRDT {
+		return errdefs.Unsupported("--rdt-class", "this version's runtime has no Intel RDT").WithHint("leave it out")
+	}
 	if strings.ContainsAny(d.cfg.Limits.RdtClass, "/\n") || d.cfg.Limits.RdtClass == ".." {
 		return errdefs.Invalid("--rdt-class", d.cfg.Limits.RdtClass, "not a class of service")
 	}
@@ -79,6 +82,9 @@ func (d *decider) pids() error {
 		if n < -1 {
 			return errdefs.Invalid("--pids-limit", strconv.FormatInt(n, 10), "negative").WithHint("write a number of tasks, or -1 for no limit")
 		}
+	}
+	if d.req.Limits.PidsLimit == nil && d.host.Controllers != nil && !d.host.Controllers["pids"] {
+		return nil // the default is a precaution, not a wish: a host without the controller goes without
 	}
 	if n > 0 && !d.cfg.Limits.Disabled {
 		d.cfg.Limits.Resources.Pids = &specs.LinuxPids{Limit: &n}

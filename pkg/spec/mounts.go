@@ -215,7 +215,8 @@ func (d *decider) volumesFrom() ([]Mount, error) {
 				return nil, errdefs.Invalid("--volumes-from", word, "unknown option %q", o).WithHint("write CONTAINER[:ro|rw|z]")
 			}
 		}
-		p, err := d.peer("--volumes-from", name)
+		// Its volumes are used like any others: they stay while somebody uses them.
+		p, err := d.find("--volumes-from", name)
 		if err != nil {
 			return nil, err
 		}

@@ -284,6 +284,7 @@ func (p *mountParser) finish() (Mount, error) {
 		}
 	case MountDevpts:
 		p.flags.extra = append(p.flags.extra, "newinstance")
+	default: // the rest has no rules of its own
 	}
 	p.Options = p.flags.finish(p.Kind)
 	return p.Mount, nil

@@ -20,7 +20,7 @@ func (d *decider) namespaces() error {
 		out                    *Namespace
 		modes                  string
 	}{
-		{"--ipc", d.req.Namespace.IPC, d.def.IPCNS, NSShareable, &ns.IPC, "private shareable none host container ns"},
+		{"--ipc", d.req.Namespace.IPC, d.def.IPCNS, NSPrivate, &ns.IPC, "private shareable none host container ns"},
 		{"--pid", d.req.Namespace.PID, d.def.PIDNS, NSPrivate, &ns.PID, "private host container ns"},
 		{"--uts", d.req.Namespace.UTS, d.def.UTSNS, NSPrivate, &ns.UTS, "private host container ns"},
 		{"--cgroupns", d.req.Namespace.CgroupNS, d.def.CgroupNS, cgroupDefault, &ns.Cgroup, "private host container ns"},
@@ -38,6 +38,10 @@ func (d *decider) namespaces() error {
 			return err
 		}
 		*one.out = got
+	}
+	if d.cfg.Process.Init && !ns.PID.private() {
+		return errdefs.New(errdefs.ErrInvalid, "", "", "the pid namespace is not the container's own (--pid=%s), so an init cannot be process 1", ns.PID.Mode).WithOp("--init").
+			WithHint("leave --init or --pid out")
 	}
 	return d.checkIPC()
 }
@@ -82,9 +86,10 @@ func (d *decider) checkIPC() error {
 	switch p.Config.Namespaces.IPC.Mode {
 	case NSShareable, NSHost, NSContainer, NSPath:
 		return nil
+	default:
+		return errdefs.Invalid("--ipc", d.req.Namespace.IPC, "that container keeps its ipc namespace to itself").
+			WithHint("make it with --ipc=shareable")
 	}
-	return errdefs.Invalid("--ipc", d.req.Namespace.IPC, "that container keeps its ipc namespace to itself").
-		WithHint("make it with --ipc=shareable")
 }
 
 // private reports whether a namespace is the container's own.

@@ -61,7 +61,15 @@ func (d *decider) hostname() error {
 				WithHint("use at most 64 letters, digits, '-', '_' and '.'")
 		}
 		net.Hostname = given
-	case !uts.private():
+	case uts.Mode == NSHost:
+		net.Hostname = d.host.Hostname
+	case uts.Mode == NSContainer:
+		p, err := d.peer("--uts", uts.Target)
+		if err != nil {
+			return err
+		}
+		net.Hostname = p.Config.Net.Hostname
+	case uts.Mode == NSPath: // nobody knows the name in there
 	case net.Namespace.Mode == NSHost && d.host.Hostname != "":
 		net.Hostname = d.host.Hostname
 	default:
@@ -134,6 +142,10 @@ func (d *decider) hostsEntries() error {
 	case "", "none", "image":
 	default:
 		net.HostsFile = d.abs(net.HostsFile)
+		if d.host.PathExists != nil && !d.host.PathExists(net.HostsFile) {
+			return errdefs.New(errdefs.ErrNotFound, "", net.HostsFile, "no such file or directory").WithOp("--hosts-file").
+				WithHint("name a file, none or image")
+		}
 	}
 	for _, word := range req.AddHost {
 		line, err := ParseAddHost(word)

@@ -97,13 +97,19 @@ func (d *decider) user() error {
 
 func (d *decider) initPath() error {
 	p := &d.cfg.Process
-	if given := d.req.Process.InitPath; given != "" {
-		if !path.IsAbs(given) {
-			return errdefs.Invalid("--init-path", given, "not an absolute path").WithHint("write a path that begins with /")
-		}
-		p.InitPath = given
-	} else {
+	given := d.req.Process.InitPath
+	if given != "" && !path.IsAbs(given) {
+		return errdefs.Invalid("--init-path", given, "not an absolute path").WithHint("write a path that begins with /")
+	}
+	if !p.Init {
+		return nil
+	}
+	if p.InitPath = given; given == "" {
 		p.InitPath = d.def.InitPath
+	}
+	if p.InitPath != "" && d.host.PathExists != nil && !d.host.PathExists(p.InitPath) {
+		return errdefs.New(errdefs.ErrNotFound, "", p.InitPath, "no such file or directory").WithOp("--init-path").
+			WithHint("name a program of this host, or leave it out for the built-in one")
 	}
 	return nil
 }
@@ -190,6 +196,15 @@ func (d *decider) personality() error {
 	}
 	if adj != nil && (*adj < -1000 || *adj > 1000) {
 		return errdefs.Invalid("--oom-score-adj", strconv.Itoa(*adj), "out of range").WithHint("write a number from -1000 to 1000")
+	}
+	// Source: kernel, fs/proc/base.c, __set_oom_adj: lowering wants CAP_SYS_RESOURCE.
+	if least := min(d.host.OOMScoreAdj, 0); adj != nil && *adj < least && !d.host.CanRaiseRlimits {
+		if d.req.Process.OOMScoreAdj == nil {
+			adj = &least
+		} else {
+			return errdefs.New(errdefs.ErrPermission, "", strconv.Itoa(*adj), "lower than this command's own (%d), which needs CAP_SYS_RESOURCE", d.host.OOMScoreAdj).
+				WithOp("--oom-score-adj").WithHint("give a higher one")
+		}
 	}
 	d.cfg.Process.OOMScoreAdj = adj
 	return nil

@@ -3,6 +3,7 @@ package spec
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/moby/profiles/seccomp"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -26,7 +27,30 @@ func LoadSeccomp(profile []byte, caps []string) (*specs.LinuxSeccomp, error) {
 	if probe.DefaultAction == "" {
 		return nil, fmt.Errorf("read seccomp profile: no defaultAction")
 	}
-	return seccomp.LoadProfile(string(profile), capsOnly(caps))
+	filter, err := seccomp.LoadProfile(string(profile), capsOnly(caps))
+	if err != nil {
+		return nil, err
+	}
+	return filter, checkActions(filter)
+}
+
+// seccompActions are the actions that the OCI runtime-spec knows.
+var seccompActions = []specs.LinuxSeccompAction{
+	specs.ActKill, specs.ActKillProcess, specs.ActKillThread, specs.ActTrap, specs.ActErrno, specs.ActTrace,
+	specs.ActAllow, specs.ActLog, specs.ActNotify,
+}
+
+func checkActions(filter *specs.LinuxSeccomp) error {
+	actions := []specs.LinuxSeccompAction{filter.DefaultAction}
+	for _, s := range filter.Syscalls {
+		actions = append(actions, s.Action)
+	}
+	for _, a := range actions {
+		if !slices.Contains(seccompActions, a) {
+			return fmt.Errorf("read seccomp profile: unknown action %q", a)
+		}
+	}
+	return nil
 }
 
 // Seccomp returns the filter of a container, nil for an unconfined one.

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -30,11 +31,15 @@ import (
 //	json PATH [VALUE]               take .A.B[0] of the last output; compare, or make it stdout
 //	capture NAME                    put the last output into the variable NAME
 //	kill9 REGEXP                    SIGKILL this script's processes whose arguments match
+//	terminal CODE RxC STEPS ARG...  run the program on a terminal and play steps, see cmdTerminal
+//	signal NAME REGEXP              send a signal to this script's processes whose arguments match
+//	refused OPTION [VALUE]          want run and create to refuse the option in one line, see cmdRefused
 //	residue                         nothing but files may be left now
 var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"manager": cmdManager, "exits": cmdExits, "image": cmdImage, "wait-status": cmdWaitStatus,
 	"retry": cmdRetry, "background": cmdBackground, "await": cmdAwait, "json": cmdJSON,
 	"capture": cmdCapture, "kill9": cmdKill9, "residue": cmdResidue,
+	"terminal": cmdTerminal, "signal": cmdSignal, "refused": cmdRefused,
 }
 
 // waiting bounds the commands that wait for something to become true.
@@ -79,10 +84,13 @@ func number(ts *testscript.TestScript, text string) int {
 	return n
 }
 
-// exitCode is the code of a command that ran.
+// exitCode is the code of a command that ran, 128+n for one that signal n ended.
 func exitCode(ts *testscript.TestScript, err error) int {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
+		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+			return 128 + int(status.Signal())
+		}
 		return exit.ExitCode()
 	}
 	ts.Check(err)
@@ -163,19 +171,41 @@ func cmdCapture(ts *testscript.TestScript, neg bool, args []string) {
 
 func cmdKill9(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, args, 1, "kill9 REGEXP")
-	match, err := regexp.Compile(args[0])
+	signalMatching(ts, unix.SIGKILL, args[0])
+}
+
+func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, "signal NAME REGEXP")
+	signalMatching(ts, unix.SignalNum("SIG"+args[0]), args[1])
+}
+
+// signalMatching signals those of the script's processes whose arguments match.
+func signalMatching(ts *testscript.TestScript, sig syscall.Signal, pattern string) {
+	match, err := regexp.Compile(pattern)
 	ts.Check(err)
 	list, err := testenv.Processes(of(ts).Marks())
 	ts.Check(err)
-	killed := 0
+	found := 0
 	for _, p := range list {
-		if match.MatchString(p.Command) && unix.Kill(p.PID, unix.SIGKILL) == nil {
-			ts.Logf("killed %d (%s)", p.PID, p.Command)
-			killed++
+		if match.MatchString(p.Command) && unix.Kill(p.PID, sig) == nil {
+			ts.Logf("%v to %d (%s)", sig, p.PID, p.Command)
+			found++
 		}
 	}
-	if killed == 0 {
-		ts.Fatalf("no process of this script matches %q: %v", args[0], list)
+	if found == 0 {
+		ts.Fatalf("no process of this script matches %q: %v", pattern, list)
+	}
+}
+
+// cmdRefused wants create to refuse an option of this version's limits: exit code 125 and one line
+// that begins with the option.
+func cmdRefused(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 1, "refused OPTION [VALUE]")
+	words := append([]string{"create"}, args...)
+	r := of(ts).Run(append(words, "busybox", "true")...)
+	option, _, _ := strings.Cut(args[0], "=")
+	if r.Code != 125 || r.Stdout != "" || strings.Count(r.Stderr, "\n") != 1 || !strings.HasPrefix(r.Stderr, "Error: "+option) {
+		ts.Fatalf("%s: exit code %d\n%s%s", strings.Join(words, " "), r.Code, r.Stdout, r.Stderr)
 	}
 }
 

@@ -55,6 +55,7 @@ func setup(env *testscript.Env, programs string) error {
 	env.Setenv("WORK", work)
 	env.Setenv("MANAGER_DIR", m.Dir)
 	env.Setenv("MANAGER_BIN", programs)
+	env.Setenv("MANAGER_CGROUP", m.CgroupParent)
 	env.Defer(func() {
 		if wrong := m.Close(); len(wrong) > 0 {
 			env.T().Log(strings.Join(wrong, "\n"))

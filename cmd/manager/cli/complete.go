@@ -101,8 +101,9 @@ func (t *tree) complete(kind flags.Completion, prefix string) ([]string, cobra.S
 		return t.volumeNames(ctx, prefix), cobra.ShellCompDirectiveDefault
 	case flags.CompleteImages:
 		return t.imageNames(ctx, prefix), cobra.ShellCompDirectiveNoFileComp
+	default:
+		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return nil, cobra.ShellCompDirectiveNoFileComp
 }
 
 func (t *tree) containerNames(ctx context.Context, prefix string, all bool) []string {

@@ -79,6 +79,10 @@ func (t *tree) referencePage(cc *cobra.Command) string {
 			fmt.Fprintf(&b, "- `%s`: %s\n", strings.TrimSpace(optionSyntax(f)), markdown(optionText(f)))
 		}
 	}
+	b.WriteString("\n## Exit status\n\n| code | meaning |\n|---|---|\n")
+	for _, row := range t.exitStatuses(cc) {
+		fmt.Fprintf(&b, "| %s | %s |\n", row.code, row.meaning)
+	}
 	return b.String()
 }
 
@@ -104,20 +108,41 @@ func (t *tree) manPage(cc *cobra.Command) string {
 			fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", roff(sub.Name()), roff(sub.Short))
 		}
 	}
-	headings, groups := groupsOf(table)
-	for _, h := range headings {
-		fmt.Fprintf(&b, ".SH %s\n", strings.ToUpper(roff(h)))
-		for _, f := range groups[h] {
-			fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", roff(strings.TrimSpace(optionSyntax(f))), roff(optionText(f)))
-		}
-	}
+	writeManOptions(&b, table)
 	if examples != "" {
 		fmt.Fprintf(&b, ".SH EXAMPLES\n.nf\n%s\n.fi\n", roff(examples))
 	}
-	if cc.HasParent() {
-		fmt.Fprintf(&b, ".SH SEE ALSO\n.BR %s (1)\n", roff(strings.ReplaceAll(cc.Parent().CommandPath(), " ", "-")))
+	b.WriteString(".SH EXIT STATUS\n")
+	for _, row := range t.exitStatuses(cc) {
+		fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", row.code, roff(row.meaning))
+	}
+	if pages := t.seeAlso(cc); len(pages) > 0 {
+		fmt.Fprintf(&b, ".SH SEE ALSO\n")
+		for i, page := range pages {
+			comma := ","
+			if i == len(pages)-1 {
+				comma = ""
+			}
+			fmt.Fprintf(&b, ".BR %s (1)%s\n", roff(page), comma)
+		}
 	}
 	return b.String()
+}
+
+// writeManOptions writes one section, with a part for each group when there are several.
+func writeManOptions(b *strings.Builder, table []flags.Flag) {
+	headings, groups := groupsOf(table)
+	if len(headings) > 0 {
+		b.WriteString(".SH OPTIONS\n")
+	}
+	for _, h := range headings {
+		if len(headings) > 1 {
+			fmt.Fprintf(b, ".SS %s\n", roff(h))
+		}
+		for _, f := range groups[h] {
+			fmt.Fprintf(b, ".TP\n.B %s\n%s\n", roff(strings.TrimSpace(optionSyntax(f))), roff(optionText(f)))
+		}
+	}
 }
 
 // roff escapes text for a manual page: backslashes, hyphens that people copy, and dots

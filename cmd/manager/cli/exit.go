@@ -12,8 +12,8 @@ import (
 )
 
 // finish prints what err says and returns the program's exit code. This is the only place
-// that knows both; see docs/exit-codes.md.
-func finish(w io.Writer, err error, codes command.Codes, asJSON bool) int {
+// that knows both; see docs/exit-codes.md. words are the command's: "container ps".
+func finish(w io.Writer, err error, codes command.Codes, words string, asJSON bool) int {
 	if err == nil {
 		return 0
 	}
@@ -23,21 +23,31 @@ func finish(w io.Writer, err error, codes command.Codes, asJSON bool) int {
 			continue
 		}
 		if asJSON {
-			printJSON(w, e)
+			printJSON(w, e, hintOf(e, words))
 		} else {
-			printLine(w, e)
+			printLine(w, e, hintOf(e, words))
 		}
 	}
 	return command.Code(err, codes)
 }
 
 // printLine writes one line: object, cause, and after a semicolon the next step.
-func printLine(w io.Writer, err error) {
+func printLine(w io.Writer, err error, hint string) {
 	line := "Error: " + oneLine(err.Error())
-	if hint := errdefs.Hint(err); hint != "" {
+	if hint != "" {
 		line += "; " + oneLine(hint)
 	}
 	fmt.Fprintln(w, line)
+}
+
+// hintOf is the error's next step. Wrong words for which nobody has named one are explained
+// by the command's help.
+func hintOf(err error, words string) string {
+	hint := errdefs.Hint(err)
+	if hint == "" && (errors.Is(err, errdefs.ErrInvalid) || errors.Is(err, errdefs.ErrUnsupported)) {
+		hint = fmt.Sprintf("see '%s --help'", strings.TrimSpace("manager "+words))
+	}
+	return hint
 }
 
 func oneLine(s string) string {
@@ -51,8 +61,8 @@ type jsonError struct {
 	Class string `json:"class"`
 }
 
-func printJSON(w io.Writer, err error) {
-	data, _ := json.Marshal(jsonError{oneLine(err.Error()), errdefs.Hint(err), className(err)})
+func printJSON(w io.Writer, err error, hint string) {
+	data, _ := json.Marshal(jsonError{oneLine(err.Error()), hint, className(err)})
 	fmt.Fprintln(w, string(data))
 }
 

@@ -38,7 +38,7 @@ func TestFinish(t *testing.T) {
 		{"one line", errors.New("a\nb"), nil, false, 125, "Error: a b\n"},
 	} {
 		var out bytes.Buffer
-		code := finish(&out, c.err, c.codes, c.json)
+		code := finish(&out, c.err, c.codes, "", c.json)
 		if code != c.code || out.String() != c.text {
 			t.Errorf("%s: %d %q, want %d %q", c.name, code, out.String(), c.code, c.text)
 		}

@@ -54,3 +54,28 @@ func TestDocumentsAreStable(t *testing.T) {
 		}
 	}
 }
+
+// TestDocumentsAreCommitted compares with the files of the tree, strangers among them.
+func TestDocumentsAreCommitted(t *testing.T) {
+	files, err := Documents()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := filepath.Join("..", "..", "..")
+	for path, want := range files {
+		if have, err := os.ReadFile(filepath.Join(root, path)); err != nil || string(have) != string(want) {
+			t.Errorf("%s is out of date (%v); run 'make docs'", path, err)
+		}
+	}
+	for _, dir := range []string{"docs/man", "docs/reference", "completions"} {
+		entries, err := os.ReadDir(filepath.Join(root, dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if path := filepath.Join(dir, e.Name()); files[path] == nil {
+				t.Errorf("%s is no longer generated; run 'make docs'", path)
+			}
+		}
+	}
+}

@@ -32,7 +32,11 @@ func Main(args []string, in *os.File, out, errOut io.Writer) int {
 	if closeErr := app.Close(); err == nil && closeErr != nil {
 		err = closeErr
 	}
-	return finish(errOut, err, t.codes, wantsJSON(cc, words))
+	name := ""
+	if cc != nil {
+		name = path(cc)
+	}
+	return finish(errOut, err, t.codes, name, wantsJSON(cc, words))
 }
 
 // interruptible returns a context that ends at the first interrupt, so that work stops in

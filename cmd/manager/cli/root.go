@@ -132,8 +132,23 @@ func (t *tree) runRoot(cc *cobra.Command, args []string) error {
 	if t.app.ShowVersion {
 		return printShortVersion(t.app)
 	}
+	if len(args) > 0 && args[0] == "help" { // after global options; before them see helpToFlag
+		return t.helpFor(args[1:])
+	}
 	if len(args) > 0 {
 		return t.unknown(cc, args[0])
+	}
+	return cc.Help()
+}
+
+// helpFor prints the help of the command that words name.
+func (t *tree) helpFor(words []string) error {
+	cc, rest, err := t.root.Find(words)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return t.unknown(cc, rest[0])
 	}
 	return cc.Help()
 }

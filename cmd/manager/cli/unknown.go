@@ -117,7 +117,7 @@ func nearest(word string, candidates []string) string {
 	for _, c := range candidates {
 		d := distance(word, c)
 		if len(word) > 1 && strings.HasPrefix(c, word) {
-			d = 1
+			d = 0
 		}
 		if d < bestDistance {
 			best, bestDistance = c, d

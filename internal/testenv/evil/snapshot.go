@@ -66,6 +66,7 @@ func Describe(root string, skip ...string) (string, error) {
 				return err
 			}
 			line += fmt.Sprintf(" target=%q", target)
+		default: // mode and device say it all
 		}
 		if d.Type()&fs.ModeSymlink == 0 {
 			line += xattrs(path)

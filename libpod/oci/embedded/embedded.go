@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -19,8 +20,12 @@ import (
 // Name is the name of this runtime in configuration files and in inspect.
 const Name = "manager-runtime"
 
-// Runtime is the embedded runtime. It keeps nothing between calls but the open program.
-type Runtime struct{ program *os.File }
+// Runtime is the embedded runtime. It keeps nothing between calls but the open program and
+// a monitor begun by Warm.
+type Runtime struct {
+	program *os.File
+	warm    warm
+}
 
 // New opens manager-monitor: an installed one, or the one carried inside, which is unpacked
 // into dir first.
@@ -56,6 +61,7 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 			return fail(err)
 		}
 		back.Add(cg.Remove)
+		fault.Point("cgroup: made")
 		files, err := cg.Open()
 		if err != nil {
 			return fail(err)
@@ -67,10 +73,15 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	if req.Plan, err = p.Encode(); err != nil {
 		return fail(err)
 	}
-	s, err := monitor.Spawn(ctx, monitor.SpawnOptions{Config: q.Monitor, Launch: req})
+	b, err := r.begun()
 	if err != nil {
 		return fail(err)
 	}
+	s, err := b.HandOver(ctx, monitor.SpawnOptions{Config: q.Monitor, Launch: req})
+	if err != nil {
+		return fail(err)
+	}
+	fault.Point("monitor: spawned")
 	live, err := s.Ready(ctx)
 	if err != nil {
 		return fail(errors.Join(err, s.Abort(context.WithoutCancel(ctx))))
@@ -87,7 +98,10 @@ func (r *Runtime) Destroy(_ context.Context, path string) error {
 	if err := cg.KillAll(); err != nil {
 		return err
 	}
-	return cg.Remove()
+	fault.Point("cgroup: killed")
+	err = cg.Remove()
+	fault.Point("cgroup: removed")
+	return err
 }
 
 // Freeze implements oci.Freezer.

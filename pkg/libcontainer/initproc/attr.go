@@ -1,6 +1,7 @@
 package initproc
 
 import (
+	"errors"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -22,7 +23,7 @@ func setAttr(mount int, set, clear uint64, recursive bool) error {
 		clear |= unix.MOUNT_ATTR__ATIME // the access-time setting is one field: it is replaced whole
 	}
 	err := unix.MountSetattr(mount, "", flags, &unix.MountAttr{Attr_set: set, Attr_clr: clear})
-	if err == unix.ENOSYS && !recursive {
+	if errors.Is(err, unix.ENOSYS) && !recursive {
 		err = remount(mount, set, clear)
 	}
 	return err
@@ -30,9 +31,12 @@ func setAttr(mount int, set, clear uint64, recursive bool) error {
 
 // attrFlags pairs mount attributes with the flags of mount(2) and statfs(2).
 var attrFlags = []struct{ attr, ms uint64 }{
-	{unix.MOUNT_ATTR_RDONLY, unix.MS_RDONLY}, {unix.MOUNT_ATTR_NOSUID, unix.MS_NOSUID},
-	{unix.MOUNT_ATTR_NODEV, unix.MS_NODEV}, {unix.MOUNT_ATTR_NOEXEC, unix.MS_NOEXEC},
-	{unix.MOUNT_ATTR_NOATIME, unix.MS_NOATIME}, {unix.MOUNT_ATTR_NODIRATIME, unix.MS_NODIRATIME},
+	{unix.MOUNT_ATTR_RDONLY, unix.MS_RDONLY},
+	{unix.MOUNT_ATTR_NOSUID, unix.MS_NOSUID},
+	{unix.MOUNT_ATTR_NODEV, unix.MS_NODEV},
+	{unix.MOUNT_ATTR_NOEXEC, unix.MS_NOEXEC},
+	{unix.MOUNT_ATTR_NOATIME, unix.MS_NOATIME},
+	{unix.MOUNT_ATTR_NODIRATIME, unix.MS_NODIRATIME},
 }
 
 func remount(mount int, set, clear uint64) error {
@@ -56,7 +60,7 @@ func propagate(mount int, ms uint64) error {
 		flags |= unix.AT_RECURSIVE
 	}
 	err := unix.MountSetattr(mount, "", flags, &unix.MountAttr{Propagation: ms &^ unix.MS_REC})
-	if err == unix.ENOSYS {
+	if errors.Is(err, unix.ENOSYS) {
 		err = unix.Mount("", procFD(mount), "", uintptr(ms), "")
 	}
 	return err

@@ -11,7 +11,8 @@ import (
 const maxCopyDepth = 200
 
 // copyUp copies the tree at an opened directory into a new mount: directories, regular files and
-// links, with owner, mode and times. Device nodes, sockets and FIFOs are left out.
+// links, with owner and mode. Device nodes, sockets and FIFOs are left out. The top keeps the
+// mode that it was mounted with.
 func copyUp(from, to int) error {
 	src, err := unix.Openat(from, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -47,6 +48,9 @@ func copyDir(src, dst, depth int) error {
 	}
 	if err := unix.Fchown(dst, int(st.Uid), int(st.Gid)); err != nil {
 		return err
+	}
+	if depth == maxCopyDepth {
+		return nil
 	}
 	return unix.Fchmod(dst, st.Mode&0o7777)
 }

@@ -1,6 +1,7 @@
 package initproc
 
 import (
+	"errors"
 	"os"
 	"path"
 
@@ -36,7 +37,7 @@ func (in *initializer) makeDevice(d *plan.Device) error {
 	defer func() { _ = dir.Close() }()
 	rdev := unix.Mkdev(d.Major, d.Minor)
 	err = unix.Mknodat(int(dir.Fd()), name, d.Mode, int(rdev))
-	if err != nil && err != unix.EEXIST {
+	if err != nil && !errors.Is(err, unix.EEXIST) {
 		return err
 	}
 	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
@@ -118,12 +119,12 @@ func (in *initializer) devLinks() *launch.Failure {
 	for _, l := range [][2]string{
 		{"/proc/self/fd", "fd"}, {"/proc/self/fd/0", "stdin"}, {"/proc/self/fd/1", "stdout"}, {"/proc/self/fd/2", "stderr"},
 	} {
-		if err := unix.Symlinkat(l[0], fd, l[1]); err != nil && err != unix.EEXIST {
+		if err := unix.Symlinkat(l[0], fd, l[1]); err != nil && !errors.Is(err, unix.EEXIST) {
 			return failure("device link", path.Join("/dev", l[1]), err)
 		}
 	}
 	err = unix.Symlinkat("pts/ptmx", fd, "ptmx")
-	if err == unix.EEXIST {
+	if errors.Is(err, unix.EEXIST) {
 		if err = unix.Unlinkat(fd, "ptmx", 0); err == nil {
 			err = unix.Symlinkat("pts/ptmx", fd, "ptmx")
 		}

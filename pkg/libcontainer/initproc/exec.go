@@ -21,8 +21,9 @@ func (in *initializer) exec() *launch.Failure {
 	argv := p.Args
 	if p.Reaper != "" {
 		// The reaper finds the program again by itself; looking here made a missing one a fact.
+		// "--" ends the options of other programs of this kind (tini, catatonit).
 		file = p.Reaper
-		argv = append([]string{ReaperName}, argv...)
+		argv = append([]string{ReaperName, "--"}, argv...)
 	}
 	if p.NoNewPrivs {
 		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
@@ -32,6 +33,7 @@ func (in *initializer) exec() *launch.Failure {
 	if err := in.parent.send([]byte{launch.MsgExec}); err != nil {
 		return failure("barrier", "", err)
 	}
+	resetSignals()
 	if f := in.seccomp(); f != nil {
 		return f
 	}

@@ -97,7 +97,7 @@ func (in *initializer) run(planFD int) *launch.Failure {
 func (in *initializer) buildRoot() *launch.Failure {
 	steps := []func() *launch.Failure{
 		in.attachRoot, in.mounts, in.makeDevices, in.devLinks, in.console, in.sysctls,
-		in.readonlyPaths, in.maskedPaths, in.names, in.loopback, in.makeCwd, in.finishMounts, in.pivot,
+		in.readonlyPaths, in.maskedPaths, in.names, in.loopback, in.makeCwd, in.finishMounts, in.enterRoot,
 	}
 	for _, step := range steps {
 		if f := step(); f != nil {

@@ -36,7 +36,7 @@ func bindReadonly(fd int) error {
 		return err
 	}
 	err = setAttr(tree, unix.MOUNT_ATTR_RDONLY, 0, true)
-	if err == unix.ENOSYS {
+	if errors.Is(err, unix.ENOSYS) {
 		err = setAttr(tree, unix.MOUNT_ATTR_RDONLY, 0, false)
 	}
 	return err
@@ -101,14 +101,16 @@ func (m *masks) coverDir(fd int) error {
 	if m.empty > 0 {
 		return attachCopy(m.empty, fd)
 	}
-	empty, err := openFS(&plan.Mount{FSType: "tmpfs", Source: "tmpfs",
-		Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC},
+	empty, err := openFS(&plan.Mount{
+		FSType: "tmpfs", Source: "tmpfs",
+		Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC,
+	},
 		[]plan.Pair{{Key: "nr_blocks", Value: "1"}, {Key: "nr_inodes", Value: "1"}, {Key: "mode", Value: "755"}})
 	if err != nil {
 		return err
 	}
 	m.empty = empty
-	if err := setAttr(empty, unix.MOUNT_ATTR_RDONLY, 0, false); err != nil && err != unix.ENOSYS {
+	if err := setAttr(empty, unix.MOUNT_ATTR_RDONLY, 0, false); err != nil && !errors.Is(err, unix.ENOSYS) {
 		return err
 	}
 	if err := attach(empty, fd); err != nil {

@@ -48,7 +48,7 @@ func (in *initializer) oomScore() *launch.Failure {
 		return nil
 	}
 	err := in.writeProc("self/oom_score_adj", strconv.Itoa(*adj))
-	if err == unix.EACCES || err == unix.EPERM {
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
 		return nil
 	}
 	return failure("oom_score_adj", "", err)

@@ -42,11 +42,6 @@ func (in *initializer) attachRoot() *launch.Failure {
 
 // finishMounts makes read-only what had to be writable while it was filled.
 func (in *initializer) finishMounts() *launch.Failure {
-	if in.Rootfs.Propagation != 0 {
-		if err := propagate(in.root.FD(), in.Rootfs.Propagation); err != nil {
-			return failure("mount propagation", "/", err)
-		}
-	}
 	for _, fd := range in.readonly {
 		if err := setAttr(fd, unix.MOUNT_ATTR_RDONLY, 0, false); err != nil {
 			return failure("mount", "", err)
@@ -60,11 +55,21 @@ func (in *initializer) finishMounts() *launch.Failure {
 	return nil
 }
 
-// pivot makes the root "/" and takes the host's file systems out of the namespace.
-func (in *initializer) pivot() *launch.Failure {
+// enterRoot makes the root "/" and then gives it its propagation: a shared mount can neither
+// be pivoted to nor moved below.
+func (in *initializer) enterRoot() *launch.Failure {
+	enter := in.pivot
 	if in.Rootfs.NoPivot {
-		return in.moveRoot()
+		enter = in.moveRoot
 	}
+	if f := enter(); f != nil || in.Rootfs.Propagation == 0 {
+		return f
+	}
+	return failure("mount propagation", "/", unix.Mount("", "/", "", uintptr(in.Rootfs.Propagation), ""))
+}
+
+// pivot takes the host's file systems out of the namespace.
+func (in *initializer) pivot() *launch.Failure {
 	old, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return failure("pivot", "/", err)
@@ -113,7 +118,8 @@ func (in *initializer) makeCwd() *launch.Failure {
 	}
 	f, err := in.root.MkdirAll(in.Process.Cwd, 0o755)
 	if err != nil {
-		return nil // chdir will say what is wrong with it
+		//lint:ignore nilerr chdir will say what is wrong with it
+		return nil
 	}
 	return failure("cwd", in.Process.Cwd, f.Close())
 }

@@ -114,7 +114,7 @@ func (c *Child) Exec() error {
 	for {
 		msg, _, err := c.receive(context.Background())
 		switch {
-		case err == io.EOF && executing:
+		case errors.Is(err, io.EOF) && executing:
 			return nil
 		case err != nil:
 			return c.gone(StageExec, err)
@@ -166,7 +166,7 @@ func recvPacket(sock *os.File) (msg []byte, file *os.File, err error) {
 		err = rerr
 	}
 	if err != nil {
-		if err == unix.ECONNRESET {
+		if errors.Is(err, unix.ECONNRESET) {
 			err = io.EOF
 		}
 		return nil, nil, err
@@ -200,7 +200,7 @@ func (c *Child) gone(stage string, cause error) error {
 		c.kill()
 		return cause
 	}
-	if cause == io.EOF {
+	if errors.Is(cause, io.EOF) {
 		st, err := c.Wait()
 		switch {
 		case err != nil:

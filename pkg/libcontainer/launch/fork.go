@@ -110,6 +110,7 @@ func forkChild(s *forkSpec) {
 		}
 	}
 	if s.second {
+		keepOnly(s)
 		secondClone(s)
 	}
 	if s.gateMaps {
@@ -129,7 +130,9 @@ func forkChild(s *forkSpec) {
 			fail(s, stageSession, errno)
 		}
 	}
-	placeDescriptors(s)
+	if !s.second {
+		placeDescriptors(s)
+	}
 	_, _, errno = syscall.RawSyscall6(unix.SYS_EXECVEAT, uintptr(s.program), uintptr(unsafe.Pointer(s.empty)),
 		uintptr(unsafe.Pointer(&s.argv[0])), uintptr(unsafe.Pointer(&s.envv[0])), unix.AT_EMPTY_PATH, 0)
 	fail(s, stageExecve, errno)
@@ -186,6 +189,48 @@ func placeDescriptors(s *forkSpec) {
 	if _, _, errno := syscall.RawSyscall(unix.SYS_CLOSE_RANGE, base, ^uintptr(0)>>32, unix.CLOSE_RANGE_CLOEXEC); errno != 0 {
 		closeOnExecOneByOne(base)
 	}
+}
+
+// keepOnly places the descriptors and closes all others of the caller before the process enters
+// a pid namespace that strangers share: whoever may trace there, may open what it has open,
+// and from a directory of the host goes on to all others (CVE-2016-9962).
+//
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func keepOnly(s *forkSpec) {
+	base := uintptr(len(s.fds))
+	const own = 3
+	s.gate = dupAbove(s, s.gate, base+own)
+	placeDescriptors(s)
+	s.status, s.program = dupAbove(s, s.status, base+own), dupAbove(s, s.program, base+own)
+	s.status, s.program, s.gate = moveTo(s, s.status, base), moveTo(s, s.program, base+1), moveTo(s, s.gate, base+2)
+	if _, _, errno := syscall.RawSyscall(unix.SYS_CLOSE_RANGE, base+own, ^uintptr(0)>>32, 0); errno != 0 {
+		closeOneByOne(base + own)
+	}
+}
+
+// closeOneByOne serves kernels before 5.9, which have no close_range, and filters that hide it.
+//
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func closeOneByOne(from uintptr) {
+	var lim syscall.Rlimit
+	syscall.RawSyscall6(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, 0, uintptr(unsafe.Pointer(&lim)), 0, 0)
+	for fd := from; fd < uintptr(lim.Cur) && fd < 1<<20; fd++ {
+		syscall.RawSyscall(unix.SYS_CLOSE, fd, 0, 0)
+	}
+}
+
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func moveTo(s *forkSpec, fd int, to uintptr) int {
+	if _, _, errno := syscall.RawSyscall(unix.SYS_DUP3, uintptr(fd), to, unix.O_CLOEXEC); errno != 0 {
+		fail(s, stageFD, errno)
+	}
+	return int(to)
 }
 
 // closeOnExecOneByOne serves kernels before 5.11, whose close_range cannot set the flag.

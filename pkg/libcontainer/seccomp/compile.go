@@ -79,7 +79,7 @@ type compiler struct {
 func (c *compiler) program(arches []*arch) {
 	kill := c.asm.ret(unix.SECCOMP_RET_KILL_PROCESS)
 	entry := kill
-	var x32 = -1
+	x32 := -1
 	for i := len(arches) - 1; i >= 0; i-- {
 		a := arches[i]
 		tree := c.tree(a)

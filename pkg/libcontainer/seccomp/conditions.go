@@ -41,6 +41,7 @@ func (c *compiler) compare(arg *specs.LinuxSeccompArg, a *arch, yes, no int) int
 		op, yes, no = specs.OpGreaterEqual, no, yes
 	case specs.OpLessEqual:
 		op, yes, no = specs.OpGreaterThan, no, yes
+	default: // the others are asked as they are
 	}
 	if op == specs.OpMaskedEqual {
 		entry := s.load(low, s.and(lo, s.jump(unix.BPF_JEQ, uint32(arg.ValueTwo), yes, no)))
@@ -55,6 +56,7 @@ func (c *compiler) compare(arg *specs.LinuxSeccompArg, a *arch, yes, no int) int
 		jump = unix.BPF_JGE
 	case specs.OpGreaterThan:
 		jump = unix.BPF_JGT
+	default: // equal
 	}
 	entry := s.load(low, s.jump(jump, lo, yes, no))
 	if a.half {

@@ -151,7 +151,8 @@ func defaultProfile(t *testing.T) *specs.LinuxSeccomp {
 	t.Helper()
 	caps := []string{"CAP_CHOWN"}
 	p, err := moby.GetDefaultProfile(&specs.Spec{Process: &specs.Process{
-		Capabilities: &specs.LinuxCapabilities{Bounding: caps, Effective: caps, Permitted: caps}}, Linux: &specs.Linux{}})
+		Capabilities: &specs.LinuxCapabilities{Bounding: caps, Effective: caps, Permitted: caps},
+	}, Linux: &specs.Linux{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +177,8 @@ func TestOperators(t *testing.T) {
 				DefaultAction: specs.ActErrno, Architectures: []specs.Arch{specs.ArchX86_64, specs.ArchX86, specs.ArchX32},
 				Syscalls: []specs.LinuxSyscall{
 					{Names: []string{"openat", "close"}, Action: specs.ActAllow, Args: []specs.LinuxSeccompArg{
-						{Index: 1, Value: v, ValueTwo: v & 4, Op: op}, {Index: 2, Value: 8, Op: specs.OpGreaterThan}}},
+						{Index: 1, Value: v, ValueTwo: v & 4, Op: op}, {Index: 2, Value: 8, Op: specs.OpGreaterThan},
+					}},
 					{Names: []string{"read", "openat"}, Action: specs.ActTrap, Args: []specs.LinuxSeccompArg{{Index: 0, Value: 2, Op: specs.OpEqualTo}}},
 					{Names: []string{"futex", "no_such_call"}, Action: specs.ActKillProcess},
 				},
@@ -211,8 +213,10 @@ func TestRefusals(t *testing.T) {
 		"flag":     {specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Flags: []specs.LinuxSeccompFlag{"X"}}, errdefs.ErrInvalid},
 		"names":    {specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Action: specs.ActErrno}}}, errdefs.ErrInvalid},
 		"listener": {specs.LinuxSeccomp{DefaultAction: specs.ActNotify}, errdefs.ErrUnsupported},
-		"operator": {specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: []string{"read"}, Action: specs.ActErrno,
-			Args: []specs.LinuxSeccompArg{{Op: "X"}}}}}, errdefs.ErrInvalid},
+		"operator": {specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{
+			Names: []string{"read"}, Action: specs.ActErrno,
+			Args: []specs.LinuxSeccompArg{{Op: "X"}},
+		}}}, errdefs.ErrInvalid},
 	} {
 		if _, err := Compile(&c.p); !errors.Is(err, c.class) {
 			t.Errorf("%s: %v", name, err)

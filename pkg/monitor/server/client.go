@@ -1,6 +1,8 @@
 package server
 
 import (
+	"errors"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/manager-project/manager/pkg/monitor"
@@ -41,11 +43,11 @@ func (c *client) send(packet []byte) {
 		return
 	}
 	if len(c.queue) == 0 {
-		switch err := c.trySend(packet); err {
-		case nil:
+		err := c.trySend(packet)
+		if err == nil {
 			return
-		case unix.EAGAIN:
-		default:
+		}
+		if !errors.Is(err, unix.EAGAIN) {
 			c.m.drop(c)
 			return
 		}
@@ -102,7 +104,7 @@ func (c *client) trySend(packet []byte) error {
 func (c *client) flush() {
 	for len(c.queue) > 0 {
 		err := c.trySend(c.queue[0])
-		if err == unix.EAGAIN {
+		if errors.Is(err, unix.EAGAIN) {
 			break
 		}
 		if err != nil {
@@ -152,7 +154,7 @@ func (c *client) onEvent(ev uint32) {
 func (c *client) receive() {
 	buf := c.m.buf.get()
 	n, _, flags, _, err := unix.Recvmsg(c.fd, buf[:monitor.MaxPacket], nil, unix.MSG_DONTWAIT)
-	if err == unix.EAGAIN || err == unix.EINTR {
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
 		return
 	}
 	if err != nil || n == 0 || flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {

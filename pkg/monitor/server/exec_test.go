@@ -39,8 +39,10 @@ func TestRealExecSession(t *testing.T) {
 	if e.opts.Launch.Plan, err = p.Encode(); err != nil {
 		t.Fatal(err)
 	}
-	e.opts.Launch.Join = &launch.JoinTarget{PIDFD: target,
-		Flags: unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWNS}
+	e.opts.Launch.Join = &launch.JoinTarget{
+		PIDFD: target,
+		Flags: unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWNS,
+	}
 	e.opts.Config.Log = monitor.LogConfig{Driver: monitor.LogNone}
 	s, err := monitor.Spawn(e.ctx(), e.opts)
 	if err != nil {

@@ -25,8 +25,8 @@ func (s *server) onExit() {
 		s.fail(failure("init", "", errKilled(st.Code)))
 	case running:
 		s.reap()
+	default: // while starting, Exec's outcome comes next and decides
 	}
-	// While starting, Exec's outcome comes next and decides.
 }
 
 type errKilled int

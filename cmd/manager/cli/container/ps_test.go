@@ -53,7 +53,7 @@ func TestPsText(t *testing.T) {
 		{psOptions{quiet: true, noTrunc: true}, strings.Repeat("a", 64) + "\n" + strings.Repeat("b", 64) + "\n"},
 		{psOptions{format: "{{.Names}} {{.State}} {{.ExitCode}}"}, "web running 0\njob exited 3\n"},
 		{psOptions{format: `{{.ID}}\t{{.Labels}} {{.Label "a"}}`}, "aaaaaaaaaaaa\ta=1,b=2 1\nbbbbbbbbbbbb\t \n"},
-		{psOptions{format: "table {{.ID}} {{.RunningFor}}"}, "CONTAINER ID CREATED\naaaaaaaaaaaa 3 minutes ago\nbbbbbbbbbbbb About an hour ago\n"},
+		{psOptions{format: "table {{.ID}} {{.RunningFor}}"}, "CONTAINER ID  CREATED\naaaaaaaaaaaa  3 minutes ago\nbbbbbbbbbbbb  About an hour ago\n"},
 		{psOptions{format: "table {{.Names}}\t{{.Status}}", noHeading: true}, "web         Up 2 minutes\njob         Exited (3) 10 seconds ago\n"},
 		{psOptions{format: "{{upper .Names}} {{.Size}}"}, "WEB 4B (virtual 4.27MB)\nJOB \n"},
 		{psOptions{format: "{{range .}}{{.Names}};{{end}}"}, "web;job;"},
@@ -100,8 +100,19 @@ func TestPsJSON(t *testing.T) {
 	}
 }
 
+// TestPsNamespaces holds the columns of --ns to the names that the core uses.
+func TestPsNamespaces(t *testing.T) {
+	row := psRow{e: libpod.ListEntry{ID: strings.Repeat("a", 64), Names: []string{"web"}, PID: 7, Namespaces: map[string]string{
+		"Cgroup": "1", "Ipc": "2", "Mnt": "3", "Net": "4", "Pidns": "5", "User": "6", "Uts": "7",
+	}}}
+	table := psTable([]psRow{row}, psOptions{core: libpod.ListOptions{Namespace: true}})
+	if got := strings.Join(table[1], " "); got != "aaaaaaaaaaaa web 7 1 2 3 4 5 6 7" {
+		t.Errorf("%v\n%s", table[0], got)
+	}
+}
+
 func TestPsOrder(t *testing.T) {
-	for key, want := range map[string]string{"": "web", "created": "job", "names": "job", "id": "web", "status": "job", "size": "job"} {
+	for key, want := range map[string]string{"": "job", "created": "job", "names": "job", "id": "web", "status": "job", "size": "job"} {
 		less, err := order(key)
 		if err != nil {
 			t.Fatal(err)

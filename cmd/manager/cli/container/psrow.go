@@ -22,14 +22,14 @@ type psRow struct {
 var psHeadings = map[string]string{
 	"ID": "CONTAINER ID", "CreatedHuman": "CREATED", "RunningFor": "CREATED", "CreatedAt": "CREATED AT",
 	"StartedAt": "STARTED AT", "ExitedAt": "EXITED AT", "ImageID": "IMAGE ID", "CIDFile": "CID FILE",
-	"Cgroup": "CGROUPNS", "ExposedPorts": "EXPOSED PORTS", "AutoRemove": "AUTO REMOVE",
+	"Cgroup": "CGROUPNS", "Pod": "POD ID", "PodName": "PODNAME", "ExposedPorts": "EXPOSED PORTS", "AutoRemove": "AUTO REMOVE",
 }
 
 func (r psRow) ID() string                    { return render.ID(r.e.ID, r.full) }
 func (r psRow) Image() string                 { return r.e.Image }
 func (r psRow) ImageID() string               { return render.ID(r.e.ImageID, r.full) }
 func (r psRow) Names() string                 { return strings.Join(r.e.Names, ",") }
-func (r psRow) Created() string               { return r.RunningFor() }
+func (r psRow) Created() string               { return r.CreatedAt() }
 func (r psRow) CreatedHuman() string          { return r.RunningFor() }
 func (r psRow) RunningFor() string            { return render.Age(r.e.Created, r.now) }
 func (r psRow) CreatedAt() string             { return r.e.Created.String() }
@@ -47,14 +47,14 @@ func (r psRow) IsInfra() bool                 { return false }
 func (r psRow) Pod() string                   { return "" }
 func (r psRow) PodName() string               { return "" }
 func (r psRow) Networks() string              { return strings.Join(r.e.Networks, ",") }
-func (r psRow) CGROUPNS() string              { return r.e.Namespaces["cgroup"] }
-func (r psRow) Cgroup() string                { return r.e.Namespaces["cgroup"] }
-func (r psRow) IPC() string                   { return r.e.Namespaces["ipc"] }
-func (r psRow) MNT() string                   { return r.e.Namespaces["mnt"] }
-func (r psRow) NET() string                   { return r.e.Namespaces["net"] }
-func (r psRow) PIDNS() string                 { return r.e.Namespaces["pid"] }
-func (r psRow) USERNS() string                { return r.e.Namespaces["user"] }
-func (r psRow) UTS() string                   { return r.e.Namespaces["uts"] }
+func (r psRow) CGROUPNS() string              { return r.e.Namespaces["Cgroup"] }
+func (r psRow) Cgroup() string                { return r.e.Namespaces["Cgroup"] }
+func (r psRow) IPC() string                   { return r.e.Namespaces["Ipc"] }
+func (r psRow) MNT() string                   { return r.e.Namespaces["Mnt"] }
+func (r psRow) NET() string                   { return r.e.Namespaces["Net"] }
+func (r psRow) PIDNS() string                 { return r.e.Namespaces["Pidns"] }
+func (r psRow) USERNS() string                { return r.e.Namespaces["User"] }
+func (r psRow) UTS() string                   { return r.e.Namespaces["Uts"] }
 func (r psRow) Namespaces() map[string]string { return r.e.Namespaces }
 
 // Label returns one label's value, as {{.Label "name"}}.

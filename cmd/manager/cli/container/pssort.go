@@ -9,7 +9,7 @@ import (
 	"github.com/manager-project/manager/pkg/errdefs"
 )
 
-// order returns the comparison for a word of --sort; "" is the newest first.
+// order returns the comparison for a word of --sort; "" is the oldest first.
 func order(key string) (func(a, b libpod.ListEntry) int, error) {
 	first := func(list []string) string {
 		if len(list) == 0 {
@@ -24,9 +24,7 @@ func order(key string) (func(a, b libpod.ListEntry) int, error) {
 		return e.Size.RootFs + e.Size.RW
 	}
 	switch strings.ToLower(key) {
-	case "":
-		return func(a, b libpod.ListEntry) int { return b.Created.Compare(a.Created) }, nil
-	case "created":
+	case "", "created":
 		return func(a, b libpod.ListEntry) int { return a.Created.Compare(b.Created) }, nil
 	case "command":
 		return func(a, b libpod.ListEntry) int {

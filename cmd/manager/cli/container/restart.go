@@ -2,17 +2,19 @@ package container
 
 import (
 	"context"
+	"errors"
 
 	"github.com/manager-project/manager/cmd/manager/cli/command"
 	"github.com/manager-project/manager/cmd/manager/cli/flags"
 	"github.com/manager-project/manager/libpod"
 	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/pkg/errdefs"
 )
 
 // restarter is what restart needs of the core.
 type restarter interface {
 	selector
-	Restart(ctx context.Context, id string, o libpod.StopOptions) error
+	Restart(ctx context.Context, id string, o libpod.StopOptions) (libpod.StopReport, error)
 }
 
 // Restart is `manager restart`.
@@ -36,6 +38,9 @@ manager restart --running`,
 		Complete: flags.CompleteContainers,
 		Run: func(ctx context.Context, app *command.App, args []string) error {
 			if running {
+				if len(args) > 0 {
+					return &errdefs.Error{Op: "--running", Class: errdefs.ErrInvalid, Cause: errors.New("takes no container names")}
+				}
 				s.All, s.Statuses = true, []define.Status{define.StatusRunning}
 			}
 			if err := chosen(&s, args); err != nil {
@@ -51,5 +56,9 @@ manager restart --running`,
 }
 
 func restart(ctx context.Context, app *command.App, core restarter, s libpod.Selection, o libpod.StopOptions) error {
-	return eachParallel(ctx, app, core, s, func(id string) error { return core.Restart(ctx, id, o) })
+	return eachParallel(ctx, app, core, s, func(id, shown string) error {
+		report, err := core.Restart(ctx, id, o)
+		noteKill(app, shown, report, o.Timeout)
+		return err
+	})
 }

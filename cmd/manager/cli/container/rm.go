@@ -60,7 +60,7 @@ manager rm --all --force`,
 
 func remove(ctx context.Context, app *command.App, core remover, s libpod.Selection, o libpod.RemoveOptions) error {
 	s.Ignore = s.Ignore || o.Force
-	return eachParallel(ctx, app, core, s, func(id string) error {
+	return eachParallel(ctx, app, core, s, func(id, _ string) error {
 		_, err := core.Remove(ctx, id, o)
 		if s.All && errors.Is(err, errdefs.ErrNotFound) {
 			return nil // removed meanwhile with one it depended on

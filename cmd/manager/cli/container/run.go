@@ -2,6 +2,7 @@ package container
 
 import (
 	"context"
+	"strings"
 
 	"github.com/manager-project/manager/cmd/manager/cli/command"
 	"github.com/manager-project/manager/cmd/manager/cli/flags"
@@ -93,12 +94,12 @@ func attachment(app *command.App, req *spec.Request) terminal.Config {
 		}
 	}
 	for _, stream := range req.Life.Attach {
-		switch stream {
-		case "stdin", "STDIN":
+		switch strings.ToLower(stream) {
+		case "stdin":
 			c.In = app.In
-		case "stdout", "STDOUT":
+		case "stdout":
 			c.Out = app.Out
-		case "stderr", "STDERR":
+		case "stderr":
 			c.Err = app.Err
 		}
 	}

@@ -130,11 +130,20 @@ func healthFlags() []flags.Flag {
 		{Name: "no-healthcheck", Type: "bool", Accept: []string{"true"}, Usage: "Run no healthcheck of the image; this version runs none"},
 	}
 	for _, o := range [][3]string{
-		{"health-cmd", "string"}, {"health-interval", "string", "30s"}, {"health-log-destination", "string", "local"},
-		{"health-max-log-count", "uint", "5"}, {"health-max-log-size", "uint", "500"}, {"health-on-failure", "string", "none"},
-		{"health-retries", "uint", "3"}, {"health-start-period", "string", "0s"}, {"health-startup-cmd", "string"},
-		{"health-startup-interval", "string", "30s"}, {"health-startup-retries", "uint"}, {"health-startup-success", "uint"},
-		{"health-startup-timeout", "string", "30s"}, {"health-timeout", "string", "30s"},
+		{"health-cmd", "string"},
+		{"health-interval", "string", "30s"},
+		{"health-log-destination", "string", "local"},
+		{"health-max-log-count", "uint", "5"},
+		{"health-max-log-size", "uint", "500"},
+		{"health-on-failure", "string", "none"},
+		{"health-retries", "uint", "3"},
+		{"health-start-period", "string", "0s"},
+		{"health-startup-cmd", "string"},
+		{"health-startup-interval", "string", "30s"},
+		{"health-startup-retries", "uint"},
+		{"health-startup-success", "uint"},
+		{"health-startup-timeout", "string", "30s"},
+		{"health-timeout", "string", "30s"},
 	} {
 		f := flags.Flag{Name: o[0], Type: o[1], Default: o[2], Unsupported: reason}
 		if f.Name == "health-cmd" {

@@ -3,6 +3,7 @@ package container
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/manager-project/manager/cmd/manager/cli/command"
 	"github.com/manager-project/manager/cmd/manager/cli/flags"
@@ -84,14 +85,16 @@ func start(ctx context.Context, app *command.App, core starter, o startOptions) 
 }
 
 func startAttached(ctx context.Context, app *command.App, core starter, o startOptions) error {
-	name := ""
-	if len(o.selection.Names) > 0 {
-		name = o.selection.Names[0]
-	}
-	id, err := one(ctx, core, name, o.selection.Latest)
-	if err != nil {
+	ids, err := core.Select(ctx, o.selection)
+	switch {
+	case err != nil:
 		return err
+	case len(ids) == 0:
+		return &errdefs.Error{Op: "--filter", Class: errdefs.ErrNotFound, Cause: errors.New("no container matches")}
+	case len(ids) > 1:
+		return &errdefs.Error{Op: "--attach", Class: errdefs.ErrInvalid, Cause: fmt.Errorf("takes one container only, and %d match", len(ids))}
 	}
+	id := ids[0]
 	record, err := core.Inspect(ctx, id)
 	if err != nil {
 		return err

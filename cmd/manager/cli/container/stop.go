@@ -56,11 +56,21 @@ func stop(ctx context.Context, app *command.App, core stopper, s libpod.Selectio
 	if s.All {
 		s.Statuses = []define.Status{define.StatusRunning, define.StatusPaused, define.StatusStopping}
 	}
-	return eachParallel(ctx, app, core, s, func(id string) error {
+	return eachParallel(ctx, app, core, s, func(id, shown string) error {
 		report, err := core.Stop(ctx, id, libpod.StopOptions{Timeout: timeout})
-		if err == nil && report.Killed {
-			app.Warn("container %s was killed: %s", define.ShortID(id), report.Reason)
-		}
+		noteKill(app, shown, report, timeout)
 		return err
 	})
+}
+
+// noteKill says why a container was killed instead of being left to end. With a timeout of
+// 0 the user asked for just that.
+func noteKill(app *command.App, shown string, report libpod.StopReport, timeout *uint) {
+	switch {
+	case !report.Killed:
+	case report.Deaf:
+		app.Note(shown + ": killed at once: " + report.Reason)
+	case timeout == nil || *timeout > 0:
+		app.Note(shown + ": killed: " + report.Reason)
+	}
 }

@@ -2,7 +2,6 @@ package container
 
 import (
 	"context"
-	"strings"
 
 	"github.com/manager-project/manager/cmd/manager/cli/command"
 	"github.com/manager-project/manager/cmd/manager/cli/flags"
@@ -51,11 +50,7 @@ func top(ctx context.Context, app *command.App, core processLister, name string,
 	if err != nil {
 		return err
 	}
-	var split []string
-	for _, d := range descriptors {
-		split = append(split, strings.FieldsFunc(d, func(r rune) bool { return r == ',' })...)
-	}
-	rows, err := core.Top(ctx, id, split)
+	rows, err := core.Top(ctx, id, descriptors)
 	if err != nil {
 		return err
 	}

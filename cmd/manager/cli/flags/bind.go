@@ -1,9 +1,11 @@
 package flags
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/spf13/pflag"
@@ -57,6 +59,8 @@ func bindOne(fs *pflag.FlagSet, f *Flag) {
 	case *[]string:
 		if f.Split {
 			fs.StringSliceVarP(to, f.Name, f.Short, *to, f.Usage)
+			flag := fs.Lookup(f.Name)
+			flag.Value = oneLine{flag.Value}
 		} else {
 			fs.StringArrayVarP(to, f.Name, f.Short, *to, f.Usage)
 		}
@@ -101,6 +105,16 @@ func optionalValue(f *Flag) pflag.Value {
 func parseUint(s string) (uint, error) {
 	n, err := strconv.ParseUint(s, 0, strconv.IntSize)
 	return uint(n), err
+}
+
+// oneLine refuses line breaks in a list: the parser of such values would stop at the first.
+type oneLine struct{ pflag.Value }
+
+func (o oneLine) Set(s string) error {
+	if strings.ContainsAny(s, "\r\n") {
+		return errors.New("it has a line break")
+	}
+	return o.Value.Set(s)
 }
 
 // optional sets a pointer only when the option is given.

@@ -97,7 +97,7 @@ func (r historyRow) CreatedBy() string {
 // Size is the size of the step's layer.
 func (r historyRow) Size() string {
 	if r.o.human {
-		return render.Size(r.s.Size)
+		return render.SpacedSize(r.s.Size)
 	}
 	return fmt.Sprint(r.s.Size)
 }

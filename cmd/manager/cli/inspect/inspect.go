@@ -237,5 +237,8 @@ func find(ctx context.Context, name string, finders []finder) (any, error) {
 			return object, err
 		}
 	}
-	return nil, &errdefs.Error{Kind: "object", Name: name, Class: errdefs.ErrNotFound, Cause: errors.New("no such container, image or volume")}
+	return nil, &errdefs.Error{
+		Kind: "object", Name: name, Class: errdefs.ErrNotFound, Cause: errors.New("no such container, image or volume"),
+		Hint: "\"manager ps -a\", \"manager images\" and \"manager volume ls\" list what there is",
+	}
 }

@@ -29,15 +29,37 @@ func ParseFormat(value string) (Format, error) {
 		return f, nil
 	case strings.HasPrefix(value, "table "), strings.HasPrefix(value, "table\t"), strings.HasPrefix(value, `table\t`):
 		f.table = true
-		value = strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(value, "table"), `\t`))
+		value = columns(strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(value, "table"), `\t`)))
 	}
 	value = strings.NewReplacer(`\t`, "\t", `\n`, "\n", `\r`, "\r").Replace(value)
 	t, err := template.New("format").Funcs(functions).Parse(value)
 	if err != nil {
-		return f, errdefs.Invalid("--format", f.text, "%s", templateCause(err))
+		return f, errdefs.Invalid("--format", f.text, "%s", templateCause(err)).WithHint("write a Go template, as {{.ID}}, or json")
 	}
 	f.template = t
 	return f, nil
+}
+
+// columns turns the blanks between a table's actions into tabs, as Podman does: each is a
+// column. Blanks inside an action stay.
+func columns(value string) string {
+	var b strings.Builder
+	for {
+		open := strings.Index(value, "{{")
+		if open < 0 {
+			break
+		}
+		length := strings.Index(value[open:], "}}")
+		if length < 0 {
+			break
+		}
+		end := open + length + len("}}")
+		b.WriteString(strings.ReplaceAll(value[:open], " ", "\t"))
+		b.WriteString(value[open:end])
+		value = value[end:]
+	}
+	b.WriteString(strings.ReplaceAll(value, " ", "\t"))
+	return b.String()
 }
 
 // Default says that the command's own layout is wanted.
@@ -96,15 +118,42 @@ func One(w io.Writer, f Format, value any) error {
 	return err
 }
 
+// execute fills the template in. Where it names a field that the value has not, its words
+// are taken for the names of the JSON output, so that {{.Id}} is as good as {{.ID}}.
 func (f Format) execute(b *bytes.Buffer, value any) error {
-	if err := f.template.Execute(b, value); err != nil {
-		return errdefs.Invalid("--format", f.text, "%s", templateCause(err))
+	start := b.Len()
+	err := f.template.Execute(b, value)
+	if err == nil {
+		return nil
 	}
-	return nil
+	b.Truncate(start)
+	if generic, ok := byJSONName(value); ok && f.template.Option("missingkey=error").Execute(b, generic) == nil {
+		return nil
+	}
+	b.Truncate(start)
+	e := errdefs.Invalid("--format", f.text, "%s", templateCause(err))
+	return e.WithHint("\"--format json\" shows what there is")
 }
 
-// templateCause cuts what the template package says down to what the user wrote.
+// byJSONName is a struct as its JSON output.
+func byJSONName(value any) (map[string]any, bool) {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return nil, false
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	var generic map[string]any
+	return generic, d.Decode(&generic) == nil && len(generic) > 0
+}
+
+// templateCause cuts what the template package says down to what the user wrote. A field
+// that is not there is named without our type.
 func templateCause(err error) string {
+	if _, rest, ok := strings.Cut(err.Error(), "can't evaluate field "); ok {
+		name, _, _ := strings.Cut(rest, " in type ")
+		return "there is no field " + name
+	}
 	text := strings.TrimPrefix(err.Error(), "template: ")
 	if i := strings.Index(text, ">: "); i >= 0 {
 		text = text[i+3:]

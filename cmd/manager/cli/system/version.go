@@ -50,8 +50,13 @@ func version(app *command.App, format string, v libpod.VersionInfo) error {
 		}
 	}
 	rows := [][2]string{
-		{"Client", "manager"}, {"Version", v.Version}, {"API Version", v.APIVersion}, {"Go Version", v.GoVersion},
-		{"Git Commit", v.GitCommit}, {"Built", builtText(v.Built)}, {"OS/Arch", v.OsArch},
+		{"Client", "manager"},
+		{"Version", v.Version},
+		{"API Version", v.APIVersion},
+		{"Go Version", v.GoVersion},
+		{"Git Commit", v.GitCommit},
+		{"Built", builtText(v.Built)},
+		{"OS/Arch", v.OsArch},
 	}
 	for _, r := range rows {
 		if r[1] != "" {

@@ -35,7 +35,11 @@ manager volume prune --all --dry-run`,
 		Args: command.NoArgs,
 		Run: func(ctx context.Context, app *command.App, _ []string) error {
 			if !force && !dryRun {
-				yes, err := app.Confirm("WARNING! This will remove all volumes not used by at least one container.")
+				what := "all volumes without a name of their own"
+				if all {
+					what = "all volumes"
+				}
+				yes, err := app.Confirm("WARNING! This will remove " + what + " not used by at least one container.")
 				if err != nil || !yes {
 					return err
 				}

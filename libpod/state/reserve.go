@@ -1,0 +1,67 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	kernel "golang.org/x/sys/unix"
+	"modernc.org/sqlite"
+)
+
+// reserveSize is the disk space in bytes that is kept for the day when there is none. A
+// transaction writes some ten KB into the log; the rest is for the store's own files of a
+// removal.
+const reserveSize = 1 << 20
+
+func (s *Store) reservePath() string { return filepath.Join(filepath.Dir(s.path), "reserve") }
+
+// keepReserve makes the reserve when it is missing. A disk without room for it is no error.
+func (s *Store) keepReserve() {
+	path := s.reservePath()
+	if st, err := os.Lstat(path); err == nil && st.Size() == reserveSize {
+		return
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|kernel.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return
+	}
+	err = kernel.Fallocate(int(f.Fd()), 0, 0, reserveSize)
+	if errors.Join(err, f.Close()) != nil {
+		_ = os.Remove(path)
+	}
+}
+
+// SpendReserve gives the reserve to the disk, and reports whether there was one. It is for
+// what ends or removes something: such work makes room, or ends what takes it.
+func (s *Store) SpendReserve() bool { return os.Remove(s.reservePath()) == nil }
+
+// end is update for what ends or removes something: a full disk does not stop it as long as
+// there is the reserve. f may run twice.
+func (s *Store) end(ctx context.Context, d Durability, f func(*sql.Tx) error) error {
+	err := s.update(ctx, d, f)
+	if isFull(err) && s.SpendReserve() {
+		err = s.update(ctx, d, f)
+	}
+	return err
+}
+
+// isFull says that SQLite had no room. It reports files that cannot grow as I/O errors too.
+// Source: sqlite.org/rescode.html, SQLITE_FULL and SQLITE_IOERR.
+func isFull(err error) bool {
+	const full, ioError = 13, 10
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		return e.Code()&0xff == full || e.Code()&0xff == ioError
+	}
+	return errors.Is(err, syscall.ENOSPC)
+}
+
+// noSpace is a full disk in the kernel's words.
+type noSpace struct{ cause error }
+
+func (noSpace) Error() string   { return syscall.ENOSPC.Error() }
+func (n noSpace) Unwrap() error { return n.cause }

@@ -1,0 +1,76 @@
+package crash
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/manager-project/manager/internal/testenv"
+)
+
+// pid returns a number of the container's state: "Pid" or "ConmonPid".
+func (m *manager) pid(field string) int {
+	m.t.Helper()
+	n, err := strconv.Atoi(m.must("inspect", "--format", "{{.State."+field+"}}", "x"))
+	if err != nil || n < 2 {
+		m.t.Fatalf("%s is %d, %v", field, n, err)
+	}
+	return n
+}
+
+// kill9 kills a process of the container and waits until it is gone.
+func (m *manager) kill9(pid int) {
+	m.t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		m.t.Fatal(err)
+	}
+	for deadline := time.Now().Add(5 * time.Second); runs(pid); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			m.t.Fatalf("process %d does not go", pid)
+		}
+	}
+}
+
+// endUnseen ends the container with the monitor's clean-up killed before it does anything.
+func (m *manager) endUnseen() {
+	m.t.Helper()
+	m.cleanupFaults("CRASH_AFTER=0s")
+	m.kill9(m.pid("Pid"))
+	m.monitorGone()
+	m.cleanupFaults("")
+}
+
+// runs reports whether a process is there and no zombie.
+func runs(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && !strings.Contains(string(stat), ") Z ")
+}
+
+// cleanupFaults says what happens to the clean-up commands that monitors start from now on.
+func (m *manager) cleanupFaults(words string) {
+	m.t.Helper()
+	if err := os.WriteFile(filepath.Join(filepath.Dir(m.Program), "cleanup-faults"), []byte(words), 0o600); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// monitorGone waits until neither a monitor nor its clean-up runs any more.
+func (m *manager) monitorGone() {
+	m.t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		list, err := testenv.Processes(m.Marks())
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		if len(list) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			m.t.Fatalf("still there: %v", list)
+		}
+	}
+}

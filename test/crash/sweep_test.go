@@ -1,0 +1,160 @@
+package crash
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// killed is a command that is killed at each of its points in turn.
+type killed struct {
+	name string
+	// setup makes what the command needs.
+	setup func(m *manager)
+	args  []string
+	// then is what the user does next, with no repair in between; nil for only what all do.
+	then func(m *manager)
+}
+
+var sleeper = []string{"run", "-d", "--name", "x", "--network", "none", busybox, "sleep", "1000"}
+
+func running(m *manager) { m.must(sleeper...) }
+
+func exited(m *manager) {
+	m.must("run", "--name", "x", "--network", "none", busybox, "true")
+}
+
+func created(m *manager) {
+	m.must("create", "--name", "x", "--network", "none", busybox, "sleep", "1000")
+}
+
+// again repeats a command that is then to succeed, and wants a state.
+func again(status string, args ...string) func(m *manager) {
+	return func(m *manager) {
+		m.t.Helper()
+		m.must(args...)
+		if got := m.statuses()["x"]; got != status {
+			m.t.Errorf("after %q: status %q, want %q", args, got, status)
+		}
+	}
+}
+
+var sweep = []killed{
+	{name: "run-detached", args: sleeper},
+	{name: "run-remove", args: []string{"run", "--rm", "--name", "x", "--network", "none", busybox, "true"}},
+	{name: "run-attached", args: []string{
+		"run", "--name", "x", "--network", "none", "--ipc", "shareable", "-v", "/anonymous", "-v", "named:/named",
+		"--mount", "type=image,source=" + busybox + ",destination=/image", busybox, "sh", "-c", "exit 3",
+	}},
+	{name: "run-replace", setup: func(m *manager) {
+		m.must("run", "-d", "--name", "x", "--stop-timeout", "0", "--network", "none", busybox, "sleep", "1000")
+	}, args: []string{"run", "-d", "--replace", "--stop-timeout", "0", "--name", "x", "--network", "none", busybox, "sleep", "1000"}},
+	{name: "create", args: []string{"create", "--name", "x", "--network", "none", busybox, "true"}},
+	{name: "start", setup: created, args: []string{"start", "x"}, then: again("running", "start", "x")},
+	{name: "start-again", setup: exited, args: []string{"start", "--attach", "x"}, then: again("exited", "start", "--attach", "x")},
+	{name: "stop", setup: running, args: []string{"stop", "--time", "0", "x"}, then: again("exited", "stop", "--time", "0", "x")},
+	{name: "kill", setup: running, args: []string{"kill", "x"}, then: func(m *manager) { m.must("stop", "--time", "0", "x") }},
+	{name: "restart", setup: running, args: []string{"restart", "--time", "0", "x"}, then: again("running", "restart", "--time", "0", "x")},
+	{name: "pause", setup: running, args: []string{"pause", "x"}, then: again("exited", "stop", "--time", "0", "x")},
+	{name: "unpause", setup: func(m *manager) { running(m); m.must("pause", "x") }, args: []string{"unpause", "x"}, then: again("exited", "stop", "--time", "0", "x")},
+	{name: "rm", setup: exited, args: []string{"rm", "x"}},
+	{name: "rm-force", setup: running, args: []string{"rm", "--force", "--time", "0", "x"}},
+	{name: "prune", setup: exited, args: []string{"container", "prune", "--force"}},
+	{name: "rename", setup: running, args: []string{"rename", "x", "y"}, then: func(m *manager) {
+		s := m.statuses()
+		if len(s) != 1 || s["x"]+s["y"] != "running" {
+			m.t.Errorf("after a killed rename: %v", s)
+		}
+		m.must("rm", "--force", "--ignore", "--time", "0", "y")
+	}},
+	{name: "exec-detached", setup: running, args: []string{"exec", "-d", "x", "sleep", "1000"}, then: func(m *manager) { m.must("exec", "-d", "x", "sleep", "1000") }},
+	{name: "wait", setup: exited, args: []string{"wait", "x"}},
+	{name: "cleanup", setup: func(m *manager) { running(m); m.endUnseen() }, args: []string{"container", "cleanup", "x"}, then: func(m *manager) {
+		if got := m.must("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", "x"); got != "exited 137" {
+			m.t.Errorf("after a killed clean-up: %s", got)
+		}
+	}},
+}
+
+// TestKilledAtEachPoint kills a command at every moment at which it has changed something,
+// and then uses the program as if nothing had happened.
+func TestKilledAtEachPoint(t *testing.T) {
+	for _, k := range sweep {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			m := newManager(t)
+			n := 1
+			for ; k.once(m, n); n++ {
+				if t.Failed() {
+					return
+				}
+			}
+			if n < 2 {
+				t.Error("it was never killed")
+			}
+			t.Logf("killed at %d points", n-1)
+		})
+	}
+}
+
+// once kills the command at its nth point. False says that it has no more.
+func (k *killed) once(m *manager, n int) bool {
+	m.t.Helper()
+	if k.setup != nil {
+		k.setup(m)
+	}
+	r := m.with([]string{fmt.Sprintf("CRASH_AT=%d", n)}, k.args...)
+	when := strings.TrimSpace(r.Stderr)
+	if !r.killed && r.Code != 0 && r.Code != 3 {
+		m.t.Errorf("exit code %d: %s", r.Code, r.Stderr)
+	}
+	m.sane(when)
+	if k.then != nil {
+		k.then(m)
+	}
+	m.reuse(when)
+	if m.t.Failed() {
+		m.t.Logf("this was point %d, %s", n, when)
+	}
+	return r.killed
+}
+
+// sane checks that ps tells something sensible, and that what it tells is true.
+func (m *manager) sane(when string) {
+	m.t.Helper()
+	var wrong string
+	for deadline := time.Now().Add(3 * time.Second); time.Now().Before(deadline); {
+		wrong = ""
+		for name, status := range m.statuses() {
+			switch status {
+			case "created", "exited", "paused":
+			case "running":
+				// A container whose program was never let go dies a moment after its starter.
+				if r := m.with(nil, "exec", name, "true"); r.Code != 0 {
+					wrong = name + " is running, but " + r.Stderr
+				}
+			default:
+				// "removing" while the monitor's clean-up does it.
+				wrong = name + " is " + status
+			}
+		}
+		if wrong == "" {
+			return
+		}
+	}
+	m.t.Errorf("%s: %s", when, wrong)
+}
+
+// reuse uses the name again, after a removal if the container is there, and wants nothing left.
+func (m *manager) reuse(when string) {
+	m.t.Helper()
+	if _, there := m.statuses()["x"]; there {
+		m.must("rm", "--force", "--volumes", "--time", "0", "x")
+	}
+	m.must("run", "--rm", "--name", "x", "--network", "none", busybox, "true")
+	m.empty(when)
+	if left := m.must("volume", "ls", "--quiet", "--filter", "anonymous=true"); left != "" {
+		m.t.Errorf("%s: left behind: volume %s", when, left)
+	}
+}
