@@ -141,7 +141,7 @@ func (r *Runtime) settleRun(ctx context.Context, run *running, record monitor.Ex
 			if c.row.State.Generation != run.generation || !c.status().Live() {
 				return nil
 			}
-			err = (&locked{container: *c, lock: l}).settle(ctx, record)
+			err = (&locked{container: *c, lock: l, awaited: true}).settle(ctx, record)
 		}
 	}
 	if errors.Is(err, errdefs.ErrNotFound) {

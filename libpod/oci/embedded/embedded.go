@@ -109,6 +109,9 @@ func (r *Runtime) Destroy(_ context.Context, path string) error {
 	return err
 }
 
+// RemoveEmpty implements oci.Tidier.
+func (r *Runtime) RemoveEmpty(path string) { cgroups.RemoveEmpty(path) }
+
 // Freeze implements oci.Freezer.
 func (r *Runtime) Freeze(_ context.Context, path string) error {
 	cg, err := cgroups.Load(path)
