@@ -74,14 +74,14 @@ lint: toolchain ## formatting, staticcheck, errorlint, exhaustive, nilerr, reviv
 	hack/lint.sh
 
 .PHONY: test
-test: build ## everything: unit and end-to-end tests, with the sum of passes, failures and skips
+test: build ## everything: unit and end-to-end tests, with the sum of passes, failures and skips, and nothing left behind
 	@hack/deps.sh test
-	MANAGER_BIN=$(CURDIR)/bin $(GOTEST) -json -count=1 -timeout 25m ./... | $(GO) run ./internal/testsum
+	MANAGER_BIN=$(CURDIR)/bin $(GO) run -tags "$(TAGS)" ./internal/testsum $(GOTEST) -json -count=1 -timeout 25m ./...
 
 .PHONY: e2e
 e2e: build ## the end-to-end scripts only; RUN=container/run picks by name
 	@hack/deps.sh test
-	MANAGER_BIN=$(CURDIR)/bin $(GOTEST) -json -count=1 -timeout 25m -run 'TestScripts/$(RUN)' ./test/e2e | $(GO) run ./internal/testsum
+	MANAGER_BIN=$(CURDIR)/bin $(GO) run -tags "$(TAGS)" ./internal/testsum $(GOTEST) -json -count=1 -timeout 25m -run 'TestScripts/$(RUN)' ./test/e2e
 
 .PHONY: bench
 bench: build ## compare with podman, docker, crun and runc; appends to docs/benchmarks.md

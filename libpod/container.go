@@ -23,6 +23,9 @@ type container struct {
 type locked struct {
 	container
 	lock *lock.Lock
+	// awaited says that a user waits for the end of a foreground run. Taking the cgroup's parent
+	// away and making it again for the next run costs 0.9 ms of processor time: others do that.
+	awaited bool
 	// layerGoes says that the layer is about to be deleted, which unmounts it too.
 	layerGoes bool
 }

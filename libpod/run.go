@@ -32,7 +32,7 @@ func (r *Runtime) Run(ctx context.Context, req *spec.Request, o RunOptions) (Run
 	}
 	err := r.create(ctx, req, o.Progress, func(ctx context.Context, c *locked, warnings []Warning) error {
 		report.ID = c.row.ID
-		s := &start{locked: c}
+		s := &start{locked: c, window: o.Streams.firstSize()}
 		defer s.closeExtra()
 		if err := s.openExtra(); err != nil {
 			return err
@@ -141,7 +141,7 @@ func (r *Runtime) settleRun(ctx context.Context, run *running, record monitor.Ex
 			if c.row.State.Generation != run.generation || !c.status().Live() {
 				return nil
 			}
-			err = (&locked{container: *c, lock: l}).settle(ctx, record)
+			err = (&locked{container: *c, lock: l, awaited: true}).settle(ctx, record)
 		}
 	}
 	if errors.Is(err, errdefs.ErrNotFound) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/monitor"
@@ -204,7 +205,14 @@ func (c *locked) destroyCgroup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return rt.Destroy(ctx, path)
+	if err := rt.Destroy(ctx, path); err != nil {
+		return err
+	}
+	// The parent that nobody asked for goes with its last container.
+	if t, ok := rt.(oci.Tidier); ok && !c.awaited && c.cfg.Limits.CgroupParent == "" {
+		t.RemoveEmpty(cgroupParent)
+	}
+	return nil
 }
 
 // Cleanup undoes what a start did, for a container that has ended; remove also removes it.

@@ -16,6 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// CgroupPrefix begins the names of the cgroup parents of tests; after it comes $MANAGER_TEST_RUN.
+const CgroupPrefix = "manager-test-"
+
+// RunVariable names one run of all tests in the environment, so that what it leaves is known by it.
+const RunVariable = "MANAGER_TEST_RUN"
+
 // commandTimeout bounds one command of a test; it ends a hang, not a slow machine.
 const commandTimeout = 3 * time.Minute
 
@@ -72,7 +78,7 @@ func OpenManager(programs string) (*Manager, error) {
 	m := &Manager{
 		Program: filepath.Join(programs, "manager"), Dir: dir,
 		Root: filepath.Join(dir, "root"), RunRoot: filepath.Join(dir, "run"), TmpDir: filepath.Join(dir, "tmp"),
-		CgroupParent: "/manager-test-" + filepath.Base(dir),
+		CgroupParent: "/" + CgroupPrefix + os.Getenv(RunVariable) + filepath.Base(dir),
 	}
 	m.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "TERM=dumb",

@@ -1,4 +1,6 @@
-// Testsum reads the output of "go test -json" and says what matters about it.
+// Testsum reads the output of "go test -json" and says what matters about it. With arguments
+// it runs that command itself, in a temporary folder of its own, and looks at the end for what
+// the tests left behind: that is a failure.
 //
 // While the tests run it prints each package's closing line and the output of each test
 // that failed. At the end it prints the names of the failures, the skipped tests with
@@ -15,7 +17,12 @@ import (
 func main() {
 	out := bufio.NewWriter(os.Stdout)
 	sum := newSummary(out)
-	err := sum.read(os.Stdin)
+	var err error
+	if argv := os.Args[1:]; len(argv) > 0 {
+		err = sum.run(argv)
+	} else {
+		err = sum.read(os.Stdin)
+	}
 	sum.report()
 	out.Flush()
 	if err != nil {

@@ -33,6 +33,7 @@ type summary struct {
 	passed  int
 	failed  []string
 	skipped []string
+	left    []string // what the whole run left on the machine
 	broken  []string // packages that failed without a failing test: build, panic, timeout
 	// failing counts the failed tests per package.
 	failing map[string]int
@@ -161,7 +162,7 @@ func reason(lines []string) string {
 
 // ok says whether the run counts as a success.
 func (s *summary) ok() bool {
-	return len(s.failed) == 0 && len(s.broken) == 0 && s.passed > 0
+	return len(s.failed) == 0 && len(s.broken) == 0 && len(s.left) == 0 && s.passed > 0
 }
 
 // report prints the sums.
@@ -179,9 +180,10 @@ func (s *summary) report() {
 	list("Skipped", s.skipped)
 	list("Failed", s.failed)
 	list("Broken packages", s.broken)
+	list("Left behind by the tests", s.left)
 	if s.passed == 0 && len(s.failed) == 0 {
 		fmt.Fprintln(s.out, "\nNo test ran.")
 	}
 	fmt.Fprintf(s.out, "\n%d passed, %d failed, %d skipped\n",
-		s.passed, len(s.failed)+len(s.broken), len(s.skipped))
+		s.passed, len(s.failed)+len(s.broken)+min(len(s.left), 1), len(s.skipped))
 }

@@ -49,6 +49,12 @@ type Lister interface {
 	KillAll(ctx context.Context, cgroup string) error
 }
 
+// Tidier is the role of runtimes that can take away a cgroup which they made as a parent.
+type Tidier interface {
+	// RemoveEmpty removes a cgroup without processes and sub-cgroups; any other stays.
+	RemoveEmpty(cgroup string)
+}
+
 // LaunchRequest says what to launch.
 type LaunchRequest struct {
 	ID string

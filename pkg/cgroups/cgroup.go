@@ -56,7 +56,11 @@ func Create(cfg Config) (_ *Cgroup, err error) {
 		return c, nil
 	}
 	steps.Add(c.removeEmpty(c.absent()))
-	if err := c.makeAll(); err != nil {
+	err = c.makeAll()
+	for tries := 0; errors.Is(err, os.ErrNotExist) && tries < 100; tries++ {
+		err = c.makeAll() // somebody's RemoveEmpty took the parent away under us
+	}
+	if err != nil {
 		return nil, fmt.Errorf("cgroup %s: %w", c.path, err)
 	}
 	if err := c.Set(cfg.Resources); err != nil {

@@ -181,6 +181,20 @@ func (c *Cgroup) Remove() error {
 	return errors.Join(errs...)
 }
 
+// RemoveEmpty removes a cgroup that has neither processes nor sub-cgroups from every hierarchy.
+// One in use stays, one that is gone is no error: nothing is reported, and nothing waited for.
+func RemoveEmpty(p string) {
+	c, err := locate(p)
+	if err != nil {
+		return
+	}
+	for _, dir := range c.dirs() {
+		if err := unix.Rmdir(dir); err == unix.EBUSY {
+			return // in use in one is in use in all, but for those who come and go this moment
+		}
+	}
+}
+
 func removeDir(dir string) error {
 	const limit = 2 * time.Second
 	deadline := time.Now().Add(limit)

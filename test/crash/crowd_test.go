@@ -3,6 +3,8 @@ package crash
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -261,4 +263,31 @@ func (m *manager) mixed(r *rand.Rand) {
 		}
 	}
 	m.t.Errorf("%s: exit code %d: %s", strings.Join(args, " "), res.Code, res.Stderr)
+}
+
+// TestDefaultParent uses the cgroup parent of users, which goes with its last container.
+func TestDefaultParent(t *testing.T) {
+	m := newManager(t)
+	if found, _ := filepath.Glob("/sys/fs/cgroup/*/manager/manager-*"); len(found) > 0 {
+		t.Skip("containers of others are in the default cgroup parent: " + found[0])
+	}
+	parent := m.CgroupParent
+	m.CgroupParent = ""
+	t.Cleanup(func() { m.CgroupParent = parent })
+	for i, r := range crowd(6, 6, func(i int) testenv.Result {
+		r := m.Run("run", "-d", "--name", fmt.Sprintf("c%d", i), "--network", "none", busybox, "sleep", "1000")
+		if r.Code != 0 {
+			return r
+		}
+		return m.Run("rm", "--force", "--time", "0", fmt.Sprintf("c%d", i))
+	}) {
+		if r.Code != 0 || r.Stderr != "" && !fineWords.MatchString(r.Stderr) {
+			t.Errorf("%d: exit code %d: %s", i, r.Code, r.Stderr)
+		}
+	}
+	m.eventually("the default cgroup parent is gone", 3*time.Second, func() bool {
+		found, _ := filepath.Glob("/sys/fs/cgroup/*/manager")
+		_, err := os.Stat("/sys/fs/cgroup/manager")
+		return len(found) == 0 && os.IsNotExist(err)
+	})
 }
