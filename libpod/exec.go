@@ -62,6 +62,9 @@ func (c *container) execAttached(ctx context.Context, rt oci.Runtime, req oci.Ex
 			req.Stdio[0] = s.Stdin
 		}
 	}
+	if o.TTY {
+		req.Process.ConsoleSize = o.Streams.firstSize()
+	}
 	p, err := rt.Exec(ctx, req)
 	if err != nil && c.current() == define.StatusExited {
 		c.row.State.Status = define.StatusExited

@@ -36,6 +36,9 @@ func (s *start) generate(context.Context) error {
 	if s.spec, err = spec.Generate(s.cfg, f); err != nil {
 		return err
 	}
+	if s.spec.Process.Terminal {
+		s.spec.Process.ConsoleSize = s.window
+	}
 	raw, err := json.Marshal(s.spec)
 	if err != nil {
 		return err

@@ -14,11 +14,10 @@ func (r *Runtime) Inspect(ctx context.Context, id string) (Record, error) {
 	if err := r.reconcileQuietly(ctx, id); err != nil {
 		return Record{}, err
 	}
-	c, err := r.load(ctx, id)
+	c, err := r.observe(ctx, id)
 	if err != nil {
 		return Record{}, err
 	}
-	c.row.State.Status = c.current()
 	return Record{Config: c.cfg, State: c.row.State}, nil
 }
 

@@ -32,7 +32,7 @@ func (r *Runtime) Run(ctx context.Context, req *spec.Request, o RunOptions) (Run
 	}
 	err := r.create(ctx, req, o.Progress, func(ctx context.Context, c *locked, warnings []Warning) error {
 		report.ID = c.row.ID
-		s := &start{locked: c}
+		s := &start{locked: c, window: o.Streams.firstSize()}
 		defer s.closeExtra()
 		if err := s.openExtra(); err != nil {
 			return err

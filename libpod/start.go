@@ -28,6 +28,8 @@ type start struct {
 	spec    *specs.Spec
 	session *monitor.Session
 	live    monitor.Live
+	// window is the size of the caller's terminal, or nil.
+	window *specs.Box
 	// extra are the files that the user's program inherits; the start owns them.
 	extra []*os.File
 }
@@ -200,7 +202,7 @@ func (r *Runtime) Start(ctx context.Context, id string, o StartOptions) (AttachR
 			attach = o.Streams != nil
 			return nil // as Podman and Docker: starting what runs is no error
 		}
-		s := &start{locked: c}
+		s := &start{locked: c, window: o.Streams.firstSize()}
 		defer s.closeExtra()
 		if err := s.prepare(ctx); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package libpod
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -24,7 +25,7 @@ func (r *Runtime) holdStop(id string) (*os.File, error) {
 	// Whoever asks holds an exclusive lock for a moment: this does not wait longer than that.
 	for {
 		err = unix.Flock(int(f.Fd()), unix.LOCK_SH)
-		if err != unix.EINTR {
+		if !errors.Is(err, unix.EINTR) {
 			break
 		}
 	}

@@ -5,10 +5,25 @@ import (
 	"io"
 	"os"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/manager-project/manager/pkg/monitor"
 )
+
+// firstSize is the window's size at the beginning, taken from Resize if it is there already. A
+// program may ask for the size in its first instruction, so the terminal is made with it.
+func (s *Streams) firstSize() *specs.Box {
+	if s == nil || s.Resize == nil {
+		return nil
+	}
+	select {
+	case size := <-s.Resize:
+		return &specs.Box{Height: uint(size.Rows), Width: uint(size.Columns)}
+	default:
+		return nil
+	}
+}
 
 // pump joins the caller's streams and a terminal. The returned function waits until all
 // output has been copied; call it once the process has ended. detached is closed when the

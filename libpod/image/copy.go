@@ -117,6 +117,7 @@ func (s *Service) admit(ctx context.Context, store storage.Store, ref types.Imag
 		return Image{}, err
 	}
 	img = fromRecord(rec, "")
+	img.Stored = names
 	if len(names) > 0 {
 		img.Name = names[0]
 	}

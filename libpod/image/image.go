@@ -14,6 +14,8 @@ type Image struct {
 	// Name is the name by which the image was found or stored, fully qualified; "" when it
 	// was found by id.
 	Name string
+	// Stored are the names that a load or pull gave it. Nil when it was only looked up.
+	Stored []string
 	// Names are all names of the image. Empty for a dangling image.
 	Names []string
 	// Digest is the digest of the image's manifest; "" when it has none.

@@ -132,17 +132,9 @@ func (s *Service) loadDockerArchive(ctx context.Context, sys *types.SystemContex
 		if len(refs) == 0 {
 			continue
 		}
-		tags, err := reader.ManifestTagsForReference(refs[0])
+		names, err := archivedNames(reader, refs)
 		if err != nil {
 			return images, err
-		}
-		var names []reference.Named
-		for _, tag := range tags {
-			named, err := normalName(tag)
-			if err != nil {
-				return images, err
-			}
-			names = append(names, named)
 		}
 		img, err := s.copyIn(ctx, transfer{sys: sys, src: refs[0], label: label, names: names, progress: progress})
 		if err != nil {
@@ -151,4 +143,24 @@ func (s *Service) loadDockerArchive(ctx context.Context, sys *types.SystemContex
 		images = append(images, img)
 	}
 	return images, nil
+}
+
+// archivedNames are the names of one image of an archive. There is a reference for each, or
+// one without a name.
+func archivedNames(reader *archive.Reader, refs []types.ImageReference) ([]reference.Named, error) {
+	var names []reference.Named
+	for _, ref := range refs {
+		tags, err := reader.ManifestTagsForReference(ref)
+		if err != nil {
+			return nil, err
+		}
+		for _, tag := range tags {
+			named, err := normalName(tag)
+			if err != nil {
+				return nil, err
+			}
+			names = append(names, named)
+		}
+	}
+	return names, nil
 }

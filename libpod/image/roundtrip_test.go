@@ -29,6 +29,9 @@ func tree(t *testing.T, svc *image.Service, id string) string {
 }
 
 func TestRoundTrip(t *testing.T) {
+	if testing.Short() {
+		t.Skip("half a minute of copying: not with -short")
+	}
 	reg := registry.Start(t, registry.Options{})
 	svc := newService(t)
 	img := load(t, svc, evil.Tree())[0]

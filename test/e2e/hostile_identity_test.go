@@ -103,8 +103,14 @@ func TestHostileS24ControlCharacters(t *testing.T) {
 	const forged = "\nevil:x:0:0::/:/bin/sh"
 	for _, char := range []string{"\n", "\r"} {
 		for _, args := range [][]string{
-			{"--hostname", "a" + char + "b"}, {"--add-host", "a" + char + "b:1.2.3.4"}, {"--add-host", "a:1.2.3.4" + char}, {"--dns-search", "a" + char + "b"},
-			{"--dns-option", "a" + char + "b"}, {"--label", "a" + char + "b=c"}, {"--user", "one" + char}, {"--name", "a" + char},
+			{"--hostname", "a" + char + "b"},
+			{"--add-host", "a" + char + "b:1.2.3.4"},
+			{"--add-host", "a:1.2.3.4" + char},
+			{"--dns-search", "a" + char + "b"},
+			{"--dns-option", "a" + char + "b"},
+			{"--label", "a" + char + "b=c"},
+			{"--user", "one" + char},
+			{"--name", "a" + char},
 			{"--passwd-entry", "a" + char + "b:x:1:1::/:", "--user", "77"},
 		} {
 			r := h.run(t, append(append([]string{"run", "--rm", "--network", "none"}, args...), image, "true")...)

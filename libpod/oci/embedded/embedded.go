@@ -55,11 +55,13 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	defer handles.Close()
 	req := launch.Request{Program: r.program, ExtraFiles: q.ExtraFiles}
 	handles.Apply(&req)
+	limit := func() error { return nil }
 	if q.Cgroup != "" {
-		cg, err := cgroups.Create(cgroups.Config{Path: q.Cgroup, Resources: q.Spec.Linux.Resources})
+		cg, err := cgroups.Create(cgroups.Config{Path: q.Cgroup, Resources: roomForInit(q.Spec.Linux.Resources)})
 		if err != nil {
 			return fail(err)
 		}
+		limit = func() error { return tighten(cg, q.Spec.Linux.Resources) }
 		back.Add(cg.Remove)
 		fault.Point("cgroup: made")
 		files, err := cg.Open()
@@ -83,6 +85,9 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	}
 	fault.Point("monitor: spawned")
 	live, err := s.Ready(ctx)
+	if err == nil {
+		err = limit()
+	}
 	if err != nil {
 		return fail(errors.Join(err, s.Abort(context.WithoutCancel(ctx))))
 	}

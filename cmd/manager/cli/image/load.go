@@ -72,10 +72,10 @@ func load(ctx context.Context, app *command.App, core loader, opts image.LoadOpt
 	return err
 }
 
-// loadedNames are the names an image was stored under, by preference the one of this load.
+// loadedNames are the names an image was stored under, by preference those of this load.
 func loadedNames(img image.Image) []string {
-	if img.Name != "" {
-		return []string{img.Name}
+	if len(img.Stored) > 0 {
+		return img.Stored
 	}
 	return img.Names
 }
