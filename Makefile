@@ -11,6 +11,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 # What "make fuzz" spends on each target.
 FUZZTIME ?= 20s
+# How long "make soak" mixes commands.
+SOAK ?= 10m
 
 export CGO_ENABLED := 0
 
@@ -92,6 +94,10 @@ bench: build ## compare with podman, docker, crun and runc; appends to docs/benc
 fuzz: toolchain ## run every fuzz target for FUZZTIME
 	@hack/assets.sh
 	hack/fuzz.sh $(FUZZTIME)
+
+.PHONY: soak
+soak: build ## random commands and kills for SOAK (10m): crowds, kill -9 at any time
+	MANAGER_SOAK=$(SOAK) MANAGER_BIN=$(CURDIR)/bin $(GO) run -tags "$(TAGS)" ./internal/testsum $(GOTEST) -json -count=1 -timeout 60m -run 'Mix|AnyTime' ./test/crash
 
 .PHONY: docs
 docs: ## regenerate manual pages, reference pages and completions from the commands

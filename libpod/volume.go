@@ -14,6 +14,7 @@ import (
 
 	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/libpod/lock"
 	"github.com/manager-project/manager/libpod/logs"
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/libpod/volume"
@@ -65,6 +66,9 @@ func (r *Runtime) addVolume(ctx context.Context, v *state.Volume) error {
 	var err error
 	if _, err := r.state.Volume(ctx, v.Name); err == nil {
 		return &errdefs.Error{Op: "create", Kind: "volume", Name: v.Name, Class: errdefs.ErrExists, Hint: "choose another name, or use --ignore"}
+	}
+	if err := r.endRemoval(ctx, v.Name); err != nil {
+		return err
 	}
 	if v.Path, err = volume.Create(r.paths.volumes, v.Name, volume.Owner{UID: v.UID, GID: v.GID}); err != nil {
 		return err
@@ -322,18 +326,64 @@ func (r *Runtime) VolumeRemove(ctx context.Context, name string, force bool, tim
 }
 
 // removeVolume forgets the row first, so that a volume in use is refused, then the files. Killed
-// between the two, the files are swept by the next prune or taken over by the same name.
+// between the two, the next prune or creation of the same name finds a note that they are given up.
 func (r *Runtime) removeVolume(ctx context.Context, v *state.Volume) error {
-	if err := r.state.RemoveVolume(ctx, v.Name); err != nil {
+	if err := mkdir(r.paths.volumes); err != nil {
 		return err
 	}
-	err := volume.Remove(r.paths.volumes, v.Name)
-	fault.Point("volume: removed")
-	return err
+	note := volume.NotePath(r.paths.volumes, v.Name)
+	l, err := lock.Acquire(ctx, note, true)
+	if err != nil {
+		return err
+	}
+	defer l.Release()
+	if err = r.state.RemoveVolume(ctx, v.Name); err == nil {
+		err = volume.Remove(r.paths.volumes, v.Name)
+		fault.Point("volume: removed")
+	}
+	return errors.Join(err, os.Remove(note))
+}
+
+// endRemoval waits for a removal under way of a volume without a row, and ends one that was
+// killed. Without it, the files of a new volume of that name could be taken away.
+func (r *Runtime) endRemoval(ctx context.Context, name string) error {
+	note := volume.NotePath(r.paths.volumes, name)
+	l, err := lock.Acquire(ctx, note, false)
+	if err == lock.ErrGone {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer l.Release()
+	_, err = r.state.Volume(ctx, name)
+	if errors.Is(err, errdefs.ErrNotFound) {
+		err = volume.Remove(r.paths.volumes, name)
+	}
+	return errors.Join(err, os.Remove(note))
+}
+
+// sweepVolumes ends removals that were cut short.
+func (r *Runtime) sweepVolumes(ctx context.Context) error {
+	names, err := volume.Notes(r.paths.volumes)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := r.endRemoval(ctx, name); err != nil {
+			return err
+		}
+	}
+	return volume.Sweep(r.paths.volumes)
 }
 
 // VolumePrune removes the volumes that no container uses: the anonymous ones, or all.
 func (r *Runtime) VolumePrune(ctx context.Context, filters []string, all, dryRun bool) ([]PruneReport, error) {
+	if !dryRun {
+		if err := r.sweepVolumes(ctx); err != nil {
+			return nil, err
+		}
+	}
 	filters = append(filters, "dangling=true")
 	if !all {
 		filters = append(filters, "anonymous=true")

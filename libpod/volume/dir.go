@@ -20,6 +20,7 @@ const (
 	dataName       = "_data"
 	copyPrefix     = "_copyup-"
 	removingPrefix = ".removing-"
+	notePrefix     = ".note-"
 )
 
 // NewName makes a name for an anonymous volume: 64 hexadecimal digits.
@@ -68,6 +69,10 @@ func Create(volumes, name string, owner Owner) (string, error) {
 	return data, nil
 }
 
+// NotePath is the file that a removal makes, and holds the lock of, before it forgets the row:
+// whoever finds files and note without a row, after a kill, knows that the files are given up.
+func NotePath(volumes, name string) string { return filepath.Join(volumes, notePrefix+name) }
+
 // Remove deletes a volume's files. They vanish from their place at once; the rest can be
 // interrupted and Sweep ends it. A volume that is not there is no error; one with
 // something mounted in it is of class in use.
@@ -91,6 +96,21 @@ func Remove(volumes, name string) error {
 		return err
 	}
 	return os.RemoveAll(gone)
+}
+
+// Notes lists the volumes that have a note, see NotePath.
+func Notes(volumes string) ([]string, error) {
+	entries, err := os.ReadDir(volumes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var names []string
+	for _, e := range entries {
+		if name, ok := strings.CutPrefix(e.Name(), notePrefix); ok {
+			names = append(names, name)
+		}
+	}
+	return names, err
 }
 
 // Sweep finishes removals that were interrupted.

@@ -2,6 +2,7 @@ package crash
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -69,12 +70,31 @@ var sweep = []killed{
 		m.must("rm", "--force", "--ignore", "--time", "0", "y")
 	}},
 	{name: "exec-detached", setup: running, args: []string{"exec", "-d", "x", "sleep", "1000"}, then: func(m *manager) { m.must("exec", "-d", "x", "sleep", "1000") }},
+	{name: "volume-create", args: []string{"volume", "create", "--ignore", "v"}, then: volumeAnew},
+	{name: "volume-rm", setup: func(m *manager) {
+		m.must("run", "--rm", "--network", "none", "-v", "v:/v", busybox, "touch", "/v/file")
+	}, args: []string{"volume", "rm", "v"}, then: volumeAnew},
 	{name: "wait", setup: exited, args: []string{"wait", "x"}},
 	{name: "cleanup", setup: func(m *manager) { running(m); m.endUnseen() }, args: []string{"container", "cleanup", "x"}, then: func(m *manager) {
 		if got := m.must("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", "x"); got != "exited 137" {
 			m.t.Errorf("after a killed clean-up: %s", got)
 		}
 	}},
+}
+
+// volumeAnew uses the name of a volume whose making or removal was killed, and wants a whole one.
+func volumeAnew(m *manager) {
+	m.must("run", "--rm", "--network", "none", "-v", "v:/v", busybox, "touch", "/v/other")
+	m.must("volume", "rm", "v")
+	m.must("volume", "create", "v")
+	m.must("volume", "rm", "v")
+	m.must("volume", "prune", "--force")
+	if left, _ := filepath.Glob(filepath.Join(m.Root, "volumes/*")); len(left) > 0 {
+		m.t.Errorf("left behind: %v", left)
+	}
+	if left, _ := filepath.Glob(filepath.Join(m.Root, "volumes/.*")); len(left) > 0 {
+		m.t.Errorf("left behind: %v", left)
+	}
 }
 
 // TestKilledAtEachPoint kills a command at every moment at which it has changed something,
