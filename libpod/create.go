@@ -55,10 +55,7 @@ func (r *Runtime) create(ctx context.Context, req *spec.Request, progress image.
 			return err
 		}
 	}
-	if err := r.nameContainer(ctx, cfg); err != nil {
-		return err
-	}
-	c, err := r.store(ctx, cfg)
+	c, err := r.nameAndStore(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -81,6 +78,27 @@ func (r *Runtime) create(ctx context.Context, req *spec.Request, progress image.
 		return err
 	}
 	return cid.write(cfg.ID)
+}
+
+// nameTries is how often a made-up name may be taken by another command between looking and
+// storing.
+const nameTries = 16
+
+// nameAndStore stores a new container under the user's name, or under one that is made up.
+func (r *Runtime) nameAndStore(ctx context.Context, cfg *spec.Config) (*locked, error) {
+	madeUp := cfg.Name == ""
+	for try := 1; ; try++ {
+		if madeUp {
+			cfg.Name = ""
+		}
+		if err := r.nameContainer(ctx, cfg); err != nil {
+			return nil, err
+		}
+		c, err := r.store(ctx, cfg)
+		if !madeUp || try == nameTries || !errors.Is(err, errdefs.ErrExists) {
+			return c, err
+		}
+	}
 }
 
 // decide makes the Config out of the request, the image and the host.

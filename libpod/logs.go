@@ -46,8 +46,7 @@ func (r *Runtime) withoutLog(ctx context.Context, id string, missing error) erro
 	if err != nil {
 		return err
 	}
-	switch c.status() {
-	case define.StatusCreating, define.StatusCreated, define.StatusRemoving:
+	if s := c.status(); s == define.StatusCreating || s == define.StatusCreated || s == define.StatusRemoving {
 		return nil
 	}
 	return missing

@@ -349,7 +349,7 @@ func (r *Runtime) removeVolume(ctx context.Context, v *state.Volume) error {
 func (r *Runtime) endRemoval(ctx context.Context, name string) error {
 	note := volume.NotePath(r.paths.volumes, name)
 	l, err := lock.Acquire(ctx, note, false)
-	if err == lock.ErrGone {
+	if errors.Is(err, lock.ErrGone) {
 		return nil
 	}
 	if err != nil {

@@ -115,7 +115,8 @@ func install(root string, packages []string, script string) error {
 		script + "\nrm -f /usr/sbin/policy-rc.d\n"
 	cmd := exec.Command("unshare", "--mount", "--pid", "--fork", "sh", "-c",
 		`mount -t proc proc "$1/proc" && exec chroot "$1" sh -c "$2"`, "sh", root, inside)
-	cmd.Env = append(os.Environ(), debianPath, "LC_ALL=C")
+	// The caller's folder for temporary files is not there inside.
+	cmd.Env = append(os.Environ(), debianPath, "LC_ALL=C", "TMPDIR=/tmp")
 	if err := run(cmd); err != nil {
 		return err
 	}

@@ -132,6 +132,9 @@ func TestColdStart(t *testing.T) {
 	m.empty("after the first commands")
 }
 
+// atLeastOne is one's wish for any number of successes but none.
+const atLeastOne = -1
+
 // one counts the successes and wants exactly that many; the others must fail as text says.
 func one(t *testing.T, what string, want int, text string, results []testenv.Result) {
 	t.Helper()
@@ -143,7 +146,7 @@ func one(t *testing.T, what string, want int, text string, results []testenv.Res
 			t.Errorf("%s: exit code %d: %s", what, r.Code, r.Stderr)
 		}
 	}
-	if good != want {
+	if good != want && (want != atLeastOne || good == 0) {
 		t.Errorf("%s: %d of %d succeeded, want %d", what, good, len(results), want)
 	}
 }
@@ -160,7 +163,8 @@ func TestSameContainer(t *testing.T) {
 		one(t, "stop", n, "", all("stop", "--time", "0", "x"))
 		one(t, "start", n, "", all("start", "x"))
 		one(t, "restart", n, "", all("restart", "--time", "0", "x"))
-		one(t, "kill", 1, "not running", killAtOnce(m, n))
+		// A process that was sent SIGKILL is there until it has died: whoever comes meanwhile kills it too.
+		one(t, "kill", atLeastOne, "not running", killAtOnce(m, n))
 		one(t, "start", n, "", all("start", "x"))
 		one(t, "pause", 1, "not running", all("pause", "x"))
 		one(t, "unpause", 1, "not paused", all("unpause", "x"))
@@ -246,11 +250,28 @@ func (m *manager) mixed(r *rand.Rand) {
 		{"run", "--rm", "--name", name, "--network", "none", "-v", "/anonymous", busybox, "true"},
 		{"run", "-d", "--replace", "--stop-timeout", "0", "--name", name, "--network", "none", busybox, "sleep", "1000"},
 		{"create", "--name", name, "--network", "none", busybox, "true"},
-		{"start", name}, {"stop", "--time", "0", name}, {"restart", "--time", "0", name}, {"kill", name},
-		{"exec", name, "true"}, {"exec", "-d", name, "true"}, {"pause", name}, {"unpause", name},
-		{"rm", name}, {"rm", "--force", "--time", "0", name}, {"rename", name, other}, {"inspect", name},
-		{"ps", "--all"}, {"container", "prune", "--force"}, {"volume", "create", volume}, {"volume", "rm", volume},
-		{"volume", "ls"}, {"logs", name}, {"top", name}, {"images"}, {"tag", busybox, "localhost/" + name}, {"rmi", "localhost/" + name},
+		{"start", name},
+		{"stop", "--time", "0", name},
+		{"restart", "--time", "0", name},
+		{"kill", name},
+		{"exec", name, "true"},
+		{"exec", "-d", name, "true"},
+		{"pause", name},
+		{"unpause", name},
+		{"rm", name},
+		{"rm", "--force", "--time", "0", name},
+		{"rename", name, other},
+		{"inspect", name},
+		{"ps", "--all"},
+		{"container", "prune", "--force"},
+		{"volume", "create", volume},
+		{"volume", "rm", volume},
+		{"volume", "ls"},
+		{"logs", name},
+		{"top", name},
+		{"images"},
+		{"tag", busybox, "localhost/" + name},
+		{"rmi", "localhost/" + name},
 	}
 	args := list[r.IntN(len(list))]
 	res := m.Run(args...)

@@ -167,9 +167,17 @@ func TestKilledAtAnyTime(t *testing.T) {
 	list := [][]string{
 		sleeper,
 		{"run", "--rm", "--name", "x", "--network", "none", "-v", "/anonymous", busybox, "true"},
-		{"rm", "--force", "--time", "0", "x"}, {"start", "x"}, {"restart", "--time", "0", "x"}, {"stop", "--time", "0", "x"},
-		{"exec", "-d", "x", "true"}, {"exec", "x", "true"}, {"rename", "x", "z"}, {"rename", "z", "x"},
-		{"load", "--quiet", "--input", archive}, {"tag", busybox, "localhost/other"}, {"rmi", "localhost/other"},
+		{"rm", "--force", "--time", "0", "x"},
+		{"start", "x"},
+		{"restart", "--time", "0", "x"},
+		{"stop", "--time", "0", "x"},
+		{"exec", "-d", "x", "true"},
+		{"exec", "x", "true"},
+		{"rename", "x", "z"},
+		{"rename", "z", "x"},
+		{"load", "--quiet", "--input", archive},
+		{"tag", busybox, "localhost/other"},
+		{"rmi", "localhost/other"},
 		{"create", "--name", "x", "--network", "none", busybox, "true"},
 	}
 	for i := range tries {

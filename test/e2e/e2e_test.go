@@ -32,6 +32,7 @@ func TestScripts(t *testing.T) {
 	if err := os.Setenv("GOTMPDIR", t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = os.Unsetenv("GOTMPDIR") })
 	for _, noun := range nouns {
 		t.Run(noun.Name(), func(t *testing.T) {
 			testscript.Run(t, testscript.Params{

@@ -457,7 +457,7 @@ func TestKilledOwner(t *testing.T) {
 		t.Run(when, func(t *testing.T) {
 			dir := t.TempDir()
 			cmd := exec.Command("/proc/self/exe", "-test.run=^TestKilledOwner$")
-			cmd.Env = append(os.Environ(), "MONITOR_TEST_OWNER="+when, "MONITOR_TEST_DIR="+dir)
+			cmd.Env = append(os.Environ(), "MONITOR_TEST_OWNER="+when, "MONITOR_TEST_DIR="+dir, "TMPDIR="+t.TempDir())
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
