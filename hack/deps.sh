@@ -23,8 +23,11 @@ needs() {
 		'newuidmap uidmap shadow-utils' \
 		'ip iproute2 iproute' \
 		'nft nftables nftables' \
+		'podman podman podman' \
 		'crun crun crun' \
-		'runc runc runc' ;;
+		'runc runc runc' \
+		'ps procps procps-ng' \
+		'/usr/share/zoneinfo/Europe/Berlin tzdata tzdata' ;;
 	bench) printf '%s\n' \
 		'/bin/busybox busybox-static busybox' \
 		'podman podman podman' \

@@ -88,10 +88,7 @@ func (r *Runtime) acquire(ctx context.Context, id string) (*lock.Lock, error) {
 		if _, err := r.state.Container(ctx, id); err != nil {
 			return nil, err
 		}
-		if err := mkdir(r.paths.staticDir(id)); err != nil {
-			return nil, err
-		}
-		return lock.Acquire(ctx, r.paths.lockFile(id), true)
+		return r.newLock(ctx, id)
 	}
 	return l, err
 }

@@ -161,7 +161,7 @@ func (r *Runtime) store(ctx context.Context, cfg *spec.Config) (*locked, error) 
 		Volumes: volumes, NewVolumes: fresh, DependsOn: cfg.Dependencies,
 	})
 	if err != nil {
-		_ = removeAll(r.paths.staticDir(cfg.ID))
+		_ = removeLocked(r.paths.staticDir(cfg.ID), r.paths.lockFile(cfg.ID))
 		l.Release()
 		var e *errdefs.Error
 		if errors.As(err, &e) && e.Op == "" {

@@ -93,5 +93,8 @@ func (r *Runtime) sweepOne(ctx context.Context, base, id string) error {
 	if _, err := r.state.Container(ctx, id); !errors.Is(err, errdefs.ErrNotFound) {
 		return err
 	}
+	if base == filepath.Dir(r.paths.staticDir(id)) {
+		return removeLocked(r.paths.staticDir(id), r.paths.lockFile(id))
+	}
 	return removeAll(filepath.Join(base, id))
 }

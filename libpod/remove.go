@@ -122,7 +122,7 @@ func (c *locked) remove(ctx context.Context, o RemoveOptions) error {
 		return err
 	}
 	// After the row: whoever waits for the lock in it finds the row gone and makes nothing anew.
-	if err := removeAll(c.rt.paths.staticDir(c.row.ID)); err != nil {
+	if err := removeLocked(c.rt.paths.staticDir(c.row.ID), c.rt.paths.lockFile(c.row.ID)); err != nil {
 		return c.fail("remove", nil, err, "")
 	}
 	c.removeFiles()
