@@ -3,19 +3,13 @@ package libpod
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/moby/sys/mountinfo"
-	"golang.org/x/sys/unix"
 
 	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/lock"
-	"github.com/manager-project/manager/libpod/logs"
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/libpod/volume"
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -248,63 +242,6 @@ func (r *Runtime) VolumeList(ctx context.Context, filters []string) ([]Volume, e
 	return out, nil
 }
 
-func (r *Runtime) volumeFilters(texts []string) (func(v *Volume, used bool) bool, error) {
-	byKey := map[string][]func(*Volume, bool) bool{}
-	for _, text := range texts {
-		key, value, ok := strings.Cut(text, "=")
-		if !ok {
-			return nil, errdefs.Invalid("--filter", text, "not of the form KEY=VALUE").WithHint("for example --filter label=a=b")
-		}
-		var test func(*Volume, bool) bool
-		switch key {
-		case "name":
-			test = func(v *Volume, _ bool) bool { return strings.Contains(v.Name, value) }
-		case "driver":
-			test = func(v *Volume, _ bool) bool { return v.Driver == value }
-		case "scope":
-			test = func(v *Volume, _ bool) bool { return v.Scope == value }
-		case "label", "label!":
-			k, want, exact := strings.Cut(value, "=")
-			test = func(v *Volume, _ bool) bool {
-				got, has := v.Labels[k]
-				return (has && (!exact || got == want)) == (key == "label")
-			}
-		case "opt":
-			k, want, exact := strings.Cut(value, "=")
-			test = func(v *Volume, _ bool) bool { got, has := v.Options[k]; return has && (!exact || got == want) }
-		case "dangling":
-			if value != "true" && value != "false" && value != "1" && value != "0" {
-				return nil, errdefs.Invalid("--filter", text, "neither true nor false")
-			}
-			test = func(_ *Volume, used bool) bool { return used != (value == "true" || value == "1") }
-		case "anonymous":
-			test = func(v *Volume, _ bool) bool { return v.Anonymous == (value == "true" || value == "1") }
-		case "until", "since", "after":
-			at, err := logs.ParseTime("--filter "+key, value, time.Now())
-			if err != nil {
-				return nil, err
-			}
-			test = func(v *Volume, _ bool) bool { return v.CreatedAt.Before(at) == (key == "until") }
-		default:
-			return nil, errdefs.Invalid("--filter", text, "no such filter").WithHint("the filters are name driver scope label label! opt dangling anonymous until since")
-		}
-		byKey[key] = append(byKey[key], test)
-	}
-	return func(v *Volume, used bool) bool {
-		for key, tests := range byKey {
-			any, all := false, true
-			for _, t := range tests {
-				ok := t(v, used)
-				any, all = any || ok, all && ok
-			}
-			if strings.HasPrefix(key, "label") && !all || !any {
-				return false
-			}
-		}
-		return true
-	}, nil
-}
-
 // VolumeRemove removes a volume. One that containers use is ErrInUse; with force they go first.
 func (r *Runtime) VolumeRemove(ctx context.Context, name string, force bool, timeout *uint) error {
 	v, err := r.findVolume(ctx, name)
@@ -406,109 +343,4 @@ func (r *Runtime) VolumePrune(ctx context.Context, filters []string, all, dryRun
 		reports = append(reports, report)
 	}
 	return reports, nil
-}
-
-// volumeSource mounts a volume, fills an empty one from the image and gives it to the user.
-func (s *start) volumeSource(ctx context.Context, m *spec.Mount) (string, error) {
-	v, err := s.rt.state.Volume(ctx, m.Source)
-	if err != nil {
-		return "", err
-	}
-	o, err := volume.ParseOptions(v.Options)
-	if err != nil {
-		return "", err
-	}
-	if err := s.mountVolume(ctx, v, o); err != nil {
-		return "", err
-	}
-	if !v.NeedsCopyUp || m.NoCopy || o.Mounted() || m.Subpath != "" {
-		return v.Path, nil
-	}
-	root, err := os.OpenFile(s.facts.RootfsPath, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = root.Close() }()
-	copied, err := volume.CopyUp(root, m.Destination, v.Path)
-	if err != nil {
-		return "", err
-	}
-	v.NeedsCopyUp = false
-	if copied {
-		v.NeedsChown = false // it has the owner that the image gave it
-	}
-	return v.Path, s.rt.state.SetVolume(ctx, *v)
-}
-
-// mountVolume mounts a volume that has a file system of its own, once.
-func (s *start) mountVolume(ctx context.Context, v *state.Volume, o volume.Options) error {
-	if !o.Mounted() {
-		return nil
-	}
-	mounted, err := mountinfo.Mounted(v.Path)
-	if err != nil || mounted {
-		return err
-	}
-	return volume.Mount(v.Path, o)
-}
-
-// chownVolumes gives volumes to the container's user: all with the option U, and new empty
-// ones that nobody has used yet.
-func (s *start) chownVolumes() error {
-	ctx := context.Background()
-	for i := range s.cfg.Mounts {
-		m := &s.cfg.Mounts[i]
-		source := first(s.facts.MountSources[m.Destination], m.Source)
-		if m.Chown && (m.Kind == spec.MountBind || m.Kind == spec.MountVolume) {
-			if err := volume.ChownTree(source, int(s.user.UID), int(s.user.GID)); err != nil {
-				return fmt.Errorf("give %s to the container's user: %w", source, err)
-			}
-		}
-		if m.Kind != spec.MountVolume {
-			continue
-		}
-		v, err := s.rt.state.Volume(ctx, m.Source)
-		if err != nil {
-			return err
-		}
-		if !v.NeedsChown {
-			continue
-		}
-		if err := volume.Chown(v.Path, int(s.user.UID), int(s.user.GID)); err != nil {
-			return err
-		}
-		v.NeedsChown, v.UID, v.GID = false, int(s.user.UID), int(s.user.GID)
-		if err := s.rt.state.SetVolume(ctx, *v); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// releaseVolume unmounts a volume that has a file system of its own once no other running
-// container uses it.
-func (c *locked) releaseVolume(ctx context.Context, m *spec.Mount) error {
-	v, err := c.rt.state.Volume(ctx, m.Source)
-	if errors.Is(err, errdefs.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if o, err := volume.ParseOptions(v.Options); err != nil || !o.Mounted() {
-		return err
-	}
-	users, err := c.rt.state.VolumeUsers(ctx, v.Name)
-	if err != nil {
-		return err
-	}
-	for _, id := range users {
-		if id == c.row.ID {
-			continue
-		}
-		if row, err := c.rt.state.Container(ctx, id); err == nil && row.State.Mounted {
-			return nil
-		}
-	}
-	return volume.Unmount(filepath.Clean(v.Path))
 }

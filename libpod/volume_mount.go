@@ -1,0 +1,122 @@
+package libpod
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+
+	"github.com/manager-project/manager/libpod/state"
+	"github.com/manager-project/manager/libpod/volume"
+	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/spec"
+)
+
+// volumeSource mounts a volume, fills an empty one from the image and gives it to the user.
+func (s *start) volumeSource(ctx context.Context, m *spec.Mount) (string, error) {
+	v, err := s.rt.state.Volume(ctx, m.Source)
+	if err != nil {
+		return "", err
+	}
+	o, err := volume.ParseOptions(v.Options)
+	if err != nil {
+		return "", err
+	}
+	if err := s.mountVolume(ctx, v, o); err != nil {
+		return "", err
+	}
+	if !v.NeedsCopyUp || m.NoCopy || o.Mounted() || m.Subpath != "" {
+		return v.Path, nil
+	}
+	root, err := os.OpenFile(s.facts.RootfsPath, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = root.Close() }()
+	copied, err := volume.CopyUp(root, m.Destination, v.Path)
+	if err != nil {
+		return "", err
+	}
+	v.NeedsCopyUp = false
+	if copied {
+		v.NeedsChown = false // it has the owner that the image gave it
+	}
+	return v.Path, s.rt.state.SetVolume(ctx, *v)
+}
+
+// mountVolume mounts a volume that has a file system of its own, once.
+func (s *start) mountVolume(ctx context.Context, v *state.Volume, o volume.Options) error {
+	if !o.Mounted() {
+		return nil
+	}
+	mounted, err := mountinfo.Mounted(v.Path)
+	if err != nil || mounted {
+		return err
+	}
+	return volume.Mount(v.Path, o)
+}
+
+// chownVolumes gives volumes to the container's user: all with the option U, and new empty
+// ones that nobody has used yet.
+func (s *start) chownVolumes() error {
+	ctx := context.Background()
+	for i := range s.cfg.Mounts {
+		m := &s.cfg.Mounts[i]
+		source := first(s.facts.MountSources[m.Destination], m.Source)
+		if m.Chown && (m.Kind == spec.MountBind || m.Kind == spec.MountVolume) {
+			if err := volume.ChownTree(source, int(s.user.UID), int(s.user.GID)); err != nil {
+				return fmt.Errorf("give %s to the container's user: %w", source, err)
+			}
+		}
+		if m.Kind != spec.MountVolume {
+			continue
+		}
+		v, err := s.rt.state.Volume(ctx, m.Source)
+		if err != nil {
+			return err
+		}
+		if !v.NeedsChown {
+			continue
+		}
+		if err := volume.Chown(v.Path, int(s.user.UID), int(s.user.GID)); err != nil {
+			return err
+		}
+		v.NeedsChown, v.UID, v.GID = false, int(s.user.UID), int(s.user.GID)
+		if err := s.rt.state.SetVolume(ctx, *v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// releaseVolume unmounts a volume that has a file system of its own once no other running
+// container uses it.
+func (c *locked) releaseVolume(ctx context.Context, m *spec.Mount) error {
+	v, err := c.rt.state.Volume(ctx, m.Source)
+	if errors.Is(err, errdefs.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if o, err := volume.ParseOptions(v.Options); err != nil || !o.Mounted() {
+		return err
+	}
+	users, err := c.rt.state.VolumeUsers(ctx, v.Name)
+	if err != nil {
+		return err
+	}
+	for _, id := range users {
+		if id == c.row.ID {
+			continue
+		}
+		if row, err := c.rt.state.Container(ctx, id); err == nil && row.State.Mounted {
+			return nil
+		}
+	}
+	return volume.Unmount(filepath.Clean(v.Path))
+}
