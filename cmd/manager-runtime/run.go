@@ -93,7 +93,7 @@ func (o *runOptions) run() (code int, err error) {
 }
 
 func (o *runOptions) cgroup(spec *specs.Spec) (*cgroups.Cgroup, error) {
-	cfg := cgroups.Config{Path: "/manager-runtime/" + o.id}
+	cfg := cgroups.Config{Path: "/" + o.id} // as runc
 	if spec.Linux != nil {
 		cfg.Resources = spec.Linux.Resources
 		if p := spec.Linux.CgroupsPath; p != "" {
