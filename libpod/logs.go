@@ -49,6 +49,9 @@ func (r *Runtime) withoutLog(ctx context.Context, id string, missing error) erro
 	if s := c.status(); s == define.StatusCreating || s == define.StatusCreated || s == define.StatusRemoving {
 		return nil
 	}
+	if c.cfg.Life.Remove && !c.current().Live() {
+		return errdefs.NotFound("container", c.row.Name) // its removal is under way
+	}
 	return missing
 }
 
