@@ -14,6 +14,7 @@ import (
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer"
+	"github.com/manager-project/manager/pkg/libcontainer/compile"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/undo"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -74,7 +75,7 @@ func (o *runOptions) run() (code int, err error) {
 	}
 	steps.Add(cg.Remove)
 	steps.Add(cg.KillAll)
-	plan, handles, err := libcontainer.Compile(spec, libcontainer.CompileOptions{
+	plan, handles, err := compile.Container(spec, compile.Options{
 		ID: o.id, Bundle: o.bundle, CgroupPath: cg.Path(), MakeCwd: true,
 	})
 	if err != nil {

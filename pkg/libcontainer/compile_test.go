@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/manager-project/manager/pkg/errdefs"
-	"github.com/manager-project/manager/pkg/libcontainer"
+	"github.com/manager-project/manager/pkg/libcontainer/compile"
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -23,7 +23,7 @@ func TestPlanGolden(t *testing.T) {
 	spec.Mounts = append(spec.Mounts, specs.Mount{Destination: "data", Source: "vol", Options: []string{"rbind", "rro", "nosuid", "rprivate"}})
 	spec.Process.User = specs.User{UID: 1, GID: 2, AdditionalGids: []uint32{3, 2}}
 	spec.Process.Env = []string{"A=1", "PATH=/bin", "A=2"}
-	p, h, err := libcontainer.Compile(spec, libcontainer.CompileOptions{ID: "x", Bundle: "/bundle"})
+	p, h, err := compile.Container(spec, compile.Options{ID: "x", Bundle: "/bundle"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestCompileRefuses(t *testing.T) {
 	} {
 		spec := testSpec("rootfs", "sh")
 		c.change(spec)
-		if _, _, err := libcontainer.Compile(spec, libcontainer.CompileOptions{Bundle: "/b"}); !errors.Is(err, c.class) {
+		if _, _, err := compile.Container(spec, compile.Options{Bundle: "/b"}); !errors.Is(err, c.class) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

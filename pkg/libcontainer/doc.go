@@ -1,11 +1,11 @@
-// Package libcontainer is the embedded runtime: it turns an OCI runtime configuration into a
-// plan and its handles, for package launch to start.
+// Package libcontainer is the embedded runtime: containers over a state directory, after the
+// OCI runtime specification.
 //
-// Compile and CompileExec do everything that needs thought: they read the configuration, refuse
-// what cannot be honoured, translate names into numbers and options into masks, and compile
-// the seccomp filter. The result is executed by initproc in another process. Compile
-// opens files only where the child could not (idmapped mounts, namespaces by path, sources
-// hidden from a user namespace); those are the Handles.
+//	compile   configuration -> plan: everything that needs thought, with errors a person can read
+//	plan      the list of what has to happen in the child
+//	launch    starts the child and talks with it until it is the user's program
+//	initproc  carries the plan out inside the container
+//	seccomp   profile -> filter
 //
-// Source: OCI runtime-spec 1.3, config.md and config-linux.md.
+// Source: OCI runtime-spec 1.3, runtime.md.
 package libcontainer

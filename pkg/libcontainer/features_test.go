@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/manager-project/manager/pkg/cgroups"
-	"github.com/manager-project/manager/pkg/libcontainer"
+	"github.com/manager-project/manager/pkg/libcontainer/compile"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -71,7 +71,7 @@ func TestSysctl(t *testing.T) {
 	}
 	for _, k := range []string{"kernel.core_pattern", "vm.overcommit_memory", "net/../kernel/panic", "kernel.hostname"} {
 		spec.Linux.Sysctl = map[string]string{k: "1"}
-		if _, _, err := libcontainer.Compile(spec, libcontainer.CompileOptions{}); err == nil {
+		if _, _, err := compile.Container(spec, compile.Options{}); err == nil {
 			t.Errorf("%s was accepted", k)
 		}
 	}
@@ -164,16 +164,16 @@ func TestUserNamespace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, h, err := libcontainer.CompileExec(&specs.Process{
+	p, h, err := compile.Exec(&specs.Process{
 		Args: []string{"sh", "-c", "id -u; cat /proc/self/uid_map"}, Cwd: "/",
 		Env: []string{"PATH=/bin"},
-	}, libcontainer.ExecOptions{})
+	}, compile.ExecOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer h.Close()
 	enc, _ := p.Encode()
-	e, err := launchBox(t, launch.Request{Plan: enc, Join: &launch.JoinTarget{PIDFD: b.PIDFD(), Flags: libcontainer.AllNamespaces}})
+	e, err := launchBox(t, launch.Request{Plan: enc, Join: &launch.JoinTarget{PIDFD: b.PIDFD(), Flags: compile.AllNamespaces}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/manager-project/manager/pkg/libcontainer"
+	"github.com/manager-project/manager/pkg/libcontainer/compile"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -140,7 +140,7 @@ func TestMountsInsideProcAreRefused(t *testing.T) {
 		write(t, root+"/src", "x", 0o644)
 		spec := testSpec(root, "true")
 		spec.Mounts = append(spec.Mounts, specs.Mount{Destination: target, Type: "bind", Source: root + "/src", Options: []string{"bind"}})
-		_, _, err := libcontainer.Compile(spec, libcontainer.CompileOptions{Bundle: root})
+		_, _, err := compile.Container(spec, compile.Options{Bundle: root})
 		if (err == nil) != ok {
 			t.Errorf("%s: %v", target, err)
 		}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/manager-project/manager/pkg/libcontainer"
+	"github.com/manager-project/manager/pkg/libcontainer/compile"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -117,7 +117,7 @@ type box struct {
 // start launches a container up to the barrier.
 func start(t *testing.T, spec *specs.Spec, change ...func(*launch.Request)) (*box, error) {
 	t.Helper()
-	p, h, err := libcontainer.Compile(spec, libcontainer.CompileOptions{Bundle: spec.Root.Path})
+	p, h, err := compile.Container(spec, compile.Options{Bundle: spec.Root.Path})
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +196,7 @@ func run(t *testing.T, spec *specs.Spec, change ...func(*launch.Request)) (strin
 // join runs a program in a running container.
 func (b *box) join(process *specs.Process, change ...func(*launch.Request)) (*box, error) {
 	b.t.Helper()
-	p, h, err := libcontainer.CompileExec(process, libcontainer.ExecOptions{})
+	p, h, err := compile.Exec(process, compile.ExecOptions{})
 	if err != nil {
 		return nil, err
 	}

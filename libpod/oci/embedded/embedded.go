@@ -11,7 +11,7 @@ import (
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
-	"github.com/manager-project/manager/pkg/libcontainer"
+	"github.com/manager-project/manager/pkg/libcontainer/compile"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/undo"
@@ -46,7 +46,7 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	fail := func(err error) (*monitor.Session, monitor.Live, error) {
 		return nil, monitor.Live{}, errors.Join(err, back.Run())
 	}
-	p, handles, err := libcontainer.Compile(q.Spec, libcontainer.CompileOptions{
+	p, handles, err := compile.Container(q.Spec, compile.Options{
 		ID: q.ID, Bundle: q.Bundle, CgroupPath: q.Cgroup, PreserveFDs: len(q.ExtraFiles), MakeCwd: true, Reaper: q.Init,
 	})
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/cgroups"
-	"github.com/manager-project/manager/pkg/libcontainer"
+	"github.com/manager-project/manager/pkg/libcontainer/compile"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/monitor"
 )
@@ -20,7 +20,7 @@ type joining struct {
 }
 
 func (r *Runtime) compileExec(q oci.ExecRequest) (*joining, error) {
-	p, handles, err := libcontainer.CompileExec(q.Process, libcontainer.ExecOptions{
+	p, handles, err := compile.Exec(q.Process, compile.ExecOptions{
 		Seccomp: q.Spec.Linux.Seccomp, Personality: q.Spec.Linux.Personality, PreserveFDs: len(q.ExtraFiles),
 	})
 	if err != nil {

@@ -1,7 +1,7 @@
 // Package plan is the list of everything that has to happen inside a new container, or
 // inside a container that is joined, before the user's program runs.
 //
-// A plan is compiled by pkg/libcontainer in an ordinary process, where users, masks,
+// A plan is compiled by pkg/libcontainer/compile in an ordinary process, where users, masks,
 // filters, paths and limits are looked up and refused with errors a person can read, and
 // executed by pkg/libcontainer/initproc, which only makes system calls. The two sit in
 // different programs, so the plan crosses the boundary encoded (see Encode).

@@ -9,7 +9,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/manager-project/manager/pkg/libcontainer"
+	"github.com/manager-project/manager/pkg/libcontainer/compile"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/monitor"
 )
@@ -28,9 +28,9 @@ func TestRealExecSession(t *testing.T) {
 	}
 	target := os.NewFile(uintptr(fd), "init")
 	defer func() { _ = target.Close() }()
-	p, h, err := libcontainer.CompileExec(&specs.Process{
+	p, h, err := compile.Exec(&specs.Process{
 		Args: []string{"sh", "-c", "cat /proc/1/cmdline > /tmp/proof; exit 8"}, Cwd: "/", Env: []string{"PATH=/bin"},
-	}, libcontainer.ExecOptions{})
+	}, compile.ExecOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/manager-project/manager/pkg/libcontainer"
+	"github.com/manager-project/manager/pkg/libcontainer/compile"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/monitor"
 )
@@ -101,7 +101,7 @@ func busyboxSpec(t *testing.T, args []string) *specs.Spec {
 
 func (f *realFixture) spawn() *monitor.Session {
 	f.t.Helper()
-	p, h, err := libcontainer.Compile(f.spec, libcontainer.CompileOptions{Bundle: f.spec.Root.Path})
+	p, h, err := compile.Container(f.spec, compile.Options{Bundle: f.spec.Root.Path})
 	if err != nil {
 		f.t.Fatal(err)
 	}

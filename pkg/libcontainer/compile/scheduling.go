@@ -1,4 +1,4 @@
-package libcontainer
+package compile
 
 import (
 	"github.com/manager-project/manager/pkg/errdefs"

@@ -1,4 +1,4 @@
-package libcontainer
+package compile
 
 import (
 	"os"
@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CompileOptions is what the configuration does not say.
-type CompileOptions struct {
+// Options is what the configuration does not say.
+type Options struct {
 	// ID names the session keyring ("_ses.ID"); "" keeps the caller's keyring.
 	ID string
 	// Bundle is the absolute directory that relative paths of the configuration start from.
@@ -68,9 +68,9 @@ func (h *Handles) add(f *os.File) int {
 	return len(h.Files)
 }
 
-// Compile turns a configuration into a plan. Errors are of class ErrInvalid or ErrUnsupported;
+// Container turns a configuration into a plan. Errors are of class ErrInvalid or ErrUnsupported;
 // nothing was changed then. The caller closes the handles.
-func Compile(spec *specs.Spec, opts CompileOptions) (*plan.Plan, *Handles, error) {
+func Container(spec *specs.Spec, opts Options) (*plan.Plan, *Handles, error) {
 	c := &compiler{spec: spec, opts: opts, h: &Handles{}}
 	if err := c.compile(); err != nil {
 		c.h.Close()
@@ -81,7 +81,7 @@ func Compile(spec *specs.Spec, opts CompileOptions) (*plan.Plan, *Handles, error
 
 type compiler struct {
 	spec *specs.Spec
-	opts CompileOptions
+	opts Options
 	p    plan.Plan
 	h    *Handles
 	// layout is read once, when the first mount of type cgroup wants it.

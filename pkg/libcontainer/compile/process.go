@@ -1,4 +1,4 @@
-package libcontainer
+package compile
 
 import (
 	"fmt"
@@ -30,7 +30,7 @@ func (c *compiler) process() error {
 	return nil
 }
 
-// ExecOptions is what CompileExec cannot know from the process.
+// ExecOptions is what Exec cannot know from the process.
 type ExecOptions struct {
 	// Seccomp is the container's profile (linux.seccomp of its configuration), or nil.
 	Seccomp *specs.LinuxSeccomp
@@ -40,9 +40,9 @@ type ExecOptions struct {
 	PreserveFDs int
 }
 
-// CompileExec turns a process of an OCI configuration into a plan for a join. Start it with
+// Exec turns a process of an OCI configuration into a plan for a join. Start it with
 // launch.Request.Join set. Errors are those of Compile.
-func CompileExec(process *specs.Process, opts ExecOptions) (*plan.Plan, *Handles, error) {
+func Exec(process *specs.Process, opts ExecOptions) (*plan.Plan, *Handles, error) {
 	linux := &specs.Linux{Seccomp: opts.Seccomp, Personality: opts.Personality}
 	p, warnings, err := compileProcess(process, linux, opts.PreserveFDs)
 	if err != nil {
