@@ -11,6 +11,7 @@ import (
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/libcontainer"
 	"github.com/manager-project/manager/pkg/libcontainer/compile"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/monitor"
@@ -57,11 +58,11 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	handles.Apply(&req)
 	limit := func() error { return nil }
 	if q.Cgroup != "" {
-		cg, err := cgroups.Create(cgroups.Config{Path: q.Cgroup, Resources: roomForInit(q.Spec.Linux.Resources)})
+		cg, err := cgroups.Create(cgroups.Config{Path: q.Cgroup, Resources: libcontainer.RoomForInit(q.Spec.Linux.Resources)})
 		if err != nil {
 			return fail(err)
 		}
-		limit = func() error { return tighten(cg, q.Spec.Linux.Resources) }
+		limit = func() error { return libcontainer.Tighten(cg, q.Spec.Linux.Resources) }
 		back.Add(cg.Remove)
 		fault.Point("cgroup: made")
 		files, err := cg.Open()
