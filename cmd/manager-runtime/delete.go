@@ -44,6 +44,7 @@ func (o *deleteOptions) one(a *app, id string) error {
 	if errors.Is(err, errdefs.ErrNotFound) && o.force {
 		err = nil // another command was faster
 	}
+	a.warn(c.Warnings)
 	return errors.Join(err, c.Close())
 }
 

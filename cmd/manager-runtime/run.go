@@ -52,7 +52,7 @@ func (o *runOptions) run(a *app, id string) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
 	if err := o.start(c, &notify); err != nil {
-		return 0, errors.Join(err, c.Kill(), removeFile(cfg.PIDFile))
+		return 0, errors.Join(err, o.remove(a, c), removeFile(cfg.PIDFile))
 	}
 	if o.detach {
 		return 0, notify.untilReady(c)
@@ -62,7 +62,18 @@ func (o *runOptions) run(a *app, id string) (code int, err error) {
 	if o.keep {
 		return code, err
 	}
-	return code, errors.Join(err, c.Kill())
+	return code, errors.Join(err, o.remove(a, c))
+}
+
+// remove removes the container; another command may have been faster.
+func (o *runOptions) remove(a *app, c *libcontainer.Container) error {
+	said := len(c.Warnings)
+	err := c.Kill()
+	a.warn(c.Warnings[said:])
+	if errors.Is(err, errdefs.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 func (o *runOptions) start(c *libcontainer.Container, notify *notifier) error {

@@ -60,7 +60,11 @@ func (f *Factory) Create(ctx context.Context, id string, cfg Config) (*Container
 		_ = c.parking.Close()
 	}
 	if err != nil {
-		return nil, errors.Join(err, c.back.Run())
+		err = errors.Join(err, c.back.Run())
+		if c.made != nil && isHook(err) {
+			c.made.poststop()
+		}
+		return nil, err
 	}
 	c.made.dir.unlock()
 	return c.made, nil
@@ -117,12 +121,8 @@ func (c *creation) compile() (err error) {
 	if c.cfg.ConsoleSocket != "" && (c.spec.Process == nil || !c.spec.Process.Terminal) {
 		return errdefs.Invalid("--console-socket", c.cfg.ConsoleSocket, "process.terminal is not set")
 	}
-	keyring := c.id
-	if c.cfg.NoNewKeyring {
-		keyring = ""
-	}
 	c.plan, c.handles, err = compile.Container(c.spec, compile.Options{
-		ID: keyring, Bundle: c.cfg.Bundle, CgroupPath: c.cgroupPath(), PreserveFDs: len(c.cfg.ExtraFiles),
+		ID: c.id, KeepKeyring: c.cfg.NoNewKeyring, Bundle: c.cfg.Bundle, CgroupPath: c.cgroupPath(), PreserveFDs: len(c.cfg.ExtraFiles),
 		NoPivot: c.cfg.NoPivot, MakeCwd: true,
 	})
 	if err == nil {
@@ -148,6 +148,9 @@ func (c *creation) journal() error {
 		Version: recordVersion, ID: c.id, BootID: bootID(), OCIVersion: c.spec.Version, Bundle: c.cfg.Bundle,
 		Rootfs: c.plan.Rootfs.Path, Created: time.Now().UTC(), Annotations: c.spec.Annotations,
 		Keyring: c.plan.Process.Keyring, Cgroup: c.cgroupPath(), Rootless: c.cfg.Rootless, Notify: c.cfg.Notify, OwnPIDs: c.handles.CloneFlags&unix.CLONE_NEWPID != 0,
+	}
+	if len(c.handles.Poststart)+len(c.handles.Poststop) > 0 {
+		c.made.record.Hooks = &laterHooks{c.handles.State, c.handles.Poststart, c.handles.Poststop}
 	}
 	if err := c.made.dir.writeConfig(c.cfg.Spec); err != nil {
 		return fmt.Errorf("state directory: %w", err)

@@ -61,6 +61,8 @@ type record struct {
 	Keyring string `json:"keyring,omitempty"`
 	// Notify says that notifyDir is bound into the container.
 	Notify bool `json:"notify,omitempty"`
+	// Hooks are those that this program runs itself; nil for none.
+	Hooks *laterHooks `json:"hooks,omitempty"`
 	// OwnPIDs says that the init is the first process of its pid namespace, whose end is all others'.
 	OwnPIDs bool `json:"own_pids,omitempty"`
 }

@@ -13,14 +13,14 @@ import (
 // the words of the table of statuses; *launch.Failure when the program cannot be executed.
 func (c *Container) Start() error {
 	if c.child != nil {
-		return c.release(c.child)
+		return c.finishStart(c.release(c.child))
 	}
 	return c.change(verbStart, func(Status) error {
 		child, err := c.adopt()
 		if err != nil {
 			return err
 		}
-		return errors.Join(c.release(child), child.Close())
+		return errors.Join(c.finishStart(c.release(child)), child.Close())
 	})
 }
 
@@ -45,6 +45,18 @@ func (c *Container) adopt() (*launch.Child, error) {
 		return nil, errors.Join(err, child.Close())
 	}
 	return child, nil
+}
+
+// finishStart runs the hooks of a program that runs. A hook that fails here, or failed before the program,
+// ends the container: it is removed then. Source: OCI runtime-spec, runtime.md, "Lifecycle".
+func (c *Container) finishStart(err error) error {
+	if err == nil {
+		err = c.poststart()
+	}
+	if err != nil && isHook(err) {
+		err = errors.Join(err, c.tearDown())
+	}
+	return err
 }
 
 func (c *Container) release(child *launch.Child) error {

@@ -56,6 +56,7 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	defer handles.Close()
 	req := launch.Request{Program: r.program, ExtraFiles: q.ExtraFiles}
 	handles.Apply(&req)
+	q.Monitor.Poststart, q.Monitor.Poststop, q.Monitor.HookState = handles.Poststart, handles.Poststop, handles.State
 	limit := func() error { return nil }
 	if q.Cgroup != "" {
 		cg, err := cgroups.Create(cgroups.Config{Path: q.Cgroup, Resources: libcontainer.RoomForInit(q.Spec.Linux.Resources)})

@@ -51,6 +51,19 @@ func (p *parent) barrier(find func() *launch.Failure) *launch.Failure {
 	}
 }
 
+// ask sends a message and waits for its answer.
+func (p *parent) ask(question, answer byte) error {
+	if err := p.send([]byte{question}); err != nil {
+		return err
+	}
+	for {
+		msg, _, err := p.receive()
+		if err != nil || msg == answer {
+			return err
+		}
+	}
+}
+
 // receive reads a message's first byte, and its descriptor or -1.
 func (p *parent) receive() (msg byte, fd int, err error) {
 	var b [1]byte

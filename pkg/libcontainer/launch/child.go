@@ -19,13 +19,15 @@ import (
 // The messages between child and parent, one packet each: the first byte, then for a
 // failure its JSON. The console and the park carry one descriptor.
 const (
-	MsgConsole = 'c' // child: the pseudo-terminal's master
-	MsgReady   = 'r' // child: the plan is carried out
-	MsgGo      = 'g' // parent: execute the program
-	MsgPark    = 'p' // parent: wait for MsgGo at the listening socket that comes with this
-	MsgParked  = 'w' // child: it waits there, and this connection is over
-	MsgExec    = 'x' // child: the next step is execve
-	MsgFailure = 'f' // child: a Failure; it exits after it
+	MsgConsole  = 'c' // child: the pseudo-terminal's master
+	MsgHooks    = 'h' // child: namespaces and mounts are there, the parent's hooks may run
+	MsgContinue = 'n' // parent: they have
+	MsgReady    = 'r' // child: the plan is carried out
+	MsgGo       = 'g' // parent: execute the program
+	MsgPark     = 'p' // parent: wait for MsgGo at the listening socket that comes with this
+	MsgParked   = 'w' // child: it waits there, and this connection is over
+	MsgExec     = 'x' // child: the next step is execve
+	MsgFailure  = 'f' // child: a Failure; it exits after it
 )
 
 // maxMessage bounds a packet in bytes; a failure names at most a path or two.
@@ -38,6 +40,7 @@ type Child struct {
 	pid   int
 	pidfd *os.File
 	sock  *os.File
+	hooks *Hooks
 	// foreign says that the process is another's child: see Adopt.
 	foreign bool
 
@@ -98,6 +101,11 @@ func (c *Child) Ready(ctx context.Context) (console *os.File, err error) {
 				return console, c.gone("init", errors.New("console message without console"))
 			}
 			console = file
+		case MsgHooks:
+			if err := c.runHooks(ctx); err != nil {
+				c.kill()
+				return console, err
+			}
 		case MsgReady:
 			return console, nil
 		case MsgFailure:
