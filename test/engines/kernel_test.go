@@ -53,11 +53,26 @@ func limit(t *testing.T, pid int, controller, v1, v2 string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// frozen says whether the kernel has stopped the process's cgroup.
+// frozen says whether the kernel has stopped the process's cgroup, of version 1 or 2.
 func frozen(t *testing.T, pid int) bool {
 	t.Helper()
-	state := limit(t, pid, "freezer", "freezer.state", "cgroup.events")
-	return state == "FROZEN" || strings.Contains(state, "frozen 1")
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		for file, want := range map[string]string{
+			filepath.Join(cgroups, "freezer", parts[2], "freezer.state"): "FROZEN",
+			filepath.Join(cgroups, "unified", parts[2], "cgroup.events"): "frozen 1",
+			filepath.Join(cgroups, parts[2], "cgroup.events"):            "frozen 1",
+		} {
+			if text, err := os.ReadFile(file); err == nil && strings.Contains(string(text), want) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // status is a line of /proc/PID/status.
