@@ -153,7 +153,7 @@ func (e *engine) states(t *testing.T, runtime string) []string {
 	case "ctr":
 		dir = e.path(runtime, "default") // containerd's name space
 	case "docker":
-		dir = e.path("exec", "runtime-"+runtime, "moby")
+		dir = e.path("exec", "runtime-runc", "moby") // of all that go through runc's shim
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -98,6 +98,13 @@ func privileged(b *box) {
 	}
 	got := b.out(options{more: []string{"--privileged"}}, "sh", "-c",
 		`test -c /dev/fuse && echo dev; grep -E "^(CapEff|Seccomp):" /proc/self/status; grep -q " /sys sysfs rw" /proc/mounts && echo rw; mount -t tmpfs none /mnt 2>&1 || mkdir /m && mount -t tmpfs none /m && echo mounted`)
+	if b.e.name == "docker" { // of this version does not know the last three
+		var set uint64
+		if _, err := fmt.Sscanf(full, "%x", &set); err != nil {
+			b.Fatal(err)
+		}
+		full = fmt.Sprintf("%016x", set&0x3fffffffff)
+	}
 	if want := fmt.Sprintf("dev\nCapEff:\t%s\nSeccomp:\t0\nrw\nmounted", full); !strings.HasSuffix(got, "mounted") || !sameLines(got, want) {
 		b.Errorf("%q, want %q", got, want)
 	}
