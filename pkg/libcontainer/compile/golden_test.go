@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"sort"
 	"strings"
 	"testing"
@@ -43,6 +44,10 @@ func TestGolden(t *testing.T) {
 	base := outcome(t, "{}")
 	cases := 0
 	for _, file := range files {
+		if strings.HasSuffix(file, "seccomp.txtar") && runtime.GOARCH != "amd64" {
+			t.Log("the filters in seccomp.txtar are those of amd64")
+			continue
+		}
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			cases += goldenFile(t, file, base)
 		})
@@ -122,7 +127,10 @@ func outcome(t *testing.T, patch string) map[string]any {
 }
 
 // plain puts names in place of what differs from run to run.
-func plain(t *testing.T, s string) string { return strings.ReplaceAll(s, bundle(t), "BUNDLE") }
+func plain(t *testing.T, s string) string {
+	s = strings.ReplaceAll(s, bundle(t), "BUNDLE")
+	return strings.ReplaceAll(s, filepath.Dir(bundle(t)), "PARENT")
+}
 
 // bundle is a directory with a root file system, for the whole test.
 func bundle(t *testing.T) string {
@@ -143,19 +151,43 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
-		if err := os.Mkdir(dir+"/rootfs", 0o755); err != nil {
+		bundleDir = dir + "/bundle"
+		if err := os.MkdirAll(bundleDir+"/rootfs", 0o755); err != nil {
 			panic(err)
 		}
-		if err := os.WriteFile(dir+"/file", nil, 0o644); err != nil {
+		if err := os.WriteFile(bundleDir+"/file", nil, 0o644); err != nil {
 			panic(err)
 		}
-		bundleDir = dir
 		permitted = func() uint64 { return 1<<41 - 1 } // root on any host
 		return m.Run()
 	}())
 }
 
 func patched(t *testing.T, patch string) (*specs.Spec, Options, *cgroups.Layout) {
+	t.Helper()
+	b, options := document(t, patch)
+	spec := &specs.Spec{}
+	if err := json.Unmarshal(b, spec); err != nil {
+		t.Fatal(err)
+	}
+	opts := Options{ID: "box", Bundle: bundle(t)}
+	host := "v2"
+	if h, ok := options["host"].(string); ok {
+		host = h
+	}
+	delete(options, "host")
+	b, err := json.Marshal(options)
+	if err == nil {
+		err = json.Unmarshal(b, &opts)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spec, opts, layouts[host]
+}
+
+// document is the patched base, and what the patch says of options.
+func document(t *testing.T, patch string) ([]byte, map[string]any) {
 	t.Helper()
 	b, err := os.ReadFile("testdata/base.json")
 	if err != nil {
@@ -167,26 +199,10 @@ func patched(t *testing.T, patch string) (*specs.Spec, Options, *cgroups.Layout)
 	options, _ := change["options"].(map[string]any)
 	delete(change, "options")
 	merge(doc, change)
-	if b, err = json.Marshal(doc); err != nil {
+	if b, err = json.MarshalIndent(doc, "", " "); err != nil {
 		t.Fatal(err)
 	}
-	spec := &specs.Spec{}
-	if err := json.Unmarshal(b, spec); err != nil {
-		t.Fatal(err)
-	}
-	opts := Options{ID: "box", Bundle: bundle(t)}
-	host := "v2"
-	if h, ok := options["host"].(string); ok {
-		host = h
-	}
-	delete(options, "host")
-	if b, err = json.Marshal(options); err == nil {
-		err = json.Unmarshal(b, &opts)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return spec, opts, layouts[host]
+	return b, options
 }
 
 // exactly keeps large numbers as they are.
