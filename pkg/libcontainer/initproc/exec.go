@@ -90,7 +90,7 @@ func lookup(name string, env []string) (string, *launch.Failure) {
 		if f == nil {
 			return file, nil
 		}
-		if f.Errno == unix.EACCES && refused == nil {
+		if (f.Errno == unix.EACCES || f.Errno == unix.EISDIR) && refused == nil {
 			refused = f
 		}
 	}
@@ -107,7 +107,7 @@ func executable(file string) *launch.Failure {
 		return failure(launch.StageExec, file, err)
 	}
 	if st.IsDir() {
-		return explain(launch.StageExec, file, unix.EACCES, "is a directory")
+		return explain(launch.StageExec, file, unix.EISDIR, "is a directory")
 	}
 	return failure(launch.StageExec, file, unix.Faccessat(unix.AT_FDCWD, file, unix.X_OK, unix.AT_EACCESS))
 }
