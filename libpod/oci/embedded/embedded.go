@@ -46,6 +46,10 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	fail := func(err error) (*monitor.Session, monitor.Live, error) {
 		return nil, monitor.Live{}, errors.Join(err, back.Run())
 	}
+	extra, gaps, err := fillGaps(q.ExtraFiles)
+	if err != nil {
+		return fail(err)
+	}
 	p, handles, err := compile.Container(q.Spec, compile.Options{
 		ID: q.ID, Bundle: q.Bundle, CgroupPath: q.Cgroup, PreserveFDs: len(q.ExtraFiles), MakeCwd: true, Reaper: q.Init,
 	})
@@ -53,7 +57,8 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 		return fail(err)
 	}
 	defer handles.Close()
-	req := launch.Request{Program: r.program, ExtraFiles: q.ExtraFiles}
+	p.Process.CloseFDs = gaps
+	req := launch.Request{Program: r.program, ExtraFiles: extra}
 	handles.Apply(&req)
 	limit := func() error { return nil }
 	if q.Cgroup != "" {

@@ -30,6 +30,9 @@ func (in *initializer) exec() *launch.Failure {
 			return failure("no_new_privs", "", err)
 		}
 	}
+	for _, fd := range p.CloseFDs {
+		unix.CloseOnExec(fd)
+	}
 	if err := in.parent.send([]byte{launch.MsgExec}); err != nil {
 		return failure("barrier", "", err)
 	}
