@@ -78,6 +78,8 @@ func notExecutableHint(f *launch.Failure) string {
 // stageHint is the next step for the failures that users cause.
 func stageHint(f *launch.Failure) string {
 	switch f.Stage {
+	case "hook":
+		return "look at the hook's own messages"
 	case "mount", "bind":
 		return "check the mount's source and destination"
 	case "cwd", "workdir":

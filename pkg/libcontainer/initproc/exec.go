@@ -14,6 +14,9 @@ import (
 // exec finds the program, installs the filter and becomes the program. It returns on failure only.
 func (in *initializer) exec() *launch.Failure {
 	p := &in.Process
+	if f := in.startHooks(); f != nil {
+		return f
+	}
 	file, f := lookup(p.Args[0], p.Env)
 	if f != nil {
 		return f

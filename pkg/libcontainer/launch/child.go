@@ -19,11 +19,13 @@ import (
 // The messages between child and parent, one packet each: the first byte, then for a
 // failure its JSON. The console carries one descriptor.
 const (
-	MsgConsole = 'c' // child: the pseudo-terminal's master
-	MsgReady   = 'r' // child: the plan is carried out
-	MsgGo      = 'g' // parent: execute the program
-	MsgExec    = 'x' // child: the next step is execve
-	MsgFailure = 'f' // child: a Failure; it exits after it
+	MsgConsole  = 'c' // child: the pseudo-terminal's master
+	MsgHooks    = 'h' // child: namespaces and mounts are there, the parent's hooks may run
+	MsgContinue = 'n' // parent: they have
+	MsgReady    = 'r' // child: the plan is carried out
+	MsgGo       = 'g' // parent: execute the program
+	MsgExec     = 'x' // child: the next step is execve
+	MsgFailure  = 'f' // child: a Failure; it exits after it
 )
 
 // maxMessage bounds a packet in bytes; a failure names at most a path or two.
@@ -36,6 +38,7 @@ type Child struct {
 	pid   int
 	pidfd *os.File
 	sock  *os.File
+	hooks *Hooks
 
 	mu     sync.Mutex
 	reaped bool
@@ -94,6 +97,11 @@ func (c *Child) Ready(ctx context.Context) (console *os.File, err error) {
 				return console, c.gone("init", errors.New("console message without console"))
 			}
 			console = file
+		case MsgHooks:
+			if err := c.runHooks(ctx); err != nil {
+				c.kill()
+				return console, err
+			}
 		case MsgReady:
 			return console, nil
 		case MsgFailure:

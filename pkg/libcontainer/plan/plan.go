@@ -31,8 +31,22 @@ type Plan struct {
 	Domainname string `json:"domainname,omitempty"`
 	// Loopback brings the interface lo up in a new network namespace.
 	Loopback bool `json:"loopback,omitempty"`
+	// Hooks run at their points; nil for none.
+	Hooks *Hooks `json:"hooks,omitempty"`
 	// Process is the user's program and its attributes.
 	Process Process `json:"process"`
+}
+
+// Hooks are those that concern the child.
+type Hooks struct {
+	// State is what they read, but for status and pid.
+	State State `json:"state"`
+	// Parent says that the parent has hooks to run, before CreateContainer.
+	Parent bool `json:"parent,omitempty"`
+	// CreateContainer run in the container's namespaces before the pivot, StartContainer in its root as
+	// its user, last before the program.
+	CreateContainer []Hook `json:"create_container,omitempty"`
+	StartContainer  []Hook `json:"start_container,omitempty"`
 }
 
 // Pair is a key and its value.

@@ -112,6 +112,9 @@ func (s *server) release() {
 	s.active()
 	go func() {
 		err := s.child.Exec()
+		if err == nil {
+			err = s.poststart()
+		}
 		s.loop.post(func() { s.onExec(err) })
 	}()
 }
