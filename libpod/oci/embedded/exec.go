@@ -29,7 +29,7 @@ func (r *Runtime) compileExec(q oci.ExecRequest) (*joining, error) {
 	defer handles.Close()
 	j := &joining{close: func() {}}
 	j.req = launch.Request{
-		Program: r.program, Stdio: q.Stdio, ExtraFiles: q.ExtraFiles,
+		Program: r.File(), Stdio: q.Stdio, ExtraFiles: q.ExtraFiles,
 		Join: &launch.JoinTarget{PIDFD: q.PIDFD},
 	}
 	if j.req.Join.Flags, err = differing(q.PID); err != nil {
