@@ -62,7 +62,7 @@ func (s *start) initProgram() (string, error) {
 	if s.cfg.Process.InitPath != "" {
 		return s.cfg.Process.InitPath, nil
 	}
-	rt, err := s.rt.runtime()
+	rt, err := s.runtime()
 	if err != nil {
 		return "", err
 	}
