@@ -31,6 +31,9 @@ func (in *initializer) exec() *launch.Failure {
 			return failure("no_new_privs", "", err)
 		}
 	}
+	for _, fd := range p.CloseFDs {
+		unix.CloseOnExec(fd)
+	}
 	if err := in.parent.send([]byte{launch.MsgExec}); err != nil {
 		return failure("barrier", "", err)
 	}
@@ -64,7 +67,7 @@ func lookup(name string, env []string) (string, *launch.Failure) {
 		if f == nil {
 			return file, nil
 		}
-		if f.Errno == unix.EACCES && refused == nil {
+		if (f.Errno == unix.EACCES || f.Errno == unix.EISDIR) && refused == nil {
 			refused = f
 		}
 	}
@@ -81,7 +84,7 @@ func executable(file string) *launch.Failure {
 		return failure(launch.StageExec, file, err)
 	}
 	if st.IsDir() {
-		return explain(launch.StageExec, file, unix.EACCES, "is a directory")
+		return explain(launch.StageExec, file, unix.EISDIR, "is a directory")
 	}
 	return failure(launch.StageExec, file, unix.Faccessat(unix.AT_FDCWD, file, unix.X_OK, unix.AT_EACCESS))
 }
