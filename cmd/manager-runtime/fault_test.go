@@ -196,14 +196,19 @@ func TestCreateFailsInside(t *testing.T) {
 		words  string
 		change func(*specs.Spec)
 	}{
-		"rootfs":   {"nowhere", func(s *specs.Spec) { s.Root.Path = "/nowhere" }},
-		"mount":    {"/nowhere", func(s *specs.Spec) { s.Mounts = append(s.Mounts, specs.Mount{Destination: "/m", Source: "/nowhere", Options: []string{"bind"}}) }},
+		"rootfs": {"nowhere", func(s *specs.Spec) { s.Root.Path = "/nowhere" }},
+		"mount": {"/nowhere", func(s *specs.Spec) {
+			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/m", Source: "/nowhere", Options: []string{"bind"}})
+		}},
 		"type":     {"no such device", func(s *specs.Spec) { s.Mounts = append(s.Mounts, specs.Mount{Destination: "/m", Type: "nofs"}) }},
 		"cwd":      {"cwd", func(s *specs.Spec) { s.Process.Cwd = "/bin/sh" }},
 		"program":  {"executable file not found in $PATH", func(s *specs.Spec) { s.Process.Args = []string{"nothing"} }},
 		"absolute": {"no such file or directory", func(s *specs.Spec) { s.Process.Args = []string{"/nothing"} }},
-		"limit":    {"pids", func(s *specs.Spec) { n := int64(1) << 62; s.Linux.Resources = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &n}} }},
-		"sysctl":   {"net", func(s *specs.Spec) { s.Linux.Sysctl = map[string]string{"net.nothing": "1"} }},
+		"limit": {"pids", func(s *specs.Spec) {
+			n := int64(1) << 62
+			s.Linux.Resources = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &n}}
+		}},
+		"sysctl": {"net", func(s *specs.Spec) { s.Linux.Sysctl = map[string]string{"net.nothing": "1"} }},
 	} {
 		for _, verb := range []string{"create", "run"} {
 			r := o.Run(t, verb, "--bundle", o.Bundle(t, "c", sleeper, c.change), "c")
