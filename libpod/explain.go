@@ -70,7 +70,7 @@ func notExecutableHint(f *launch.Failure) string {
 	case syscall.ENOEXEC:
 		return "it is a program for another architecture, or a script without \"#!\""
 	case syscall.EISDIR:
-		return "it is a directory; name a program"
+		return "name a program"
 	}
 	return "make it executable in the image, or name another command"
 }

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -12,6 +10,7 @@ import (
 
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer"
+	"github.com/manager-project/manager/pkg/libcontainer/compile"
 )
 
 // createOptions are those of create and run.
@@ -91,33 +90,10 @@ func (o *createOptions) create(a *app, id string, cfg libcontainer.Config) (*lib
 
 func terminal(s *specs.Spec) bool { return s.Process != nil && s.Process.Terminal }
 
-// maxConfig bounds config.json, process.json and resources, in bytes.
-const maxConfig = 32 << 20
-
 func readSpec(path string) (*specs.Spec, error) {
-	f, err := os.Open(path)
+	spec, err := compile.ReadSpec(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, errdefs.NotFound("file", path).WithHint("make one with: %s spec", name)
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	spec := &specs.Spec{}
-	return spec, readJSON(f, path, spec)
-}
-
-// readJSON reads one JSON value. Unknown fields are ignored, as the specification wants.
-func readJSON(r io.Reader, path string, to any) error {
-	b, err := io.ReadAll(io.LimitReader(r, maxConfig+1))
-	if err == nil && len(b) > maxConfig {
-		err = errors.New("is too large")
-	}
-	if err == nil {
-		err = json.Unmarshal(b, to)
-	}
-	if err != nil {
-		return &errdefs.Error{Kind: "file", Name: path, Class: errdefs.ErrInvalid, Cause: err}
-	}
-	return nil
+	return spec, err
 }

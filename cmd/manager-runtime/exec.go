@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
 	"strconv"
 	"strings"
 
@@ -11,6 +10,7 @@ import (
 
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer"
+	"github.com/manager-project/manager/pkg/libcontainer/compile"
 )
 
 type execOptions struct {
@@ -114,13 +114,7 @@ func readProcess(path string, words []string) (*specs.Process, error) {
 	if len(words) > 0 {
 		return nil, errdefs.Invalid("--process", path, "the file has the arguments; give no command")
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	p := &specs.Process{}
-	return p, readJSON(f, path, p)
+	return compile.ReadProcess(path)
 }
 
 // compose makes the process out of the container's own and the options.

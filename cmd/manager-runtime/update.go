@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"io"
 	"math"
 	"os"
 	"strconv"
@@ -11,6 +10,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/libcontainer/compile"
 )
 
 type updateOptions struct {
@@ -65,20 +65,11 @@ options are ignored with it. Sizes are in bytes, or end in k, m, g or t; -1 is n
 
 // read makes the limits out of the file or the options.
 func (o *updateOptions) read() (*specs.LinuxResources, error) {
+	if o.resources != "" {
+		return compile.ReadResources(o.resources, os.Stdin)
+	}
 	r := &specs.LinuxResources{}
-	if o.resources == "" {
-		return r, o.fill(r)
-	}
-	var in io.Reader = os.Stdin
-	if o.resources != "-" {
-		f, err := os.Open(o.resources)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = f.Close() }()
-		in = f
-	}
-	return r, readJSON(in, o.resources, r)
+	return r, o.fill(r)
 }
 
 func (o *updateOptions) fill(r *specs.LinuxResources) error {

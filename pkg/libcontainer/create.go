@@ -147,10 +147,10 @@ func (c *creation) journal() error {
 	c.made.record = record{
 		Version: recordVersion, ID: c.id, BootID: bootID(), OCIVersion: c.spec.Version, Bundle: c.cfg.Bundle,
 		Rootfs: c.plan.Rootfs.Path, Created: time.Now().UTC(), Annotations: c.spec.Annotations,
-		Keyring: c.plan.Process.Keyring, Cgroup: c.cgroupPath(), Rootless: c.cfg.Rootless, Notify: c.cfg.Notify, OwnPIDs: c.handles.CloneFlags&unix.CLONE_NEWPID != 0,
+		Keyring: c.plan.Process.Keyring, Cgroup: c.cgroupPath(), Rootless: c.cfg.Rootless, Notify: c.cfg.Notify, Listener: c.handles.Notify, OwnPIDs: c.handles.CloneFlags&unix.CLONE_NEWPID != 0,
 	}
 	if len(c.handles.Poststart)+len(c.handles.Poststop) > 0 {
-		c.made.record.Hooks = &laterHooks{c.handles.State, c.handles.Poststart, c.handles.Poststop}
+		c.made.record.Hooks = &laterHooks{c.handles.Poststart, c.handles.Poststop}
 	}
 	if err := c.made.dir.writeConfig(c.cfg.Spec); err != nil {
 		return fmt.Errorf("state directory: %w", err)

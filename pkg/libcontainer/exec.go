@@ -97,7 +97,7 @@ func (e *execution) compile() (err error) {
 	}
 	q := Join{
 		PID: e.container.record.PID, PIDFD: e.init, Spec: e.spec, Process: &process, Cgroup: e.cgroup,
-		Keyring: e.container.record.Keyring, Stdio: e.cfg.Stdio, ExtraFiles: e.cfg.ExtraFiles, Program: e.container.factory.Program,
+		State: e.container.state(), Keyring: e.container.record.Keyring, Stdio: e.cfg.Stdio, ExtraFiles: e.cfg.ExtraFiles, Program: e.container.factory.Program,
 	}
 	e.joining, err = q.Compile()
 	return err

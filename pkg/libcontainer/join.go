@@ -8,6 +8,7 @@ import (
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/libcontainer/compile"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
+	"github.com/manager-project/manager/pkg/libcontainer/plan"
 )
 
 // Join says what to start in a running container. It is what the embedded runtime of libpod and
@@ -21,9 +22,11 @@ type Join struct {
 	Process *specs.Process
 	// Cgroup is where the process is born; nil leaves it in the caller's cgroups.
 	Cgroup *cgroups.Cgroup
+	// State is the container's, for the receiver of a seccomp listener.
+	State plan.State
 	// Keyring is the session keyring to join; "" keeps the caller's.
 	Keyring string
-	// Stdio and ExtraFiles as in launch.Request.
+	// Stdio and ExtraFiles as in launch.Request; a nil among ExtraFiles is a number that stays closed.
 	Stdio      [3]*os.File
 	ExtraFiles []*os.File
 	// Program is the small program. The caller keeps ownership.
@@ -56,7 +59,11 @@ func (q *Join) Compile() (_ *Joining, err error) {
 			j.Close()
 		}
 	}()
-	opts := compile.ExecOptions{PreserveFDs: len(q.ExtraFiles)}
+	extra, gaps, err := FillGaps(q.ExtraFiles)
+	if err != nil {
+		return nil, err
+	}
+	opts := compile.ExecOptions{State: q.State, PreserveFDs: len(q.ExtraFiles)}
 	if l := q.Spec.Linux; l != nil {
 		opts.Seccomp, opts.Personality = l.Seccomp, l.Personality
 	}
@@ -65,8 +72,8 @@ func (q *Join) Compile() (_ *Joining, err error) {
 		return nil, err
 	}
 	j.handles, j.Warnings = handles, handles.Warnings
-	p.Process.Keyring = q.Keyring
-	j.Request = launch.Request{Program: q.Program, Stdio: q.Stdio, ExtraFiles: q.ExtraFiles, Join: &launch.JoinTarget{PIDFD: q.PIDFD}}
+	p.Process.Keyring, p.Process.CloseFDs = q.Keyring, gaps
+	j.Request = launch.Request{Program: q.Program, Stdio: q.Stdio, ExtraFiles: extra, Join: &launch.JoinTarget{PIDFD: q.PIDFD}}
 	handles.Apply(&j.Request)
 	if j.Join.Flags, err = DifferingNamespaces(q.PID); err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 
 	"github.com/manager-project/manager/pkg/atomicfile"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/libcontainer/launch"
 )
 
 // The files of a container's state directory.
@@ -61,6 +62,8 @@ type record struct {
 	Keyring string `json:"keyring,omitempty"`
 	// Notify says that notifyDir is bound into the container.
 	Notify bool `json:"notify,omitempty"`
+	// Listener says who gets the listener of a seccomp filter; nil for none.
+	Listener *launch.Notify `json:"seccomp_listener,omitempty"`
 	// Hooks are those that this program runs itself; nil for none.
 	Hooks *laterHooks `json:"hooks,omitempty"`
 	// OwnPIDs says that the init is the first process of its pid namespace, whose end is all others'.

@@ -15,7 +15,7 @@ import (
 
 func (r *Runtime) compileExec(q oci.ExecRequest) (*libcontainer.Joining, error) {
 	j := libcontainer.Join{
-		PID: q.PID, PIDFD: q.PIDFD, Spec: q.Spec, Process: q.Process, Stdio: q.Stdio, ExtraFiles: q.ExtraFiles, Program: r.program,
+		PID: q.PID, PIDFD: q.PIDFD, Spec: q.Spec, Process: q.Process, Stdio: q.Stdio, ExtraFiles: q.ExtraFiles, Program: r.File(),
 	}
 	if q.Cgroup != "" {
 		var err error

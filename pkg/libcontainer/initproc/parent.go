@@ -56,6 +56,11 @@ func (p *parent) ask(question, answer byte) error {
 	if err := p.send([]byte{question}); err != nil {
 		return err
 	}
+	return p.await(answer)
+}
+
+// await waits for a message.
+func (p *parent) await(answer byte) error {
 	for {
 		msg, _, err := p.receive()
 		if err != nil || msg == answer {

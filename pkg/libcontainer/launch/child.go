@@ -26,6 +26,7 @@ const (
 	MsgGo       = 'g' // parent: execute the program
 	MsgPark     = 'p' // parent: wait for MsgGo at the listening socket that comes with this
 	MsgParked   = 'w' // child: it waits there, and this connection is over
+	MsgListener = 'l' // child: the seccomp listener, a descriptor with it; answered by MsgContinue
 	MsgExec     = 'x' // child: the next step is execve
 	MsgFailure  = 'f' // child: a Failure; it exits after it
 )
@@ -37,10 +38,11 @@ const maxMessage = 64 << 10
 // The order is Ready, Exec, Wait; Signal at any time; Close at the end. Wait may run
 // concurrently with the others.
 type Child struct {
-	pid   int
-	pidfd *os.File
-	sock  *os.File
-	hooks *Hooks
+	pid    int
+	pidfd  *os.File
+	sock   *os.File
+	hooks  *Hooks
+	notify *Notify
 	// foreign says that the process is another's child: see Adopt.
 	foreign bool
 
@@ -58,8 +60,12 @@ func (c *Child) PIDFD() *os.File { return c.pidfd }
 
 // StartTime is field 22 of /proc/PID/stat, clock ticks since boot. With the pid it names the
 // process for ever. It fails when the process has been reaped.
-func (c *Child) StartTime() (uint64, error) {
-	f, err := c.stat()
+func (c *Child) StartTime() (uint64, error) { return StartTime(c.pid) }
+
+// StartTime is field 22 of a process's stat file, clock ticks since boot. It fails when there is no
+// such process.
+func StartTime(pid int) (uint64, error) {
+	f, err := stat(pid)
 	if err != nil {
 		return 0, err
 	}
@@ -67,15 +73,15 @@ func (c *Child) StartTime() (uint64, error) {
 }
 
 // stat returns the fields of /proc/PID/stat from the third (state) on.
-func (c *Child) stat() ([]string, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.pid))
+func stat(pid int) ([]string, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return nil, err
 	}
 	_, after, ok := strings.Cut(string(b[strings.LastIndexByte(string(b), ')'):]), ") ")
 	f := strings.Fields(after)
 	if !ok || len(f) < 20 {
-		return nil, fmt.Errorf("process %d: unreadable stat", c.pid)
+		return nil, fmt.Errorf("process %d: unreadable stat", pid)
 	}
 	return f, nil
 }
@@ -127,7 +133,7 @@ func (c *Child) Exec() error {
 	}
 	executing := false
 	for {
-		msg, _, err := c.receive(noContext)
+		msg, file, err := c.receive(noContext)
 		switch {
 		case errors.Is(err, io.EOF) && executing:
 			return nil
@@ -135,6 +141,11 @@ func (c *Child) Exec() error {
 			return c.gone(StageExec, err)
 		case msg[0] == MsgExec:
 			executing = true
+		case msg[0] == MsgListener:
+			if err := c.handListener(file); err != nil {
+				c.kill()
+				return err
+			}
 		case msg[0] == MsgFailure:
 			return c.failed(msg[1:])
 		}
@@ -159,7 +170,7 @@ func (c *Child) receive(ctx context.Context) ([]byte, *os.File, error) {
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return msg, file, err
 		}
-		if f, err := c.stat(); err == nil && f[0] == "Z" {
+		if f, err := stat(c.pid); err == nil && f[0] == "Z" {
 			return nil, nil, errLeaderDead
 		}
 	}
@@ -195,7 +206,7 @@ func recvPacket(sock *os.File) (msg []byte, file *os.File, err error) {
 	if oobn > 0 {
 		if msgs, err := unix.ParseSocketControlMessage(oob[:oobn]); err == nil && len(msgs) == 1 {
 			if fds, err := unix.ParseUnixRights(&msgs[0]); err == nil && len(fds) == 1 {
-				file = os.NewFile(uintptr(fds[0]), "console")
+				file = os.NewFile(uintptr(fds[0]), "received")
 			}
 		}
 	}
@@ -255,19 +266,25 @@ func (c *Child) Wait() (ExitStatus, error) {
 		c.status.At = time.Now()
 		return c.status, c.err
 	}
-	ws, err := wait4(c.pid)
+	c.status, c.err = WaitFor(c.pid)
 	c.reaped = true
-	c.status.At = time.Now()
+	return c.status, c.err
+}
+
+// WaitFor reaps a child of this process and says how it ended.
+func WaitFor(pid int) (ExitStatus, error) {
+	ws, err := wait4(pid)
+	st := ExitStatus{At: time.Now()}
 	switch {
 	case err != nil:
-		c.err = fmt.Errorf("wait for process %d: %w", c.pid, err)
+		return st, fmt.Errorf("wait for process %d: %w", pid, err)
 	case ws.Signaled():
-		c.status.Signal = ws.Signal()
-		c.status.Code = 128 + int(ws.Signal())
+		st.Signal = ws.Signal()
+		st.Code = 128 + int(ws.Signal())
 	default:
-		c.status.Code = ws.ExitStatus()
+		st.Code = ws.ExitStatus()
 	}
-	return c.status, c.err
+	return st, nil
 }
 
 // Signal sends a signal to the process through its descriptor, never to a reused pid.

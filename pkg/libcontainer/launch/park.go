@@ -45,9 +45,11 @@ func (c *Child) Park(listener *os.File) error {
 // Adopt makes a Child of a parked one, over the descriptor of a connection to its listening
 // socket. Exec and Signal are then as for the parent. Wait waits for the end but cannot tell how it
 // was: its status belongs to the parent. Adopt owns both descriptors; Close releases them.
-func Adopt(connection, pid int, pidfd *os.File) *Child {
+//
+// notify is the request's, for the receiver of a seccomp listener, which comes with Exec.
+func Adopt(connection, pid int, pidfd *os.File, notify *Notify) *Child {
 	_ = unix.SetNonblock(connection, true) // before NewFile, which looks, so that deadlines work
-	return &Child{pid: pid, pidfd: pidfd, sock: os.NewFile(uintptr(connection), "init socket"), foreign: true}
+	return &Child{pid: pid, pidfd: pidfd, notify: notify, sock: os.NewFile(uintptr(connection), "init socket"), foreign: true}
 }
 
 // errForeign is Wait's answer for a child of somebody else.

@@ -29,12 +29,16 @@ func runMain(args []string, start starter) int {
 	debug.SetGCPercent(25)
 	unix.CloseOnExec(monitor.OwnerFD)
 	closeInherited()
-	cfg, req, err := receiveSetup(monitor.OwnerFD)
+	setup, req, err := receiveSetup(monitor.OwnerFD)
 	if err != nil {
 		return complain("hand-over: " + err.Error())
 	}
-	s, err := newServer(cfg)
+	if setup.External != nil {
+		start = externalStarter(&setup)
+	}
+	s, err := newServer(setup.Config)
 	if err == nil {
+		s.external = setup.External
 		err = s.run(req, start)
 	}
 	if err != nil {
