@@ -12,9 +12,10 @@ import (
 // event is a line of "go test -json". Source: "go doc test2json".
 type event struct {
 	Action  string
-	Package string `json:",omitempty"`
-	Test    string `json:",omitempty"`
-	Output  string `json:",omitempty"`
+	Package string  `json:",omitempty"`
+	Test    string  `json:",omitempty"`
+	Output  string  `json:",omitempty"`
+	Elapsed float64 `json:",omitempty"`
 }
 
 // stdout is written by one at a time.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"slices"
 )
@@ -37,6 +38,9 @@ func (w *watcher) read(from io.Reader) error {
 	}
 }
 
+// closing are go test's words for how a package ended.
+var closing = map[string]string{"pass": "ok", "fail": "FAIL", "skip": "?"}
+
 // take handles one line; what is no event is passed on like one.
 func (w *watcher) take(line []byte) {
 	emitLine(line)
@@ -54,6 +58,7 @@ func (w *watcher) take(line []byte) {
 		}
 	case done:
 		delete(w.open, ev.Package)
+		emitLine(fmt.Appendf(nil, "%-4s\t%s\t%.1fs", closing[ev.Action], ev.Package, ev.Elapsed))
 	default:
 		w.open[ev.Package] = true
 	}
