@@ -54,7 +54,7 @@ func (m *machine) runTests(ctx context.Context, b *boot, payload string, limit t
 	defer runtime.UnlockOSThread()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	cmd, err := m.command(ctx, payload, b.Append, lanesWord+strings.Join(b.Lanes, ","))
+	cmd, err := m.command(ctx, payload, b.Append, lanesWord+strings.Join(b.Lanes, ","), "systemd.mask=serial-getty@ttyS0.service")
 	if err != nil {
 		return err
 	}
