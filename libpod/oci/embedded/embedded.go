@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 
+	embeddedfiles "github.com/manager-project/manager/internal/embedded"
 	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/cgroups"
@@ -30,7 +31,7 @@ type Runtime struct {
 // New opens manager-monitor: an installed one, or the one carried inside, which is unpacked
 // into dir first.
 func New(dir string) (*Runtime, error) {
-	f, err := openProgram(dir)
+	f, err := embeddedfiles.OpenMonitor(dir)
 	if err != nil {
 		return nil, err
 	}
