@@ -117,7 +117,7 @@ type box struct {
 // start launches a container up to the barrier.
 func start(t *testing.T, spec *specs.Spec, change ...func(*launch.Request)) (*box, error) {
 	t.Helper()
-	p, h, err := compile.Container(spec, compile.Options{Bundle: spec.Root.Path})
+	p, h, err := compile.Container(spec, compile.Options{ID: "box", Bundle: spec.Root.Path})
 	if err != nil {
 		return nil, err
 	}

@@ -31,8 +31,22 @@ type Plan struct {
 	Domainname string `json:"domainname,omitempty"`
 	// Loopback brings the interface lo up in a new network namespace.
 	Loopback bool `json:"loopback,omitempty"`
+	// Hooks run at their points; nil for none.
+	Hooks *Hooks `json:"hooks,omitempty"`
 	// Process is the user's program and its attributes.
 	Process Process `json:"process"`
+}
+
+// Hooks are those that concern the child.
+type Hooks struct {
+	// State is what they read, but for status and pid.
+	State State `json:"state"`
+	// Parent says that the parent has hooks to run, before CreateContainer.
+	Parent bool `json:"parent,omitempty"`
+	// CreateContainer run in the container's namespaces before the pivot, StartContainer in its root as
+	// its user, last before the program.
+	CreateContainer []Hook `json:"create_container,omitempty"`
+	StartContainer  []Hook `json:"start_container,omitempty"`
 }
 
 // Pair is a key and its value.
@@ -193,4 +207,6 @@ type Process struct {
 	// Reaper is the path inside the container of our small program, which becomes process 1 and
 	// starts the user's program below it; "" executes the program directly.
 	Reaper string `json:"reaper,omitempty"`
+	// CloseFDs are descriptors from 3 on that the program does not get: gaps between those it does.
+	CloseFDs []int `json:"close_fds,omitempty"`
 }
