@@ -8,6 +8,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -16,6 +17,7 @@ import (
 	"syscall"
 
 	"github.com/manager-project/manager/cmd/manager/cli/command"
+	"github.com/manager-project/manager/libpod/image"
 	"github.com/spf13/cobra"
 )
 
@@ -31,6 +33,9 @@ func Main(args []string, in *os.File, out, errOut io.Writer) int {
 	err := t.root.ExecuteContext(ctx)
 	if closeErr := app.Close(); err == nil && closeErr != nil {
 		err = closeErr
+	}
+	if errors.Is(err, image.ErrElsewhere) {
+		err = handOver(app)
 	}
 	name := ""
 	if cc != nil {
