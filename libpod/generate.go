@@ -18,6 +18,13 @@ func (s *start) generate(context.Context) error {
 	f := &s.facts
 	f.CgroupPath = s.row.State.CgroupPath
 	f.CgroupV2 = cgroups.Mode() == cgroups.Unified
+	if s.cfg.Process.Systemd {
+		layout, err := cgroups.ReadLayout()
+		if err != nil {
+			return err
+		}
+		f.SystemdCgroups = layout.Systemd()
+	}
 	f.Rlimits = hardLimits()
 	f.Rootless = os.Geteuid() != 0
 	var err error
@@ -55,7 +62,7 @@ func (s *start) initProgram() (string, error) {
 	if s.cfg.Process.InitPath != "" {
 		return s.cfg.Process.InitPath, nil
 	}
-	rt, err := s.rt.runtime()
+	rt, err := s.runtime()
 	if err != nil {
 		return "", err
 	}

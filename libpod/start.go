@@ -107,7 +107,7 @@ func (s *start) makeRunDir(context.Context) error {
 }
 
 func (s *start) launch(ctx context.Context) error {
-	rt, err := s.rt.runtime()
+	rt, err := s.runtime()
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"bufio"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
@@ -98,6 +99,21 @@ func (l *Layout) Mode() ModeKind {
 	default:
 		return Disabled
 	}
+}
+
+// Systemd are the directories of the hierarchies that systemd manages where the controllers are
+// on version 1: the one called name=systemd, and the version 2 tree beside it.
+func (l *Layout) Systemd() []string {
+	var out []string
+	for _, h := range l.V1 {
+		if slices.Contains(h.Controllers, "name=systemd") {
+			out = append(out, h.Dir)
+		}
+	}
+	if len(out) > 0 && l.Unified != "" {
+		out = append(out, l.Unified)
+	}
+	return out
 }
 
 // ReadLayout reads the caller's mount table.

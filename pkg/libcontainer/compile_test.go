@@ -76,7 +76,6 @@ func TestCompileRefuses(t *testing.T) {
 		"maps":       {func(s *specs.Spec) { s.Linux.UIDMappings = []specs.LinuxIDMapping{{}} }, errdefs.ErrInvalid},
 		"root mount": {func(s *specs.Spec) { s.Mounts[0].Destination = "/x/.." }, errdefs.ErrInvalid},
 		"masked":     {func(s *specs.Spec) { s.Linux.MaskedPaths = []string{"x"} }, errdefs.ErrInvalid},
-		"hooks":      {func(s *specs.Spec) { s.Hooks = &specs.Hooks{Poststop: []specs.Hook{{Path: "/x"}}} }, errdefs.ErrUnsupported},
 		"time": {func(s *specs.Spec) {
 			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: "time"})
 		}, errdefs.ErrUnsupported},

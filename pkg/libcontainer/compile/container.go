@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +16,8 @@ import (
 
 // Options is what the configuration does not say.
 type Options struct {
-	// ID names the session keyring ("_ses.ID"); "" keeps the caller's keyring.
+	// ID is the container's: in the state that hooks read, and the session keyring's name ("_ses.ID");
+	// "" keeps the caller's keyring.
 	ID string
 	// Bundle is the absolute directory that relative paths of the configuration start from.
 	Bundle string
@@ -44,6 +46,14 @@ type Handles struct {
 	Enter      []launch.NamespaceRef
 	// UIDMap and GIDMap are set with a new user namespace.
 	UIDMap, GIDMap []launch.IDMap
+	// Hooks are for the launch request.
+	Hooks *launch.Hooks
+	// Poststart are run by the caller when the program runs, with State and plan.StatusRunning; a
+	// failure ends the container. Poststop are run when everything is torn down, with State and
+	// plan.StatusStopped; a failure is a warning. See package hook.
+	Poststart, Poststop []plan.Hook
+	// State is what hooks read, but for status and pid.
+	State plan.State
 	// Warnings are requests that the specification lets a runtime ignore, and that were.
 	Warnings []string
 }
@@ -59,7 +69,7 @@ func (h *Handles) Close() {
 // Apply puts the handles into a request.
 func (h *Handles) Apply(req *launch.Request) {
 	req.OpenFiles, req.CloneFlags, req.Enter = h.Files, h.CloneFlags, h.Enter
-	req.UIDMap, req.GIDMap = h.UIDMap, h.GIDMap
+	req.UIDMap, req.GIDMap, req.Hooks = h.UIDMap, h.GIDMap, h.Hooks
 }
 
 // add keeps a file and returns its 1-based index for a plan.
@@ -95,7 +105,9 @@ func (c *compiler) compile() error {
 	if c.spec.Process == nil {
 		return invalid("process", "", "is missing")
 	}
-	steps := []func() error{c.version, c.namespaces, c.rootfs, c.mounts, c.devices, c.paths, c.sysctls, c.names, c.refuse, c.process}
+	steps := []func() error{
+		c.version, c.state, c.hooks, c.namespaces, c.rootfs, c.mounts, c.devices, c.paths, c.sysctls, c.names, c.refuse, c.process,
+	}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
@@ -154,7 +166,11 @@ func (c *compiler) paths() error {
 	}
 	c.p.MaskedPaths = c.spec.Linux.MaskedPaths
 	c.p.ReadonlyPaths = c.spec.Linux.ReadonlyPaths
-	return nil
+	c.p.MountLabel = c.spec.Linux.MountLabel
+	if c.p.MountLabel == "" {
+		return nil
+	}
+	return needSELinux("linux.mountLabel")
 }
 
 func (c *compiler) names() error {
@@ -175,7 +191,6 @@ func (c *compiler) refuse() error {
 		field string
 		set   bool
 	}{
-		{"hooks", hasHooks(c.spec.Hooks)},
 		{"linux.intelRdt", l.IntelRdt != nil},
 		{"linux.timeOffsets", len(l.TimeOffsets) > 0},
 		{"linux.netDevices", len(l.NetDevices) > 0},
@@ -188,17 +203,14 @@ func (c *compiler) refuse() error {
 	return nil
 }
 
-func hasHooks(h *specs.Hooks) bool {
-	if h == nil {
-		return false
-	}
-	//lint:ignore SA1019 it is still in configurations
-	old := len(h.Prestart)
-	return old+len(h.CreateRuntime)+len(h.CreateContainer)+len(h.StartContainer)+len(h.Poststart)+len(h.Poststop) > 0
-}
-
+// invalid names a field by its path in config.json: "mounts[3].options: cause (got "value")". An empty
+// value is left out.
 func invalid(field, value, format string, args ...any) error {
-	return errdefs.Invalid(field, value, format, args...)
+	if value != "" {
+		format += " (got %q)"
+		args = append(args, value)
+	}
+	return &errdefs.Error{Op: field, Class: errdefs.ErrInvalid, Cause: fmt.Errorf(format, args...)}
 }
 
 var propagationFlags = map[string]uint64{

@@ -70,7 +70,12 @@ func (c *compiler) newFS(m *specs.Mount, o *mountOptions, out *plan.Mount) {
 		out.CopyUp = o.copyUp
 		out.InheritMode = !hasKey(o.data, "mode")
 	}
-	if l := c.spec.Linux.MountLabel; l != "" && m.Type != "proc" && m.Type != "sysfs" {
+	for i := range out.Options {
+		if p := &out.Options[i]; plan.IsContext(p.Key) { // quoted by whoever thinks of mount(2)
+			p.Value = strings.Trim(p.Value, `"`)
+		}
+	}
+	if l := c.spec.Linux.MountLabel; l != "" && m.Type != "proc" && m.Type != "sysfs" && !hasKey(o.data, "context") {
 		out.Options = append(out.Options, plan.Pair{Key: "context", Value: l})
 	}
 }

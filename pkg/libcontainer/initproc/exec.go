@@ -14,6 +14,9 @@ import (
 // exec finds the program, installs the filter and becomes the program. It returns on failure only.
 func (in *initializer) exec() *launch.Failure {
 	p := &in.Process
+	if f := in.startHooks(); f != nil {
+		return f
+	}
 	file, f := lookup(p.Args[0], p.Env)
 	if f != nil {
 		return f
@@ -29,6 +32,9 @@ func (in *initializer) exec() *launch.Failure {
 		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 			return failure("no_new_privs", "", err)
 		}
+	}
+	for _, fd := range p.CloseFDs {
+		unix.CloseOnExec(fd)
 	}
 	if err := in.parent.send([]byte{launch.MsgExec}); err != nil {
 		return failure("barrier", "", err)
@@ -90,7 +96,7 @@ func lookup(name string, env []string) (string, *launch.Failure) {
 		if f == nil {
 			return file, nil
 		}
-		if f.Errno == unix.EACCES && refused == nil {
+		if (f.Errno == unix.EACCES || f.Errno == unix.EISDIR) && refused == nil {
 			refused = f
 		}
 	}
@@ -107,7 +113,7 @@ func executable(file string) *launch.Failure {
 		return failure(launch.StageExec, file, err)
 	}
 	if st.IsDir() {
-		return explain(launch.StageExec, file, unix.EACCES, "is a directory")
+		return explain(launch.StageExec, file, unix.EISDIR, "is a directory")
 	}
 	return failure(launch.StageExec, file, unix.Faccessat(unix.AT_FDCWD, file, unix.X_OK, unix.AT_EACCESS))
 }

@@ -189,6 +189,11 @@ func openFS(m *plan.Mount, options []plan.Pair) (int, error) {
 		} else {
 			err = unix.FsconfigSetString(fs, o.Key, o.Value)
 		}
+		if err != nil && plan.IsContext(o.Key) {
+			f := failure("mount", m.Target, err)
+			f.Detail = fmt.Sprintf("SELinux context %s: %v", o.Value, err)
+			return -1, f
+		}
 		if err != nil {
 			return -1, fsFailure(fs, m, err)
 		}
@@ -224,7 +229,10 @@ func (in *initializer) legacyMount(m *plan.Mount, options []plan.Pair, target *o
 	data := make([]string, len(options))
 	for i, o := range options {
 		data[i] = o.Key
-		if o.Value != "" {
+		switch {
+		case plan.IsContext(o.Key):
+			data[i] += `="` + o.Value + `"`
+		case o.Value != "":
 			data[i] += "=" + o.Value
 		}
 	}

@@ -29,7 +29,12 @@ func (p *parent) sendConsole(master int) error {
 
 // barrier reports readiness and waits for the word to execute the program.
 func (p *parent) barrier() error {
-	if err := p.send([]byte{launch.MsgReady}); err != nil {
+	return p.ask(launch.MsgReady, launch.MsgGo)
+}
+
+// ask sends a message and waits for its answer.
+func (p *parent) ask(question, answer byte) error {
+	if err := p.send([]byte{question}); err != nil {
 		return err
 	}
 	var b [1]byte
@@ -41,7 +46,7 @@ func (p *parent) barrier() error {
 			return err
 		case n == 0:
 			os.Exit(exitFailed) // the parent is gone: nobody wants this container
-		case b[0] == launch.MsgGo:
+		case b[0] == answer:
 			return nil
 		}
 	}

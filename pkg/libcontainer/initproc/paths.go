@@ -49,7 +49,7 @@ func skipPath(err error) bool {
 // maskedPaths covers files with the host's null device and directories with one empty, read-only
 // tmpfs that all of them share.
 func (in *initializer) maskedPaths() *launch.Failure {
-	var m masks
+	m := masks{label: in.MountLabel}
 	defer m.close()
 	for _, p := range in.MaskedPaths {
 		f, err := in.root.OpenPath(p, 0)
@@ -68,7 +68,10 @@ func (in *initializer) maskedPaths() *launch.Failure {
 }
 
 // masks holds what is mounted over masked paths; descriptors are 0 until needed.
-type masks struct{ null, empty int }
+type masks struct {
+	null, empty int
+	label       string
+}
 
 func (m *masks) close() {
 	for _, fd := range []int{m.null, m.empty} {
@@ -101,11 +104,14 @@ func (m *masks) coverDir(fd int) error {
 	if m.empty > 0 {
 		return attachCopy(m.empty, fd)
 	}
+	options := []plan.Pair{{Key: "nr_blocks", Value: "1"}, {Key: "nr_inodes", Value: "1"}, {Key: "mode", Value: "755"}}
+	if m.label != "" {
+		options = append(options, plan.Pair{Key: "context", Value: m.label})
+	}
 	empty, err := openFS(&plan.Mount{
 		FSType: "tmpfs", Source: "tmpfs",
 		Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC,
-	},
-		[]plan.Pair{{Key: "nr_blocks", Value: "1"}, {Key: "nr_inodes", Value: "1"}, {Key: "mode", Value: "755"}})
+	}, options)
 	if err != nil {
 		return err
 	}

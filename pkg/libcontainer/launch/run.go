@@ -31,7 +31,7 @@ func (s *starting) run(ctx context.Context) (*Child, error) {
 	if f.err != nil {
 		return nil, f.err
 	}
-	c := &Child{pid: f.pid, pidfd: os.NewFile(uintptr(f.pidfd), "pidfd")}
+	c := &Child{pid: f.pid, pidfd: os.NewFile(uintptr(f.pidfd), "pidfd"), hooks: s.req.Hooks}
 	err := s.follow(ctx, c, f.legacy)
 	if f.tid != 0 {
 		awaitThreadExit(f.tid)

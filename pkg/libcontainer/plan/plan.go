@@ -24,6 +24,9 @@ type Plan struct {
 	// ReadonlyPaths and MaskedPaths are absolute paths in the root; missing ones are skipped.
 	ReadonlyPaths []string `json:"readonly_paths,omitempty"`
 	MaskedPaths   []string `json:"masked_paths,omitempty"`
+	// MountLabel is the SELinux context of the empty directories over masked ones; "" is the kernel's
+	// choice. In Mounts it is an option where it applies.
+	MountLabel string `json:"mount_label,omitempty"`
 	// Sysctl are written in this order, keys with slashes: "net/ipv4/ip_forward".
 	Sysctl []Pair `json:"sysctl,omitempty"`
 	// Hostname and Domainname are set in the new UTS namespace; "" leaves them.
@@ -31,14 +34,34 @@ type Plan struct {
 	Domainname string `json:"domainname,omitempty"`
 	// Loopback brings the interface lo up in a new network namespace.
 	Loopback bool `json:"loopback,omitempty"`
+	// Hooks run at their points; nil for none.
+	Hooks *Hooks `json:"hooks,omitempty"`
 	// Process is the user's program and its attributes.
 	Process Process `json:"process"`
+}
+
+// Hooks are those that concern the child.
+type Hooks struct {
+	// State is what they read, but for status and pid.
+	State State `json:"state"`
+	// Parent says that the parent has hooks to run, before CreateContainer.
+	Parent bool `json:"parent,omitempty"`
+	// CreateContainer run in the container's namespaces before the pivot, StartContainer in its root as
+	// its user, last before the program.
+	CreateContainer []Hook `json:"create_container,omitempty"`
+	StartContainer  []Hook `json:"start_container,omitempty"`
 }
 
 // Pair is a key and its value.
 type Pair struct {
 	Key   string `json:"k"`
 	Value string `json:"v,omitempty"`
+}
+
+// IsContext says whether a mount option's value is an SELinux context. Contexts have commas: where options
+// are a text, they are quoted. Source: mount(8), "SELinux context mounts".
+func IsContext(option string) bool {
+	return option == "context" || option == "fscontext" || option == "defcontext" || option == "rootcontext"
 }
 
 // Rootfs is the container's root file system.
@@ -193,4 +216,6 @@ type Process struct {
 	// Reaper is the path inside the container of our small program, which becomes process 1 and
 	// starts the user's program below it; "" executes the program directly.
 	Reaper string `json:"reaper,omitempty"`
+	// CloseFDs are descriptors from 3 on that the program does not get: gaps between those it does.
+	CloseFDs []int `json:"close_fds,omitempty"`
 }
