@@ -218,7 +218,11 @@ func (c *compiler) paths() error {
 	}
 	c.p.MaskedPaths = c.spec.Linux.MaskedPaths
 	c.p.ReadonlyPaths = c.spec.Linux.ReadonlyPaths
-	return nil
+	c.p.MountLabel = c.spec.Linux.MountLabel
+	if c.p.MountLabel == "" {
+		return nil
+	}
+	return needSELinux("linux.mountLabel")
 }
 
 func (c *compiler) names() error {

@@ -124,7 +124,12 @@ func (c *compiler) newFS(m *specs.Mount, o *mountOptions, out *plan.Mount) {
 		// A device that cannot be written to must not be opened for that.
 		out.Options = append(out.Options, plan.Pair{Key: "ro"})
 	}
-	if l := c.spec.Linux.MountLabel; l != "" && m.Type != "proc" && m.Type != "sysfs" {
+	for i := range out.Options {
+		if p := &out.Options[i]; plan.IsContext(p.Key) { // quoted by whoever thinks of mount(2)
+			p.Value = strings.Trim(p.Value, `"`)
+		}
+	}
+	if l := c.spec.Linux.MountLabel; l != "" && m.Type != "proc" && m.Type != "sysfs" && !hasKey(o.data, "context") {
 		out.Options = append(out.Options, plan.Pair{Key: "context", Value: l})
 	}
 }

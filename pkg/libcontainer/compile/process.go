@@ -241,11 +241,19 @@ func labels(s *specs.Process, p *plan.Process) error {
 		}
 	}
 	if s.SelinuxLabel != "" {
-		if _, err := os.Stat("/sys/fs/selinux/enforce"); err != nil {
-			return errdefs.Unsupported("process.selinuxLabel", "SELinux is not enabled in this kernel")
+		if err := needSELinux("process.selinuxLabel"); err != nil {
+			return err
 		}
 	}
 	p.AppArmor, p.SELinux = s.ApparmorProfile, s.SelinuxLabel
+	return nil
+}
+
+// needSELinux refuses a label where there is no SELinux.
+func needSELinux(field string) error {
+	if _, err := os.Stat("/sys/fs/selinux/enforce"); err != nil {
+		return errdefs.Unsupported(field, "SELinux is not enabled in this kernel")
+	}
 	return nil
 }
 

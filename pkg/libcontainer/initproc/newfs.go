@@ -152,6 +152,11 @@ func configure(fs int, m *plan.Mount, options []plan.Pair) (err error) {
 		} else {
 			err = unix.FsconfigSetString(fs, o.Key, o.Value)
 		}
+		if err != nil && plan.IsContext(o.Key) {
+			f := failure("mount", m.Target, err)
+			f.Detail = fmt.Sprintf("SELinux context %s: %v", o.Value, err)
+			return f
+		}
 		if err != nil {
 			return fsFailure(fs, m, err)
 		}
@@ -185,6 +190,8 @@ func legacyOptions(m *plan.Mount, options []plan.Pair) (uintptr, string) {
 		switch f, ok := superFlags[o.Key]; {
 		case ok && o.Value == "":
 			flags |= f
+		case plan.IsContext(o.Key):
+			data = append(data, o.Key+`="`+o.Value+`"`)
 		case o.Value == "":
 			data = append(data, o.Key)
 		default:

@@ -24,6 +24,9 @@ type Plan struct {
 	// ReadonlyPaths and MaskedPaths are absolute paths in the root; missing ones are skipped.
 	ReadonlyPaths []string `json:"readonly_paths,omitempty"`
 	MaskedPaths   []string `json:"masked_paths,omitempty"`
+	// MountLabel is the SELinux context of the empty directories over masked ones; "" is the kernel's
+	// choice. In Mounts it is an option where it applies.
+	MountLabel string `json:"mount_label,omitempty"`
 	// Sysctl are written in this order, keys with slashes: "net/ipv4/ip_forward".
 	Sysctl []Pair `json:"sysctl,omitempty"`
 	// Hostname and Domainname are set in the new UTS namespace; "" leaves them.
@@ -53,6 +56,12 @@ type Hooks struct {
 type Pair struct {
 	Key   string `json:"k"`
 	Value string `json:"v,omitempty"`
+}
+
+// IsContext says whether a mount option's value is an SELinux context. Contexts have commas: where options
+// are a text, they are quoted. Source: mount(8), "SELinux context mounts".
+func IsContext(option string) bool {
+	return option == "context" || option == "fscontext" || option == "defcontext" || option == "rootcontext"
 }
 
 // Rootfs is the container's root file system.
