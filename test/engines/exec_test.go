@@ -1,10 +1,14 @@
 package engines
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/manager-project/manager/internal/testenv"
 )
 
 // execCodes: the command's exit code; 126 and 127 when there is no command.
@@ -158,4 +162,29 @@ func detachKeys(b *box) {
 	if got := c.status(); got != "running" {
 		b.Errorf("it is %s", got)
 	}
+}
+
+// execCrowd: eight at once, each with its own result.
+func execCrowd(b *box) {
+	c := b.sleeper(options{})
+	var group sync.WaitGroup
+	results := make([]testenv.Result, 8)
+	for i := range results {
+		group.Go(func() { results[i] = c.exec(options{}, "sh", "-c", fmt.Sprintf("echo %d; exit %d", i, i)) })
+	}
+	group.Wait()
+	for i, r := range results {
+		b.want(r, i, fmt.Sprintln(i))
+	}
+}
+
+// execStopped is refused by name.
+func execStopped(b *box) {
+	c := b.start(options{}, "true")
+	b.eventually("the end", func() bool { return c.status() == "exited" })
+	if r := c.exec(options{}, "true"); r.Code == 0 || !strings.Contains(r.Stderr, "running") {
+		b.Errorf("exit code %d: %s", r.Code, r.Stderr)
+	}
+	c.do("start")
+	b.eventually("the second end", func() bool { return c.status() == "exited" })
 }

@@ -2,10 +2,12 @@ package engines
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/manager-project/manager/internal/testenv"
 )
@@ -263,5 +265,35 @@ func initProcess(b *box) {
 	got := b.out(options{more: []string{"--init"}}, "sh", "-c", "cat /proc/1/comm; echo $$ >/dev/null; ps | grep -c ' 1 '")
 	if !strings.HasPrefix(got, "docker-init") {
 		b.Errorf("%q", got)
+	}
+}
+
+// notify: what the program says to its socket reaches whoever waits for podman's.
+func notify(b *box) {
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(b.TempDir(), "n"), Net: "unixgram"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer socket.Close()
+	path, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	o := options{more: []string{"-d", "--sdnotify", "container"}, binds: []string{path + ":" + probe + ":ro"}}
+	c := &container{box: b, name: b.unique("ctr")}
+	b.Cleanup(func() { c.remove() })
+	words := b.e.run(b, c.name, &o, []string{probe, "notify"})
+	b.must(append([]string{"env", "NOTIFY_SOCKET=" + socket.LocalAddr().String()}, words...)...)
+	var said strings.Builder
+	message := make([]byte, 4096)
+	for !strings.Contains(said.String(), "READY=1") || !strings.Contains(said.String(), "MAINPID=") {
+		if err := socket.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			b.Fatal(err)
+		}
+		n, err := socket.Read(message)
+		if err != nil {
+			b.Fatalf("%v after %q", err, said.String())
+		}
+		said.Write(append(message[:n], '\n'))
 	}
 }

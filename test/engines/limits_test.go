@@ -1,6 +1,8 @@
 package engines
 
 import (
+	"fmt"
+	"os"
 	"strings"
 )
 
@@ -68,4 +70,23 @@ func metrics(b *box) {
 	if !strings.Contains(got, "33554432") {
 		b.Errorf("no memory limit in %q", got)
 	}
+}
+
+// noCgroup: podman may ask for none, which the reference cannot do.
+func noCgroup(b *box) {
+	if b.runtimeName == "runc" {
+		b.Skip("runc always makes a cgroup")
+	}
+	c := &container{box: b, name: b.unique("ctr")}
+	o := &options{detach: true, more: []string{"--cgroups", "disabled"}}
+	b.Cleanup(func() { c.remove() })
+	b.must(without(b.e.run(b, c.name, o, []string{"sleep", "1000"}), "--cgroup-parent")...)
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", c.pid()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if strings.Contains(string(text), "libpod-") {
+		b.Errorf("it has a cgroup of its own:\n%s", text)
+	}
+	b.want(c.exec(options{}, "echo", "there"), 0, "there\n")
 }

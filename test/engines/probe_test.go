@@ -2,8 +2,10 @@ package engines
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,5 +26,15 @@ func TestMain(m *testing.M) {
 			return
 		}
 		fmt.Println("allowed")
+	case "notify": // sd_notify(3), and then stays
+		socket, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
+		if err == nil {
+			_, err = socket.Write([]byte("READY=1"))
+		}
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		time.Sleep(time.Hour)
 	}
 }

@@ -196,3 +196,10 @@ func sysctl(b *box) {
 		b.Errorf("%q", got)
 	}
 }
+
+// oomScore is what was asked for.
+func oomScore(b *box) {
+	if got := b.out(options{more: []string{"--oom-score-adj", "500"}}, "cat", "/proc/self/oom_score_adj"); got != "500" {
+		b.Errorf("%q", got)
+	}
+}

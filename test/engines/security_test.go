@@ -3,6 +3,7 @@ package engines
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -171,7 +172,7 @@ func sharedNamespaces(b *box) {
 	id := "container:" + c.name
 	words := b.e.run(b, b.unique("run"), &options{more: []string{"--rm", "--pid", id, "--ipc", id, "--network", id}},
 		[]string{"sh", "-c", "for n in pid ipc net uts; do readlink /proc/self/ns/$n; done; ps | grep -c 'sleep 0.1'"})
-	got := strings.Fields(b.must(withoutNetwork(words)...))
+	got := strings.Fields(b.must(without(words, "--network")...))
 	if len(got) != 5 || got[4] == "0" {
 		b.Fatalf("%q", got)
 	}
@@ -205,15 +206,9 @@ func joinedNamespaces(b *box) {
 	}
 }
 
-// withoutNetwork takes away the dialect's own choice of a network.
-func withoutNetwork(words []string) []string {
-	var rest []string
-	for i := 0; i < len(words); i++ {
-		if words[i] == "--network" && words[i+1] == "none" {
-			i++
-			continue
-		}
-		rest = append(rest, words[i])
-	}
-	return rest
+// without takes away an option that the dialect always gives: its first occurrence, with its
+// value.
+func without(words []string, option string) []string {
+	i := slices.Index(words, option)
+	return slices.Delete(slices.Clone(words), i, i+2)
 }
