@@ -44,12 +44,29 @@ default_ulimits = ["nofile=1024:4096", "nproc=4096:4096"]
 	}
 	t.Cleanup(func() {
 		e.settle(t)
-		for _, dir := range []string{e.path("root", "overlay"), e.path("root")} {
-			_ = unix.Unmount(dir, 0) // the store's mount of its folder on itself
-		}
+		unmountStore(e)
 	})
 	e.must(t, append(slices.Clone(plain), "load", "-q", "-i", testenv.Image(t, "busybox"))...)
 	e.play(t)
+}
+
+// unmountStore undoes the mount of podman's store on itself.
+func unmountStore(e *engine) {
+	for _, dir := range []string{e.path("root", "overlay"), e.path("root")} {
+		_ = unix.Unmount(dir, 0) // one of them is no mount
+	}
+}
+
+// unmountNetwork takes away dockerd's name for the host's network.
+func unmountNetwork(e *engine) { _ = unix.Unmount(e.path("exec", "netns", "default"), 0) }
+
+// dockerClient is the one of the daemon's package, hence of its age.
+func dockerClient() string {
+	const packaged = "/usr/bin/docker"
+	if _, err := os.Stat(packaged); err != nil {
+		return "docker"
+	}
+	return packaged
 }
 
 // wrap gives each runtime a folder for its states: podman's own clean-up commands would not
@@ -72,11 +89,7 @@ func (e *engine) wrap(t *testing.T) {
 func TestDocker(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, "docker", "dockerd", "docker", "containerd")
-	client := "/usr/bin/docker" // the package's, of the daemon's age
-	if _, err := os.Stat(client); err != nil {
-		client = "docker"
-	}
-	plain := []string{client, "-H", "unix://" + e.path("sock")}
+	plain := []string{dockerClient(), "-H", "unix://" + e.path("sock")}
 	conf := map[string]any{
 		"data-root": e.path("data"), "exec-root": e.path("exec"), "pidfile": e.path("pid"), "hosts": []string{"unix://" + e.path("sock")},
 		"bridge": "none", "iptables": false, "ip6tables": false, "ip-forward": false, "ip-masq": false, "cgroup-parent": e.parent,
@@ -94,7 +107,7 @@ func TestDocker(t *testing.T) {
 		runWords: func(b *box) []string { return []string{"--runtime", b.runtimeName} },
 	}
 	e.env = append(e.env, "DOCKER_CONFIG="+e.path("home"))
-	t.Cleanup(func() { _ = unix.Unmount(e.path("exec", "netns", "default"), 0) }) // dockerd's name for the host's
+	t.Cleanup(func() { unmountNetwork(e) })
 	e.daemon(t, []string{"dockerd", "--config-file", e.path("daemon.json")}, append(slices.Clone(plain), "version")...)
 	e.must(t, append(slices.Clone(plain), "load", "-q", "-i", testenv.Image(t, "busybox"))...)
 	e.play(t)
