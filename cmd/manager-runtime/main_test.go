@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/internal/testenv"
@@ -114,4 +115,15 @@ func copyProgram(from, to string) error {
 // lines are the lines of a text without the empty ones.
 func lines(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == '\n' })
+}
+
+// wait waits until something has come true.
+func wait(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if is() {
+			return
+		}
+	}
+	t.Fatalf("waited in vain: %s", what)
 }
