@@ -36,7 +36,11 @@ require (
 	tags.cncf.io/container-device-interface v1.1.1
 )
 
-require github.com/docker/distribution v2.8.3+incompatible
+require (
+	github.com/docker/distribution v2.8.3+incompatible
+	github.com/vishvananda/netlink v1.3.1
+	github.com/vishvananda/netns v0.0.5
+)
 
 require (
 	cyphar.com/go-pathrs v0.2.5 // indirect
