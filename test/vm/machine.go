@@ -38,7 +38,7 @@ func (m *machine) command(ctx context.Context, payload string, words ...string) 
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", "-accel", m.accel, "-cpu", "max", "-smp", "2", "-m", "2048",
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-kernel", m.files.Kernel, "-initrd", m.files.Initrd,
-		"-append", "root=/dev/vda rw console=ttyS0 edd=off quiet "+strings.Join(words, " "),
+		"-append", "root=/dev/vda rw console=ttyS0 edd=off "+strings.Join(words, " "),
 		// Changes go into a file without a name in $TMPDIR; the cached disk stays as it is.
 		"-drive", "if=virtio,format=raw,snapshot=on,cache=unsafe,file="+m.files.Disk,
 		"-drive", "if=virtio,format=raw,readonly=on,file="+disk,
