@@ -38,18 +38,18 @@ toolchain:
 	@hack/go-version.sh
 
 .PHONY: build
-build: toolchain ## build bin/manager, bin/manager-runtime and bin/manager-monitor, all static
+build: toolchain ## build bin/manager, bin/manager-runtime, bin/manager-monitor and bin/manager-full-ID, all static
 	@hack/deps.sh build
-	$(GO) run ./internal/genembed
+	$(GO) run ./internal/genembed -full "$(LDFLAGS)"
 	$(GOBUILD) -o bin/manager-monitor ./cmd/manager-monitor
 	$(GOBUILD) -o bin/manager-runtime ./cmd/manager-runtime
-	$(GOBUILD) -o bin/manager ./cmd/manager
+	$(GO) build -trimpath -tags "$(TAGS) lean" -ldflags "$(LDFLAGS)" -o bin/manager ./cmd/manager
 
 .PHONY: install
 install: build ## install below DESTDIR/PREFIX: bin, libexec/manager, manual pages, completions
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/manager $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 755 bin/manager $(DESTDIR)$(PREFIX)/bin/manager
-	install -m 755 bin/manager-runtime bin/manager-monitor $(DESTDIR)$(PREFIX)/libexec/manager/
+	install -m 755 bin/manager-runtime bin/manager-monitor bin/manager-full-* $(DESTDIR)$(PREFIX)/libexec/manager/
 	install -m 755 internal/embedded/assets/manager-monitor \
 		$(DESTDIR)$(PREFIX)/libexec/manager/manager-monitor-$$(cat internal/embedded/assets/manager-monitor.id)
 	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
@@ -119,4 +119,4 @@ docs: ## regenerate manual pages, reference pages and completions from the comma
 .PHONY: clean
 clean: ## remove what was built and the cached test images
 	rm -rf bin .cache
-	find internal/embedded/assets -type f ! -name README ! -name .gitignore -delete
+	find internal/embedded/assets internal/embedded/full -type f ! -name README ! -name .gitignore -delete

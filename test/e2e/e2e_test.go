@@ -55,6 +55,9 @@ type (
 // setup gives a script its manager, and takes it away at the end.
 func setup(env *testscript.Env, programs string) error {
 	m, err := testenv.OpenManager(programs)
+	if err == nil {
+		err = useRuntime(m)
+	}
 	if err != nil {
 		return err
 	}
