@@ -21,6 +21,8 @@ type Options struct {
 	// ID is the container's: in the state that hooks read, and the session keyring's name ("_ses.ID");
 	// "" keeps the caller's keyring.
 	ID string
+	// KeepKeyring keeps the caller's session keyring although there is an ID.
+	KeepKeyring bool
 	// Bundle is the absolute directory that relative paths of the configuration start from.
 	Bundle string
 	// Rootfs replaces root.path when set; absolute.
