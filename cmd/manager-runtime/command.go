@@ -32,7 +32,7 @@ type command struct {
 // commands are all of them, in the order of help.
 func commands() []*command {
 	return []*command{
-		createCommand(), deleteCommand(), execCommand(), featuresCommand(), killCommand(), listCommand(),
+		createCommand(), deleteCommand(), eventsCommand(), execCommand(), featuresCommand(), killCommand(), listCommand(),
 		pauseCommand(), psCommand(), resumeCommand(), runCommand(), specCommand(), startCommand(), stateCommand(), updateCommand(),
 	}
 }

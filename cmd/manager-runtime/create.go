@@ -67,9 +67,12 @@ func (o *createOptions) configure(a *app) (cfg libcontainer.Config, err error) {
 	}
 	cfg.Attachment, err = o.attachment()
 	cfg.NoPivot, cfg.NoNewKeyring = o.noPivot, o.noNewKeyring
-	cfg.NoCgroup, cfg.Rootless = a.cgroupManager == "disabled", a.isRootless()
-	if a.systemdCgroup {
-		return cfg, errdefs.Unsupported("--systemd-cgroup", "the systemd cgroup driver is not available in this version")
+	cfg.Rootless = a.isRootless()
+	switch {
+	case a.systemdCgroup:
+		cfg.CgroupManager = libcontainer.CgroupSystemd
+	case a.cgroupManager == "disabled":
+		cfg.CgroupManager = libcontainer.CgroupNone
 	}
 	cfg.Notify = os.Getenv("NOTIFY_SOCKET") != ""
 	return cfg, err

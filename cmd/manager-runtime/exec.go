@@ -15,9 +15,9 @@ import (
 
 type execOptions struct {
 	attachOptions
-	process, cwd, user, apparmor, label, cgroup string
-	env, gids, caps                             []string
-	tty, detach, noNewPrivs, ignorePaused       bool
+	process, cwd, user, apparmor, label   string
+	env, gids, caps, cgroup               []string
+	tty, detach, noNewPrivs, ignorePaused bool
 }
 
 // execFailure is the exit code of a failure that is not the program's.
@@ -42,7 +42,7 @@ otherwise. The exit status is the program's.`,
 			flag{name: "apparmor", to: &o.apparmor, value: "PROFILE", usage: "AppArmor profile"},
 			flag{name: "no-new-privs", to: &o.noNewPrivs, usage: "let it gain no privileges"},
 			flag{name: "cap", short: "c", to: &o.caps, value: "CAP", usage: "add a capability to the bounding, effective and permitted sets"},
-			flag{name: "cgroup", to: &o.cgroup, value: "[CONTROLLER:]PATH", usage: "run it in an existing cgroup below the container's"},
+			flag{name: "cgroup", to: &o.cgroup, value: "[CONTROLLER:]PATH", usage: "run it in an existing cgroup below the container's; a controller of version 1 alone may be named"},
 			flag{name: "ignore-paused", to: &o.ignorePaused, usage: "also in a paused container; it then waits for the resume"},
 		),
 		run: func(a *app, args []string) (int, error) { return o.exec(a, args[0], args[1:]) },
@@ -81,9 +81,7 @@ func (o *execOptions) exec(a *app, id string, words []string) (code int, err err
 }
 
 func (o *execOptions) configure(c *libcontainer.Container, words []string) (cfg libcontainer.ExecConfig, err error) {
-	if cfg.Cgroup, err = subCgroup(o.cgroup); err != nil {
-		return cfg, err
-	}
+	cfg.Cgroups = o.cgroup
 	if o.process != "" {
 		cfg.Process, err = readProcess(o.process, words)
 	} else {
@@ -98,15 +96,6 @@ func (o *execOptions) configure(c *libcontainer.Container, words []string) (cfg 
 	cfg.Attachment, err = o.attachment()
 	cfg.IgnorePaused = o.ignorePaused
 	return cfg, err
-}
-
-// subCgroup is the path of --cgroup. A controller of version 1 would leave the process's cgroups
-// apart, which the rest of the program does not know.
-func subCgroup(s string) (string, error) {
-	if controller, _, ok := strings.Cut(s, ":"); ok && controller != "" {
-		return "", errdefs.Unsupported("--cgroup", "a path for the controller %q alone; give one for all of them", controller)
-	}
-	return strings.TrimPrefix(s, ":"), nil
 }
 
 // readProcess reads process.json. An argument list on the command line would contradict it.

@@ -34,7 +34,7 @@ func whatWorks() *features.Features {
 		Linux: &features.Linux{
 			Namespaces:   compile.Namespaces(),
 			Capabilities: compile.Capabilities(),
-			Cgroup:       &features.Cgroup{V1: yes(true), V2: yes(true), Systemd: yes(false), SystemdUser: yes(false), Rdma: yes(true)},
+			Cgroup:       &features.Cgroup{V1: yes(true), V2: yes(true), Systemd: yes(true), SystemdUser: yes(true), Rdma: yes(true)},
 			Seccomp:      workingSeccomp(),
 			Apparmor:     &features.Apparmor{Enabled: yes(true)},
 			Selinux:      &features.Selinux{Enabled: yes(true)},
@@ -56,7 +56,7 @@ func whatWorks() *features.Features {
 }
 
 // unsafeAnnotations are those of a configuration that change what the runtime does.
-var unsafeAnnotations = []string{}
+var unsafeAnnotations = []string{"org.systemd.property."}
 
 func boolText(b bool) string {
 	if b {

@@ -19,8 +19,8 @@ type Config struct {
 	NoPivot bool
 	// NoNewKeyring leaves the caller's session keyring; otherwise it becomes "_ses.ID".
 	NoNewKeyring bool
-	// NoCgroup leaves the processes in the caller's cgroups.
-	NoCgroup bool
+	// CgroupManager makes the cgroup.
+	CgroupManager CgroupManager
 	// Rootless ignores that a cgroup cannot be made as long as no limit asks for one.
 	Rootless bool
 	// Notify binds a directory of the state directory into the container and names a socket in it

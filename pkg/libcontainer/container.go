@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"os"
@@ -118,7 +119,7 @@ func (c *Container) cgroup() (*cgroups.Cgroup, error) {
 	if c.record.Cgroup == "" {
 		return nil, errdefs.NotFound("cgroup", "of container "+c.ID())
 	}
-	return cgroups.Load(c.record.Cgroup)
+	return cgroups.LoadConfig(c.record.cgroupConfig())
 }
 
 func (c *Container) needCgroup(op string) (*cgroups.Cgroup, error) {
@@ -126,7 +127,7 @@ func (c *Container) needCgroup(op string) (*cgroups.Cgroup, error) {
 		return nil, errdefs.New(errdefs.ErrUnsupported, "container", c.ID(), "has no cgroup").WithOp(op).
 			WithHint("create it without --cgroup-manager disabled")
 	}
-	return cgroups.Load(c.record.Cgroup)
+	return cgroups.LoadConfig(c.record.cgroupConfig())
 }
 
 // change takes the container's lock, reads what is true now, and does it if the status allows the verb.
@@ -154,4 +155,38 @@ func (c *Container) NotifyPath() string {
 		return ""
 	}
 	return filepath.Join(c.dir.path, notifyDir, notifySocket)
+}
+
+// Stats reads the counters of the container's cgroup. ErrState when the container is stopped.
+func (c *Container) Stats() (*cgroups.Stats, error) {
+	cg, err := c.watched()
+	if err != nil {
+		return nil, err
+	}
+	return cg.Stats()
+}
+
+// OOM tells when the container runs out of memory: see cgroups.Cgroup.NotifyOOM.
+func (c *Container) OOM(ctx context.Context) (<-chan struct{}, error) {
+	cg, err := c.watched()
+	if err != nil {
+		return nil, err
+	}
+	return cg.NotifyOOM(ctx)
+}
+
+// NotifyMemoryPressure tells when memory gets short: see cgroups.Cgroup.NotifyPressure.
+func (c *Container) NotifyMemoryPressure(ctx context.Context, level cgroups.Pressure) (<-chan struct{}, error) {
+	cg, err := c.watched()
+	if err != nil {
+		return nil, err
+	}
+	return cg.NotifyPressure(ctx, level)
+}
+
+func (c *Container) watched() (*cgroups.Cgroup, error) {
+	if err := allow(verbStats, c.ID(), c.Status()); err != nil {
+		return nil, err
+	}
+	return c.needCgroup("events")
 }

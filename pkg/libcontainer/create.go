@@ -49,7 +49,7 @@ func (f *Factory) Create(ctx context.Context, id string, cfg Config) (*Container
 	}
 	c := &creation{factory: f, ctx: ctx, cfg: &cfg, id: id}
 	err := runSteps("create", []step{
-		{"directory", c.directory}, {"compile", c.compile}, {"journal", c.journal}, {"cgroup", c.makeCgroup},
+		{"directory", c.directory}, {"place", c.place}, {"compile", c.compile}, {"journal", c.journal}, {"cgroup", c.makeCgroup},
 		{"launch", c.launch}, {"ready", c.ready}, {"limits", c.limits}, {"console", c.sendConsole},
 		{"pidfd", c.sendPIDFD}, {"record", c.complete}, {"pid file", c.pidFile}, {"park", c.park},
 	})
@@ -80,6 +80,7 @@ type creation struct {
 	made    *Container
 	plan    *plan.Plan
 	handles *compile.Handles
+	where   *cgroups.Config // nil for no cgroup
 	cgroup  *cgroups.Cgroup
 	parking *os.File // the listening socket
 	back    undo.Stack
@@ -108,6 +109,7 @@ func (c *creation) directory() error {
 	if err := d.lock(lockPatience); err != nil {
 		return err
 	}
+	c.spec = c.cfg.effective(filepath.Join(path, notifyDir))
 	if !c.cfg.Notify {
 		return nil
 	}
@@ -117,7 +119,6 @@ func (c *creation) directory() error {
 
 // compile decides everything; it changes nothing.
 func (c *creation) compile() (err error) {
-	c.spec = c.cfg.effective(filepath.Join(c.made.dir.path, notifyDir))
 	if c.cfg.ConsoleSocket != "" && (c.spec.Process == nil || !c.spec.Process.Terminal) {
 		return errdefs.Invalid("--console-socket", c.cfg.ConsoleSocket, "process.terminal is not set")
 	}
@@ -131,15 +132,17 @@ func (c *creation) compile() (err error) {
 	return err
 }
 
-// cgroupPath is where the container's cgroup will be, "" for none.
+// cgroupPath is where the cgroup is, or will be; "" for none.
 func (c *creation) cgroupPath() string {
-	if c.cfg.NoCgroup {
+	switch {
+	case c.cgroup != nil:
+		return c.cgroup.Path()
+	case c.where == nil:
 		return ""
+	case c.where.Path == "":
+		return "/" + c.where.Scope // systemd will say; it is compiled again then
 	}
-	if l := c.spec.Linux; l != nil && l.CgroupsPath != "" {
-		return filepath.Clean("/" + l.CgroupsPath)
-	}
-	return "/" + c.id
+	return c.where.Path
 }
 
 // journal says what there may come to be, before there is any of it.
@@ -147,7 +150,11 @@ func (c *creation) journal() error {
 	c.made.record = record{
 		Version: recordVersion, ID: c.id, BootID: bootID(), OCIVersion: c.spec.Version, Bundle: c.cfg.Bundle,
 		Rootfs: c.plan.Rootfs.Path, Created: time.Now().UTC(), Annotations: c.spec.Annotations,
-		Keyring: c.plan.Process.Keyring, Cgroup: c.cgroupPath(), Rootless: c.cfg.Rootless, Notify: c.cfg.Notify, Listener: c.handles.Notify, OwnPIDs: c.handles.CloneFlags&unix.CLONE_NEWPID != 0,
+		Keyring: c.plan.Process.Keyring, Notify: c.cfg.Notify, Listener: c.handles.Notify, OwnPIDs: c.handles.CloneFlags&unix.CLONE_NEWPID != 0,
+	}
+	if w := c.where; w != nil {
+		r := &c.made.record
+		r.Cgroup, r.Systemd, r.UserBus, r.Rootless = w.Path, w.Systemd, w.UserBus, w.Rootless
 	}
 	if len(c.handles.Poststart)+len(c.handles.Poststop) > 0 {
 		c.made.record.Hooks = &laterHooks{c.handles.Poststart, c.handles.Poststop}
@@ -166,45 +173,6 @@ func (c *creation) resources() *specs.LinuxResources {
 		return nil
 	}
 	return c.spec.Linux.Resources
-}
-
-func (c *creation) makeCgroup() error {
-	if c.cfg.NoCgroup {
-		return nil
-	}
-	if err := fit(c.made.record.Cgroup); err != nil {
-		return err
-	}
-	cg, err := cgroups.Create(cgroups.Config{
-		Path: c.made.record.Cgroup, Resources: RoomForInit(c.resources()), Rootless: c.cfg.Rootless,
-	})
-	if err != nil {
-		return err
-	}
-	c.cgroup = cg
-	c.back.Add(cg.Remove)
-	return nil
-}
-
-// fit refuses a cgroup that is there already and has processes, or is frozen: what is started in
-// it would never run, and a removal would be felt by others.
-func fit(path string) error {
-	cg, err := cgroups.Load(path)
-	if errors.Is(err, errdefs.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if frozen, err := cg.Frozen(); err == nil && frozen {
-		return errdefs.New(errdefs.ErrState, "cgroup", path, "container's cgroup unexpectedly frozen").WithHint("thaw it, or choose another path")
-	}
-	pids, err := cg.PIDs()
-	if err == nil && len(pids) > 0 {
-		err = errdefs.New(errdefs.ErrInUse, "cgroup", path, "container's cgroup is not empty: %d process(es) found", len(pids)).
-			WithHint("end them, or choose another path")
-	}
-	return err
 }
 
 func (c *creation) pidFile() error {

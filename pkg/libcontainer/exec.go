@@ -19,8 +19,8 @@ type ExecConfig struct {
 	// Process is what to run, complete: nothing is taken from the container's own process.
 	Process *specs.Process
 	Attachment
-	// Cgroup is an existing cgroup below the container's, like "/sub"; "" is the container's.
-	Cgroup string
+	// Cgroups are existing cgroups below the container's, "PATH" or "CONTROLLER:PATH"; none is the container's own.
+	Cgroups []string
 	// IgnorePaused allows a paused container: the process then waits until it is resumed.
 	IgnorePaused bool
 }
@@ -72,20 +72,13 @@ func (e *execution) target() (err error) {
 	if e.spec, err = e.container.Config(); err != nil {
 		return err
 	}
-	path := e.container.record.Cgroup
-	if path == "" {
-		if e.cfg.Cgroup != "" {
+	if e.container.record.Cgroup == "" {
+		if len(e.cfg.Cgroups) > 0 {
 			return errdefs.Unsupported("--cgroup", "the container has no cgroup")
 		}
 		return nil
 	}
-	if sub := e.cfg.Cgroup; sub != "" {
-		if hasParent(sub) {
-			return errdefs.Invalid("--cgroup", sub, "leads out of the container's cgroup")
-		}
-		path += "/" + sub
-	}
-	e.cgroup, err = cgroups.Load(path)
+	e.cgroup, err = e.container.cgroup()
 	return err
 }
 
@@ -96,7 +89,7 @@ func (e *execution) compile() (err error) {
 		return errdefs.Invalid("--console-socket", e.cfg.ConsoleSocket, "the process has no terminal")
 	}
 	q := Join{
-		PID: e.container.record.PID, PIDFD: e.init, Spec: e.spec, Process: &process, Cgroup: e.cgroup,
+		PID: e.container.record.PID, PIDFD: e.init, Spec: e.spec, Process: &process, Cgroup: e.cgroup, Places: e.cfg.Cgroups,
 		State: e.container.state(), Keyring: e.container.record.Keyring, Stdio: e.cfg.Stdio, ExtraFiles: e.cfg.ExtraFiles, Program: e.container.factory.Program,
 	}
 	e.joining, err = q.Compile()
@@ -106,6 +99,12 @@ func (e *execution) compile() (err error) {
 func (e *execution) launch() error {
 	e.joining.Detached = true
 	child, err := launch.Start(e.ctx, e.joining.Request)
+	if e.cgroup != nil && len(e.cfg.Cgroups) == 0 && (errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EOPNOTSUPP)) {
+		// The container has passed controllers down: no process may be at its top then.
+		if err = e.joining.beside(e.cgroup, e.container.record.PID); err == nil {
+			child, err = launch.Start(e.ctx, e.joining.Request)
+		}
+	}
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,8 @@ type Join struct {
 	Process *specs.Process
 	// Cgroup is where the process is born; nil leaves it in the caller's cgroups.
 	Cgroup *cgroups.Cgroup
+	// Places are cgroups below Cgroup in its stead: see cgroups.Cgroup.OpenSub.
+	Places []string
 	// State is the container's, for the receiver of a seccomp listener.
 	State plan.State
 	// Keyring is the session keyring to join; "" keeps the caller's.
@@ -38,13 +40,15 @@ type Joining struct {
 	launch.Request
 	// Warnings are requests that the specification lets a runtime ignore, and that were.
 	Warnings []string
-	files    cgroups.Descriptors
+	files    *cgroups.Descriptors
 	handles  *compile.Handles
 }
 
 // Close closes what was opened for the request.
 func (j *Joining) Close() {
-	j.files.Close()
+	if j.files != nil {
+		j.files.Close()
+	}
 	if j.handles != nil {
 		j.handles.Close()
 	}
@@ -79,13 +83,30 @@ func (q *Join) Compile() (_ *Joining, err error) {
 		return nil, err
 	}
 	if q.Cgroup != nil {
-		files, err := q.Cgroup.Open()
-		if err != nil {
+		open := q.Cgroup.Open
+		if len(q.Places) > 0 {
+			open = func() (*cgroups.Descriptors, error) { return q.Cgroup.OpenSub(q.Places) }
+		}
+		if err := j.enter(open()); err != nil {
 			return nil, err
 		}
-		j.files = *files
-		j.Cgroup, j.CgroupTasks = files.Dir, files.Tasks
 	}
 	j.Plan, err = p.Encode()
 	return j, err
 }
+
+// enter puts a cgroup's descriptors into the request.
+func (j *Joining) enter(files *cgroups.Descriptors, err error) error {
+	if err != nil {
+		return err
+	}
+	if j.files != nil {
+		j.files.Close()
+	}
+	j.files = files
+	j.Cgroup, j.CgroupTasks = files.Dir, files.Tasks
+	return nil
+}
+
+// beside takes the cgroups that a process of the container is in.
+func (j *Joining) beside(cg *cgroups.Cgroup, pid int) error { return j.enter(cg.OpenLike(pid)) }

@@ -56,6 +56,9 @@ type record struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 	// Cgroup is where the container's cgroup is, or may be; "" for none.
 	Cgroup string `json:"cgroup,omitempty"`
+	// Systemd and UserBus say whose scope the cgroup is.
+	Systemd bool `json:"systemd,omitempty"`
+	UserBus bool `json:"user_bus,omitempty"`
 	// Rootless says that the cgroup was made without the right to all of it.
 	Rootless bool `json:"rootless,omitempty"`
 	// Keyring is the session keyring of its processes; "" is the caller's.
