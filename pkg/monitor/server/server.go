@@ -180,6 +180,9 @@ func (s *server) ownerLeft() {
 	case waiting:
 		s.aborted = true
 		s.kill()
+		if s.exited {
+			s.onExit()
+		}
 	default: // a started container does without its owner
 	}
 }
