@@ -36,12 +36,8 @@ func (r *Runtime) Exec(ctx context.Context, id string, o ExecOptions) (ExecRepor
 	}
 	defer func() { _ = pidfd.Close() }()
 	req, err := c.execRequest(o, pidfd)
-	if err != nil && c.current() == define.StatusExited {
-		c.row.State.Status = define.StatusExited // it ended while we looked
-		return ExecReport{}, c.wrongState("exec in", "running")
-	}
 	if err != nil {
-		return ExecReport{}, err
+		return ExecReport{}, c.whileEnding(err)
 	}
 	defer closeFiles(req.ExtraFiles)
 	rt, err := c.runtime()
@@ -66,12 +62,9 @@ func (c *container) execAttached(ctx context.Context, rt oci.Runtime, req oci.Ex
 		req.Process.ConsoleSize = o.Streams.firstSize()
 	}
 	p, err := rt.Exec(ctx, req)
-	if err != nil && c.current() == define.StatusExited {
-		c.row.State.Status = define.StatusExited
-		return ExecReport{ExitCode: define.ExitManager}, c.wrongState("exec in", "running")
-	}
 	if err != nil {
-		return ExecReport{ExitCode: exitCodeOf(c.explainExec(err))}, c.explainExec(err)
+		err = c.whileEnding(c.explainExec(err))
+		return ExecReport{ExitCode: exitCodeOf(err)}, err
 	}
 	if o.Streams != nil && o.Streams.Signals != nil {
 		go forward(o.Streams.Signals, p)
@@ -133,10 +126,7 @@ func (c *container) execDetached(ctx context.Context, rt oci.Runtime, req oci.Ex
 		Log: monitor.LogConfig{Driver: monitor.LogNone},
 	})
 	if err != nil {
-		if err = c.explainExec(err); c.current() == define.StatusExited {
-			c.row.State.Status = define.StatusExited
-			err = c.wrongState("exec in", "running")
-		}
+		err = c.whileEnding(c.explainExec(err))
 		done := context.WithoutCancel(ctx)
 		err = errors.Join(err, c.rt.state.RemoveExec(done, session.ID), removeAll(session.RunDir))
 		_ = os.Remove(filepath.Dir(session.RunDir)) // stays when there are other sessions
@@ -179,6 +169,15 @@ func closeFiles(files []*os.File) {
 	for _, f := range files {
 		_ = f.Close() // a nil one says ErrInvalid
 	}
+}
+
+// whileEnding replaces an exec's error by the plain reason when the container ended meanwhile.
+func (c *container) whileEnding(err error) error {
+	if !c.ending() {
+		return err
+	}
+	c.row.State.Status = define.StatusExited
+	return c.wrongState("exec in", "running")
 }
 
 // explainExec says why a command could not be started in the container.

@@ -29,6 +29,7 @@ func (s *start) writeFiles(ctx context.Context) error {
 	if err := s.writeNetFiles(ctx); err != nil {
 		return err
 	}
+	s.chrootFiles()
 	if err := s.writeUserFiles(); err != nil {
 		return err
 	}
@@ -88,6 +89,19 @@ func (s *start) writeNetFiles(ctx context.Context) error {
 		return s.provide("/etc/hostname", hostfiles.Hostname(net.Hostname))
 	}
 	return nil
+}
+
+// chrootFiles shows the network's files below the directories of --chrootdirs too.
+func (s *start) chrootFiles() {
+	for _, file := range []string{"/etc/resolv.conf", "/etc/hosts", "/etc/hostname"} {
+		source, ok := s.facts.Files[file]
+		if !ok {
+			continue
+		}
+		for _, dir := range s.cfg.Net.ChrootDirs {
+			s.facts.Files[filepath.Join(dir, file)] = source
+		}
+	}
 }
 
 func (s *start) shareNetFiles(ctx context.Context, target string) error {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/manager-project/manager/internal/embedded"
 	"github.com/manager-project/manager/pkg/atomicfile"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/monitor"
@@ -18,6 +19,13 @@ func (s *start) generate(context.Context) error {
 	f := &s.facts
 	f.CgroupPath = s.row.State.CgroupPath
 	f.CgroupV2 = cgroups.Mode() == cgroups.Unified
+	if s.cfg.Process.Systemd {
+		layout, err := cgroups.ReadLayout()
+		if err != nil {
+			return err
+		}
+		f.SystemdCgroups = layout.Systemd()
+	}
 	f.Rlimits = hardLimits()
 	f.Rootless = os.Geteuid() != 0
 	var err error
@@ -76,11 +84,7 @@ func (s *start) monitorConfig() monitor.Config {
 
 // cleanupCommand is what the monitor runs when the container has ended and no client is left.
 func (s *start) cleanupCommand() []string {
-	self, err := os.Executable()
-	if err != nil {
-		return nil // the next command cleans up
-	}
-	return append(append([]string{self}, s.rt.globalArgs()...), "container", "cleanup", s.row.ID)
+	return append(append([]string{embedded.Self()}, s.rt.globalArgs()...), "container", "cleanup", s.row.ID)
 }
 
 // cleanupEnv passes on where the configuration is, and nothing else.

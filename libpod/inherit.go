@@ -10,8 +10,13 @@ import (
 	"github.com/manager-project/manager/pkg/errdefs"
 )
 
+// maxInherited is the highest descriptor that can be passed on with gaps below it: each number
+// below costs the monitor a descriptor, and a process may usually have 1,024 of them.
+const maxInherited = 1023
+
 // inherit takes this process's own descriptors for a container's program: --preserve-fds and
-// --preserve-fd. The caller closes the copies.
+// --preserve-fd. Entry i is descriptor 3+i, nil for one that is not passed. The caller closes the
+// copies.
 func inherit(numbers []uint) ([]*os.File, error) {
 	if len(numbers) == 0 {
 		return nil, nil
@@ -19,14 +24,17 @@ func inherit(numbers []uint) ([]*os.File, error) {
 	numbers = slices.Clone(numbers)
 	slices.Sort(numbers)
 	var files []*os.File
-	for i, n := range slices.Compact(numbers) {
+	for _, n := range slices.Compact(numbers) {
 		if n < 3 {
 			closeFiles(files)
 			return nil, errdefs.Invalid("--preserve-fd", fmt.Sprint(n), "0, 1 and 2 are the standard streams").WithHint("name descriptors from 3 on")
 		}
-		if uint(i)+3 != n {
+		if uint(len(files))+3 != n && n > maxInherited {
 			closeFiles(files)
-			return nil, errdefs.Unsupported("--preserve-fd", "descriptors with gaps (%d is not passed) are not available in this version", i+3)
+			return nil, errdefs.Invalid("--preserve-fd", fmt.Sprint(n), "higher than %d", maxInherited).WithHint("pass a lower number, for example with 3<&%d", n)
+		}
+		for uint(len(files))+3 < n {
+			files = append(files, nil)
 		}
 		// What the caller left open for us survives exec; whatever we opened ourselves does not.
 		flags, err := unix.FcntlInt(uintptr(n), unix.F_GETFD, 0)

@@ -3,13 +3,12 @@ package libpod
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/docker/go-units"
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/pkg/monitor"
@@ -138,18 +137,11 @@ func inspectConfig(cfg *spec.Config) *InspectConfig {
 		Hostname: cfg.Net.Hostname, User: p.User, AttachStdin: p.Stdin, AttachStdout: true, AttachStderr: true,
 		Tty: p.Terminal, OpenStdin: p.Stdin, StdinOnce: p.StdinOnce, Env: nonNil(p.Env), Cmd: p.Command,
 		Image: first(cfg.Image.Name, cfg.Image.Requested), WorkingDir: p.Workdir, Entrypoint: p.Entrypoint, Labels: cfg.Labels,
-		Annotations: cfg.Annotations, StopSignal: signalName(cfg.Life.StopSignal), HealthcheckOnFailureAction: "none",
+		Annotations: cfg.Annotations, StopSignal: spec.SignalName(syscall.Signal(cfg.Life.StopSignal)), HealthcheckOnFailureAction: "none",
 		HealthLogDestination: "local", HealthcheckMaxLogCount: 5, HealthcheckMaxLogSize: 500, CreateCommand: cfg.CreateCommand,
 		Timezone: p.Timezone, Umask: p.Umask, Timeout: cfg.Life.Timeout, StopTimeout: cfg.Life.StopTimeout,
 		Passwd: &passwd, SdNotifyMode: "container",
 	}
-}
-
-func signalName(n int) string {
-	if name := unix.SignalName(unix.Signal(n)); name != "" {
-		return name
-	}
-	return strconv.Itoa(n)
 }
 
 func inspectHostConfig(cfg *spec.Config, facts inspectFacts) *InspectHostConfig {

@@ -21,7 +21,7 @@ import (
 //	creating   nobody holds the lock any more      -> remove
 //	removing   likewise                            -> remove
 //	live       init runs                           -> nothing
-//	live       exit record of this start           -> settle with it
+//	live       exit record of this start           -> settle with it; --rm: remove, and it is not found
 //	live       no record, monitor alive            -> it is about to write one: wait briefly
 //	live       no record, monitor gone             -> settle as lost
 //	other      mounted                             -> a start was cut short: undo it
@@ -43,7 +43,10 @@ func (c *locked) reconcile(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return c.settle(ctx, record)
+		if err := c.settle(ctx, record); err != nil || !c.cfg.Life.Remove {
+			return err
+		}
+		return errdefs.NotFound("container", c.row.Name)
 	case s.Mounted:
 		return c.undoStart(ctx)
 	}

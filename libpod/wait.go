@@ -135,6 +135,22 @@ func (c *container) current() define.Status {
 	return s.Status
 }
 
+// ending reports whether the init has ended or is about to. An exiting process loses its root
+// and then its namespaces before it becomes a zombie; the links to them are gone by then.
+// Source: proc_pid_root(5), proc_pid_ns(5).
+func (c *container) ending() bool {
+	if c.current() == define.StatusExited {
+		return true
+	}
+	for _, link := range []string{"root", "ns/mnt"} {
+		_, err := os.Readlink(fmt.Sprintf("/proc/%d/%s", c.row.State.PID, link))
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+			return true
+		}
+	}
+	return false
+}
+
 func sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():

@@ -101,7 +101,8 @@ type LaunchRequest struct {
 	Cgroup string
 	// Monitor is what the monitor is told; the runtime fills in what only it knows (MemoryEvents).
 	Monitor monitor.Config
-	// ExtraFiles become descriptors 3, 4, … of the user's program.
+	// ExtraFiles become descriptors 3, 4, … of the user's program. Where one is nil, the program
+	// has no such descriptor.
 	ExtraFiles []*os.File
 	// Init is the path inside the container of the init that becomes process 1 and gets "--" and
 	// the program's arguments; "" for none.
@@ -121,7 +122,8 @@ type ExecRequest struct {
 	Process *specs.Process
 	Cgroup  string
 	Stdio   [3]*os.File
-	// ExtraFiles become descriptors 3, 4, … of the user's program.
+	// ExtraFiles become descriptors 3, 4, … of the user's program. Where one is nil, the program
+	// has no such descriptor.
 	ExtraFiles []*os.File
 }
 

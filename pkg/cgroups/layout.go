@@ -3,7 +3,9 @@
 // Three layouts of the host are served: the unified hierarchy (version 2), version 1
 // hierarchies, and both side by side (hybrid), where version 1 has the controllers and
 // an empty version 2 tree may exist. A cgroup here is one path that exists in every hierarchy.
-// The controllers' files are written by github.com/opencontainers/cgroups.
+// Where version 2 has controllers free beside version 1, they are used too. Limits are translated to writes by
+// pure functions (setting*.go), which name the JSON field in every error. A scope of systemd is asked for
+// over D-Bus (unit.go), and then treated as any other cgroup.
 //
 // Processes enter in two ways that need no lock on whole thread groups: a version 2 directory is
 // cloned into (CLONE_INTO_CGROUP), and a version 1 hierarchy is entered by the thread that clones.
@@ -13,6 +15,7 @@ import (
 	"bufio"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
@@ -96,6 +99,21 @@ func (l *Layout) Mode() ModeKind {
 	default:
 		return Disabled
 	}
+}
+
+// Systemd are the directories of the hierarchies that systemd manages where the controllers are
+// on version 1: the one called name=systemd, and the version 2 tree beside it.
+func (l *Layout) Systemd() []string {
+	var out []string
+	for _, h := range l.V1 {
+		if slices.Contains(h.Controllers, "name=systemd") {
+			out = append(out, h.Dir)
+		}
+	}
+	if len(out) > 0 && l.Unified != "" {
+		out = append(out, l.Unified)
+	}
+	return out
 }
 
 // ReadLayout reads the caller's mount table.

@@ -31,7 +31,7 @@ func (d *decider) command() error {
 	if p.Args[0] == "" {
 		return errdefs.New(errdefs.ErrInvalid, "image", d.imageWord(), "the program's name is empty")
 	}
-	return d.systemdMode()
+	return d.sdNotify()
 }
 
 func (d *decider) imageWord() string {
@@ -55,26 +55,7 @@ func parseEntrypoint(s string) []string {
 	return []string{s}
 }
 
-// systemdPrograms are the commands that --systemd=true takes for an init of systemd's kind.
-var systemdPrograms = map[string]bool{
-	"systemd": true, "/lib/systemd/systemd": true, "/usr/lib/systemd/systemd": true,
-	"/sbin/init": true, "/usr/sbin/init": true, "/usr/local/sbin/init": true,
-}
-
-func (d *decider) systemdMode() error {
-	const hint = "write --systemd=false to run it like any other program"
-	switch mode := d.req.Process.Systemd; mode {
-	case "", "true":
-		if systemdPrograms[d.cfg.Process.Args[0]] {
-			return errdefs.Unsupported("--systemd", "%s needs the systemd mode, which this version does not have",
-				d.cfg.Process.Args[0]).WithHint(hint)
-		}
-	case "false":
-	case "always":
-		return errdefs.Unsupported("--systemd", "this version has no systemd mode").WithHint(hint)
-	default:
-		return errdefs.Invalid("--systemd", mode, "unknown mode").WithHint("write true, false or always")
-	}
+func (d *decider) sdNotify() error {
 	switch mode := d.req.Process.SdNotify; mode {
 	case "", "ignore":
 	case "container", "conmon", "healthy":

@@ -96,6 +96,10 @@ type Process struct {
 	Rlimits     []Limit `json:"rlimits,omitempty"`
 	// HostUsers are host users to add to the container's passwd file (--hostuser).
 	HostUsers []string `json:"host_users,omitempty"`
+	// Systemd prepares the container for systemd as its first process.
+	Systemd bool `json:"systemd,omitempty"`
+	// SystemdTmpfsSize bounds each tmpfs that Systemd brings, in bytes; 0 leaves the kernel's half of memory.
+	SystemdTmpfsSize int64 `json:"systemd_tmpfs_size,omitempty"`
 }
 
 // Limit is one resource limit of a process.
@@ -137,6 +141,10 @@ type Mount struct {
 	NoCopy bool `json:"no_copy,omitempty"`
 	// CopyUp fills a tmpfs with the image's content (tmpcopyup).
 	CopyUp bool `json:"copy_up,omitempty"`
+	// UIDMappings and GIDMappings map ids of the source (ContainerID) to ids seen at the
+	// destination (HostID); empty maps nothing. Set together.
+	UIDMappings []specs.LinuxIDMapping `json:"uid_mappings,omitempty"`
+	GIDMappings []specs.LinuxIDMapping `json:"gid_mappings,omitempty"`
 	// Relabel is "" , "z" (shared) or "Z" (private).
 	Relabel string `json:"relabel,omitempty"`
 	// Chown changes the owner of the source to the container's user (U).
@@ -197,6 +205,8 @@ type Net struct {
 	// NoResolvConf leaves the image's resolv.conf (--dns none).
 	NoResolvConf bool     `json:"no_resolv_conf,omitempty"`
 	Expose       []string `json:"expose,omitempty"`
+	// ChrootDirs are absolute directories inside that get hosts, resolv.conf and hostname too.
+	ChrootDirs []string `json:"chroot_dirs,omitempty"`
 }
 
 // Limits are the cgroup's.

@@ -23,6 +23,9 @@ func args(c *Config) any { return c.Process.Args }
 func env(c *Config) any  { return c.Process.Env }
 func res(c *Config) any  { return c.Limits.Resources }
 func caps(c *Config) any { return c.Security.Capabilities }
+func systemd(c *Config) any {
+	return []any{c.Process.Systemd, c.Process.SystemdTmpfsSize, c.Life.StopSignal}
+}
 
 func TestDecide(t *testing.T) {
 	for _, c := range decideCases {
@@ -290,6 +293,25 @@ var decideCases = []decideCase{
 		}, func(c *Config) any { return []any{c.Mounts[1], c.Dependencies} },
 		`[{"kind":"volume","source":"data","destination":"/data","options":["rbind","ro","rprivate","nosuid","nodev"]},null]`,
 	},
+	{"gpus", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) {
+		r.Security.GPUs, r.Security.Device = []string{"all", "0"}, []string{"vendor.example/x=y"}
+	}, func(c *Config) any { return c.Security.CDIDevices }, `["nvidia.com/gpu=all","nvidia.com/gpu=0","vendor.example/x=y"]`},
+	{"systemd by its name", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) {
+		r.Command, r.Mounts.ShmSystemd = []string{"/lib/systemd/systemd"}, "2m"
+	}, systemd, `[true,2097152,37]`},
+	{"systemd as init", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Command = []string{"/sbin/init"} }, systemd, `[true,0,37]`},
+	{"systemd behind a shell", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) {
+		r.Command = []string{"/bin/sh", "-c", "/usr/sbin/init"}
+	}, systemd, `[true,0,37]`},
+	{"systemd below an init of ours", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) {
+		r.Command, r.Process.Init = []string{"systemd"}, true
+	}, systemd, `[false,0,15]`},
+	{"systemd refused", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) {
+		r.Command, r.Process.Systemd = []string{"systemd"}, "false"
+	}, systemd, `[false,0,15]`},
+	{"systemd with the image's stop signal", func(r *Request, i *ImageConfig, _ *Defaults, _ *Host) {
+		r.Process.Systemd, i.StopSignal = "always", "SIGUSR1"
+	}, systemd, `[true,0,10]`},
 	{"shm-size", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) { r.Mounts.ShmSize = "1m" }, func(c *Config) any { return c.ShmSize }, `1048576`},
 }
 
@@ -327,8 +349,8 @@ func TestDecideErrors(t *testing.T) {
 		{"--init-path", errdefs.ErrNotFound, func(r *Request) { r.Process.Init, r.Process.InitPath = true, "/missing/init" }},
 		{"--hosts-file", errdefs.ErrNotFound, func(r *Request) { r.Net.HostsFile = "/missing/hosts" }},
 		{"--passwd-entry", invalid, func(r *Request) { r.Process.PasswdEntry = "a\nroot::0:0::/:" }},
-		{"--systemd", unsupported, func(r *Request) { r.Process.Systemd = "always" }},
-		{"--systemd", unsupported, func(r *Request) { r.Command = []string{"/sbin/init"} }},
+		{"--systemd", invalid, func(r *Request) { r.Process.Systemd, r.Process.Init = "always", true }},
+		{"--systemd", invalid, func(r *Request) { r.Process.Systemd, r.Limits.Cgroups = "always", "disabled" }},
 		{"--systemd", invalid, func(r *Request) { r.Process.Systemd = "maybe" }},
 		{"--sdnotify", unsupported, func(r *Request) { r.Process.SdNotify = "conmon"; r.Changed["sdnotify"] = true }},
 		{"--ipc", invalid, func(r *Request) { r.Namespace.IPC = "container:db" }},
@@ -357,8 +379,10 @@ func TestDecideErrors(t *testing.T) {
 		{"--volume", invalid, func(r *Request) { r.Mounts.Volume = []string{"a:/x", "b:/x/"} }},
 		{"--tmpfs", invalid, func(r *Request) { r.Mounts.Volume, r.Mounts.Tmpfs = []string{"a:/x"}, []string{"/x"} }},
 		{"--shm-size", invalid, func(r *Request) { r.Mounts.ShmSize = "big" }},
-		{"--shm-size-systemd", unsupported, func(r *Request) { r.Mounts.ShmSystemd = "1m" }},
-		{"--chrootdirs", unsupported, func(r *Request) { r.Mounts.ChrootDirs = []string{"/x"} }},
+		{"--shm-size-systemd", invalid, func(r *Request) { r.Mounts.ShmSystemd = "1m" }},
+		{"--shm-size-systemd", invalid, func(r *Request) { r.Mounts.ShmSystemd, r.Process.Systemd = "x", "always" }},
+		{"--chrootdirs", invalid, func(r *Request) { r.Mounts.ChrootDirs = []string{"x"} }},
+		{"--chrootdirs", invalid, func(r *Request) { r.Mounts.ChrootDirs = []string{"/"} }},
 		{"--rootfs", unsupported, func(r *Request) { r.Mounts.Rootfs, r.Image = true, "/x:idmap" }},
 		{"--memory", invalid, func(r *Request) { r.Limits.Memory = "4m" }},
 		{"--memory", invalid, func(r *Request) { r.Limits.Memory = "-5" }},
@@ -402,7 +426,7 @@ func TestDecideErrors(t *testing.T) {
 		{"--security-opt", invalid, func(r *Request) { r.Security.SecurityOpt = []string{"seccomp=broken.json"} }},
 		{"--security-opt", unsupported, func(r *Request) { r.Security.SecurityOpt = []string{"apparmor=x"} }},
 		{"--seccomp-policy", unsupported, func(r *Request) { r.Security.SeccompPolicy = "image" }},
-		{"--gpus", unsupported, func(r *Request) { r.Security.GPUs = []string{"all"} }},
+		{"--gpus", invalid, func(r *Request) { r.Security.GPUs = []string{"device=0"} }},
 		{"--device", invalid, func(r *Request) { r.Security.Device = []string{"dev"} }},
 		{"--device", errdefs.ErrNotFound, func(r *Request) { r.Security.Device = []string{"/dev/missing"} }},
 		{"--device-cgroup-rule", invalid, func(r *Request) { r.Security.DeviceCgroupRule = []string{"x 1:3 rwm"} }},

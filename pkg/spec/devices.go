@@ -20,6 +20,9 @@ var cdiName = sync.OnceValue(func() *regexp.Regexp {
 
 // devices settles host devices and CDI names.
 func (d *decider) devices() error {
+	if err := d.gpus(); err != nil {
+		return err
+	}
 	words := d.req.Security.Device
 	for _, word := range append(append([]string{}, d.def.Devices...), words...) {
 		if cdiName().MatchString(word) {
@@ -35,6 +38,18 @@ func (d *decider) devices() error {
 				WithHint("name a device of this host")
 		}
 		d.cfg.Security.Devices = append(d.cfg.Security.Devices, dev)
+	}
+	return nil
+}
+
+// gpus turns names into those of NVIDIA's CDI devices, the only ones with a common spelling.
+func (d *decider) gpus() error {
+	for _, name := range d.req.Security.GPUs {
+		word := "nvidia.com/gpu=" + name
+		if !cdiName().MatchString(word) {
+			return errdefs.Invalid("--gpus", name, "not a GPU's name").WithHint("write all, or a name or number of the CDI specification of nvidia.com/gpu")
+		}
+		d.cfg.Security.CDIDevices = append(d.cfg.Security.CDIDevices, word)
 	}
 	return nil
 }

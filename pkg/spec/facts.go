@@ -31,6 +31,9 @@ type Facts struct {
 	ShmPath string
 	// CgroupPath is the container's cgroup below the hierarchies' mount points; "" is none.
 	CgroupPath string
+	// SystemdCgroups are the directories on the host of the hierarchies that systemd manages where
+	// the controllers are on version 1: the one called name=systemd and the unified one beside.
+	SystemdCgroups []string
 	// CgroupV2 says that controllers are on the unified hierarchy.
 	CgroupV2 bool
 	// InitPath is the init program on the host; needed with --init.

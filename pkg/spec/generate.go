@@ -113,7 +113,11 @@ func (g *generator) environment() []string {
 	if home == "" {
 		home = "/"
 	}
-	for _, kv := range [][2]string{{"container", "manager"}, {"HOME", home}, {"HOSTNAME", g.cfg.Net.Hostname}} {
+	uuid := ""
+	if g.cfg.Process.Systemd {
+		uuid = machineUUID(g.cfg.ID)
+	}
+	for _, kv := range [][2]string{{"container", "manager"}, {"container_uuid", uuid}, {"HOME", home}, {"HOSTNAME", g.cfg.Net.Hostname}} {
 		if kv[1] != "" && !has(kv[0]) {
 			env = append(env, kv[0]+"="+kv[1])
 		}

@@ -23,7 +23,7 @@ func (g *generator) mounts() error {
 	}
 	ownDev, ownSys := taken["/dev"], taken["/sys"]
 	var list []specs.Mount
-	for _, m := range slices.Concat(g.kernelMounts(), g.readOnlyTmpfs(), g.engineFiles(), g.deviceBinds()) {
+	for _, m := range slices.Concat(g.kernelMounts(), g.systemdMounts(), g.readOnlyTmpfs(), g.engineFiles(), g.deviceBinds()) {
 		if taken[m.Destination] || ownDev && strings.HasPrefix(m.Destination, "/dev/") || ownSys && strings.HasPrefix(m.Destination, "/sys/") {
 			continue
 		}
@@ -68,6 +68,9 @@ func (g *generator) kernelMounts() []specs.Mount {
 	list = append(list, g.ipcMounts(devMode)...)
 	if g.cfg.Limits.Disabled {
 		return list
+	}
+	if g.cfg.Process.Systemd && g.facts.CgroupV2 {
+		access = "rw"
 	}
 	return append(list, specs.Mount{
 		Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup",
@@ -153,7 +156,10 @@ func (g *generator) deviceBinds() []specs.Mount {
 func (g *generator) askedMounts() ([]specs.Mount, error) {
 	var list []specs.Mount
 	for _, m := range g.cfg.Mounts {
-		out := specs.Mount{Destination: m.Destination, Options: slices.Clone(m.Options)}
+		out := specs.Mount{
+			Destination: m.Destination, Options: slices.Clone(m.Options),
+			UIDMappings: slices.Clone(m.UIDMappings), GIDMappings: slices.Clone(m.GIDMappings),
+		}
 		switch m.Kind {
 		case MountTmpfs, MountRamfs, MountDevpts:
 			out.Type, out.Source = string(m.Kind), string(m.Kind)

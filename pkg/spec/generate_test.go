@@ -31,6 +31,15 @@ func TestGenerate(t *testing.T) {
 }
 
 var generateCases = map[string]func(*Request, *ImageConfig, *Host, *Facts){
+	"systemd": func(r *Request, _ *ImageConfig, _ *Host, _ *Facts) {
+		r.Command, r.Mounts.ShmSystemd = []string{"/sbin/init"}, "1m"
+	},
+	"systemd-v1": func(r *Request, _ *ImageConfig, h *Host, f *Facts) {
+		r.Command, r.Mounts.Volume = []string{"/sbin/init"}, []string{"/srv:/run/lock", "/srv:/d:idmap=uids=0-1-2;gids=0-1-2"}
+		h.CgroupV2, f.CgroupV2 = false, false
+		h.SystemdCgroups = []string{"/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"}
+		f.SystemdCgroups = h.SystemdCgroups
+	},
 	"plain": func(*Request, *ImageConfig, *Host, *Facts) {},
 	"wide": func(r *Request, _ *ImageConfig, _ *Host, f *Facts) {
 		r.Process.Env = []string{"A=b"}

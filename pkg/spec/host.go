@@ -133,6 +133,8 @@ type Host struct {
 	AppArmor bool
 	// Rootless says that the caller is not root on the host.
 	Rootless bool
+	// SystemdCgroups are the cgroup directories for systemd beside controllers of version 1: see Facts.
+	SystemdCgroups []string
 	// ThrottlePaths are the existing /sys/devices/system/cpu/cpu*/thermal_throttle directories.
 	ThrottlePaths []string
 	// FindContainer resolves a name or id.

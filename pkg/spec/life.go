@@ -51,6 +51,9 @@ func (d *decider) life() error {
 // stopSignal prefers the user's; a bad one of the image's is left out with a warning.
 func (d *decider) stopSignal() error {
 	d.cfg.Life.StopSignal = int(syscall.SIGTERM)
+	if d.cfg.Process.Systemd {
+		d.cfg.Life.StopSignal = systemdStopSignal
+	}
 	if word := d.req.Life.StopSignal; word != "" {
 		s, err := ParseSignal("--stop-signal", word)
 		if err != nil {

@@ -15,7 +15,7 @@ import (
 //
 // Two of the user's own at one destination are an error.
 func (d *decider) mounts() error {
-	if err := d.unsupportedMounts(); err != nil {
+	if err := d.chrootDirs(); err != nil {
 		return err
 	}
 	user, err := d.userMounts()
@@ -53,12 +53,14 @@ func (d *decider) mounts() error {
 	return d.shmSize()
 }
 
-func (d *decider) unsupportedMounts() error {
-	switch {
-	case len(d.req.Mounts.ChrootDirs) > 0:
-		return errdefs.Unsupported("--chrootdirs", "this version cannot honour it")
-	case d.req.Mounts.ShmSystemd != "":
-		return errdefs.Unsupported("--shm-size-systemd", "this version has no systemd mode")
+// chrootDirs are places inside that are given the same hosts, resolv.conf and hostname.
+func (d *decider) chrootDirs() error {
+	for _, word := range d.req.Mounts.ChrootDirs {
+		dir, err := checkDestination(word)
+		if err != nil {
+			return errdefs.Invalid("--chrootdirs", word, "%w", err).WithHint("write a directory inside the container, as /srv/jail")
+		}
+		d.cfg.Net.ChrootDirs = append(d.cfg.Net.ChrootDirs, dir)
 	}
 	return nil
 }
@@ -122,6 +124,9 @@ func (d *decider) absolute(m Mount) Mount {
 }
 
 func (d *decider) checkSource(m *Mount) error {
+	if m.UIDMappings != nil && d.host.Rootless {
+		return errdefs.Unsupported("--volume", "only root can map the ids of a mount (%s)", m.Destination).WithHint("leave idmap out")
+	}
 	if m.Kind != MountBind || d.host.PathExists == nil || d.host.PathExists(m.Source) {
 		return nil
 	}

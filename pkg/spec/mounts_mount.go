@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -150,7 +151,7 @@ func (p *mountParser) bindField(key, value string, assigned bool) (bool, error) 
 	case "z", "Z":
 		return true, once(&p.Relabel, "relabel", key)
 	case "idmap":
-		return true, errdefs.Unsupported("--mount", "this version cannot map ids of a mount (idmap)")
+		return true, p.idmap("--mount", value)
 	case "no-dereference":
 		return true, errdefs.Unsupported("--mount", "this version cannot mount a link itself (no-dereference)")
 	}
@@ -189,7 +190,7 @@ func (p *mountParser) volumeField(key, value string, assigned bool) (bool, error
 	case "volume-label":
 		return true, errdefs.Unsupported("--mount", "this version cannot label a volume here").WithHint("make it with volume create --label")
 	case "idmap":
-		return true, errdefs.Unsupported("--mount", "this version cannot map ids of a mount (idmap)")
+		return true, p.idmap("--mount", value)
 	}
 	return false, nil
 }
@@ -265,7 +266,7 @@ func (p *mountParser) finish() (Mount, error) {
 	if hasControl(p.Source) {
 		return Mount{}, errors.New("control characters in the source")
 	}
-	if err := p.checkSubpath(); err != nil {
+	if err := cmp.Or(p.checkSubpath(), p.checkIDMap()); err != nil {
 		return Mount{}, err
 	}
 	switch p.Kind {

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -95,7 +96,9 @@ func (m *Mount) volumeOptions(opts string) error {
 		case key == "subpath" && value != "":
 			m.Subpath = value
 		case key == "idmap":
-			return errdefs.Unsupported("--volume", "this version cannot map ids of a mount (idmap)")
+			if err := m.idmap("--volume", value); err != nil {
+				return err
+			}
 		default:
 			return fmt.Errorf("unknown option %q", o)
 		}
@@ -103,7 +106,7 @@ func (m *Mount) volumeOptions(opts string) error {
 	if seen["copy"] && seen["nocopy"] {
 		return errors.New("copy and nocopy exclude each other")
 	}
-	if err := m.checkOverlay(f); err != nil {
+	if err := cmp.Or(m.checkOverlay(f), m.checkIDMap()); err != nil {
 		return err
 	}
 	if m.Kind == MountBind && (seen["copy"] || seen["nocopy"]) {

@@ -80,7 +80,16 @@ func TestParseVolume(t *testing.T) {
 		{word: "n:/d:subpath=../x", class: bad},
 		{word: "/s:/d\n/x", class: bad},
 		{word: "/s:/d:idmap", class: no},
-		{word: "/s:/d:idmap=uids=0-1-1", class: no},
+		{word: "/s:/d:idmap=uids=0-1-1", class: bad},
+		{word: "/s:/d:idmap=uids=0-1-1;gids=0-1", class: bad},
+		{word: "/s:/d:idmap=uids=0-1-1;gids=@0-1-1", class: bad},
+		{word: "/s:/d:idmap=uids=0-1-0;gids=0-1-1", class: bad},
+		{word: "/s:/d:idmap=uids=0-4294967295-2;gids=0-1-1", class: bad},
+		{word: "/s:/d:idmap=uids=0-1-1;uids=0-1-1", class: bad},
+		{word: "/s:/d:idmap=uids=0-1-1;gids=0-1-1,U", class: bad},
+		{word: "/s:/d:idmap=uids=0-1-1;gids=0-1-1,O", class: bad},
+		{word: "/s:/d:idmap=uids=0-1000-1#5-6-2;gids=0-9-1", want: `{"kind":"bind","source":"/s","destination":"/d","options":["rbind","rw","rprivate"],` +
+			`"uid_mappings":[{"containerID":0,"hostID":1000,"size":1},{"containerID":5,"hostID":6,"size":2}],"gid_mappings":[{"containerID":0,"hostID":9,"size":1}]}`},
 	})
 }
 
@@ -124,6 +133,10 @@ func TestParseMount(t *testing.T) {
 		{word: "type=devpts,dst=/d,mode=9", class: bad},
 		{word: `type="bind`, class: bad},
 		{word: "type=bind,src=/s,dst=/d,idmap", class: no},
+		{word: "type=volume,src=n,dst=/d,idmap", class: no},
+		{word: "type=volume,src=n,dst=/d,idmap=uids=0-1-2;gids=0-1-2", want: `{"kind":"volume","source":"n","destination":"/d",` + volDefaults +
+			`,"uid_mappings":[{"containerID":0,"hostID":1,"size":2}],"gid_mappings":[{"containerID":0,"hostID":1,"size":2}]}`},
+		{word: "type=bind,src=/s,dst=/d,idmap=uids=0-1-2;gids=0-1-2,chown", class: bad},
 		{word: "type=glob,src=/s*,dst=/d", class: no},
 		{word: "type=volume,dst=/d,volume-driver=nfs", class: no},
 		{word: "type=bind,src=/s,dst=/d,no-dereference", class: no},

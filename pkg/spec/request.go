@@ -55,7 +55,7 @@ type ProcessRequest struct {
 	GroupEntry  string   // --group-entry
 	Personality string   // --personality
 	OOMScoreAdj *int     // --oom-score-adj
-	Systemd     string   // --systemd true|false|always
+	Systemd     string   // --systemd true|false|always; "" is true
 	SdNotify    string   // --sdnotify
 	HostUser    []string // --hostuser
 }

@@ -34,9 +34,6 @@ func (d *decider) securityOpts() error {
 	default:
 		return errdefs.Invalid("--seccomp-policy", policy, "unknown policy").WithHint("write default")
 	}
-	if len(d.req.Security.GPUs) > 0 {
-		return errdefs.Unsupported("--gpus", "this version cannot choose GPUs").WithHint("name a CDI device with --device, as nvidia.com/gpu=all")
-	}
 	masks := newMasks(s.Privileged, d.host.ThrottlePaths)
 	for _, word := range d.req.Security.SecurityOpt {
 		if err := d.securityOpt(word, masks); err != nil {

@@ -49,8 +49,11 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// managerKey finds a script's manager among its values.
-type managerKey struct{}
+// managerKey and testKey find a script's manager and its test among its values.
+type (
+	managerKey struct{}
+	testKey    struct{}
+)
 
 // setup gives a script its manager, and takes it away at the end.
 func setup(env *testscript.Env, programs string) error {
@@ -61,7 +64,7 @@ func setup(env *testscript.Env, programs string) error {
 	if err != nil {
 		return err
 	}
-	env.Values[managerKey{}] = m
+	env.Values[managerKey{}], env.Values[testKey{}] = m, env.T()
 	work := env.Getenv("WORK")
 	env.Vars = append(env.Vars, m.Env...)
 	env.Setenv("WORK", work)

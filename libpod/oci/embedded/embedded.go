@@ -44,6 +44,10 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	fail := func(err error) (*monitor.Session, monitor.Live, error) {
 		return nil, monitor.Live{}, errors.Join(err, back.Run())
 	}
+	extra, gaps, err := fillGaps(q.ExtraFiles)
+	if err != nil {
+		return fail(err)
+	}
 	p, handles, err := compile.Container(q.Spec, compile.Options{
 		ID: q.ID, Bundle: q.Bundle, CgroupPath: q.Cgroup, PreserveFDs: len(q.ExtraFiles), MakeCwd: true, Reaper: q.Init,
 	})
@@ -51,8 +55,10 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 		return fail(err)
 	}
 	defer handles.Close()
-	req := launch.Request{Program: r.File(), ExtraFiles: q.ExtraFiles}
+	p.Process.CloseFDs = gaps
+	req := launch.Request{Program: r.File(), ExtraFiles: extra}
 	handles.Apply(&req)
+	q.Monitor.Poststart, q.Monitor.Poststop, q.Monitor.HookState = handles.Poststart, handles.Poststop, handles.State
 	limit := func() error { return nil }
 	if q.Cgroup != "" {
 		cg, err := cgroups.Create(cgroups.Config{Path: q.Cgroup, Resources: roomForInit(q.Spec.Linux.Resources)})

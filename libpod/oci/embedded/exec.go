@@ -20,6 +20,10 @@ type joining struct {
 }
 
 func (r *Runtime) compileExec(q oci.ExecRequest) (*joining, error) {
+	extra, gaps, err := fillGaps(q.ExtraFiles)
+	if err != nil {
+		return nil, err
+	}
 	p, handles, err := compile.Exec(q.Process, compile.ExecOptions{
 		Seccomp: q.Spec.Linux.Seccomp, Personality: q.Spec.Linux.Personality, PreserveFDs: len(q.ExtraFiles),
 	})
@@ -27,9 +31,10 @@ func (r *Runtime) compileExec(q oci.ExecRequest) (*joining, error) {
 		return nil, err
 	}
 	defer handles.Close()
+	p.Process.CloseFDs = gaps
 	j := &joining{close: func() {}}
 	j.req = launch.Request{
-		Program: r.File(), Stdio: q.Stdio, ExtraFiles: q.ExtraFiles,
+		Program: r.File(), Stdio: q.Stdio, ExtraFiles: extra,
 		Join: &launch.JoinTarget{PIDFD: q.PIDFD},
 	}
 	if j.req.Join.Flags, err = differing(q.PID); err != nil {

@@ -113,6 +113,9 @@ func (s *server) release() {
 	s.active()
 	go func() {
 		err := s.child.Exec()
+		if err == nil {
+			err = s.poststart()
+		}
 		s.loop.post(func() { s.onExec(err) })
 	}()
 }

@@ -8,7 +8,7 @@ import (
 func mountFlags(m *spec.MountRequest) []flags.Flag {
 	size := "<number>[<unit>]"
 	return []flags.Flag{
-		{Name: "chrootdirs", Group: groupFiles, To: &m.ChrootDirs, Usage: "Directories inside that get the container's hosts and resolv.conf too"},
+		{Name: "chrootdirs", Group: groupFiles, To: &m.ChrootDirs, Usage: "Directories inside that get the container's hosts, resolv.conf and hostname too"},
 		{Name: "image-volume", Group: groupFiles, To: &m.ImageVolume, Default: "anonymous", Choices: []string{"anonymous", "tmpfs", "ignore"}, Usage: "What becomes of the volumes that the image names"},
 		{Name: "mount", Group: groupFiles, To: &m.Mount, Usage: "Mount type=bind|volume|tmpfs|image|devpts|ramfs with its options"},
 		{Name: "read-only", Group: groupFiles, To: &m.ReadOnly, Usage: "Make the root filesystem read-only"},
@@ -97,7 +97,7 @@ func securityFlags(s *spec.SecurityRequest) []flags.Flag {
 		{Name: "cap-drop", Group: groupSecurity, To: &s.CapDrop, Split: true, Usage: "Drop a capability, or all"},
 		{Name: "device", Group: groupSecurity, To: &s.Device, Complete: flags.CompleteFiles, Usage: "Add a device: HOST[:CONTAINER][:rwm], or a CDI name"},
 		{Name: "device-cgroup-rule", Group: groupSecurity, To: &s.DeviceCgroupRule, Split: true, Usage: "Allow devices by rule: TYPE MAJOR:MINOR rwm"},
-		{Name: "gpus", Group: groupSecurity, To: &s.GPUs, Split: true, Usage: "Add GPUs by CDI: all or numbers"},
+		{Name: "gpus", Group: groupSecurity, To: &s.GPUs, Split: true, Usage: "Add NVIDIA GPUs by CDI: all, or names of nvidia.com/gpu"},
 		{Name: "privileged", Group: groupSecurity, To: &s.Privileged, Usage: "Turn confinement off: all capabilities and devices"},
 		{Name: "seccomp-policy", Group: groupSecurity, To: &s.SeccompPolicy, Default: "default", Choices: []string{"default", "image"}, Usage: "Where the system call filter comes from"},
 		{Name: "security-opt", Group: groupSecurity, To: &s.SecurityOpt, Usage: "no-new-privileges, seccomp=, apparmor=, label=, mask=, unmask=, proc-opts="},
