@@ -19,8 +19,11 @@ type Setup struct {
 	Enter  []launch.NamespaceRef `json:"enter,omitempty"`
 	UIDMap []launch.IDMap        `json:"uid_map,omitempty"`
 	GIDMap []launch.IDMap        `json:"gid_map,omitempty"`
-	// Hooks are the request's own.
-	Hooks *launch.Hooks `json:"hooks,omitempty"`
+	// Hooks, Notify, Affinity and TimeOffsets are the request's own.
+	Hooks       *launch.Hooks  `json:"hooks,omitempty"`
+	Notify      *launch.Notify `json:"notify,omitempty"`
+	Affinity    []uint64       `json:"affinity,omitempty"`
+	TimeOffsets string         `json:"time_offsets,omitempty"`
 	// Join and Cgroup say that one descriptor of that role follows, Stdio which of the three.
 	Join   bool    `json:"join,omitempty"`
 	Cgroup bool    `json:"cgroup,omitempty"`
@@ -61,6 +64,7 @@ func NewSetup(c Config, r launch.Request) (Setup, []*os.File) {
 	s := Setup{
 		Config: c, CloneFlags: r.CloneFlags, Detached: r.Detached,
 		Enter: r.Enter, UIDMap: r.UIDMap, GIDMap: r.GIDMap, Hooks: r.Hooks,
+		Notify: r.Notify, Affinity: r.Affinity, TimeOffsets: r.TimeOffsets,
 		Join: r.Join != nil, Cgroup: r.Cgroup != nil,
 		Extra: len(r.ExtraFiles), Tasks: len(r.CgroupTasks), Open: len(r.OpenFiles),
 	}
@@ -100,7 +104,8 @@ func (s *Setup) Request(plan []byte, files []*os.File) (launch.Request, error) {
 	}
 	r := launch.Request{
 		Plan: plan, CloneFlags: s.CloneFlags, Detached: s.Detached,
-		Enter: s.Enter, UIDMap: s.UIDMap, GIDMap: s.GIDMap, Hooks: s.Hooks, Program: next(),
+		Enter: s.Enter, UIDMap: s.UIDMap, GIDMap: s.GIDMap, Program: next(),
+		Hooks: s.Hooks, Notify: s.Notify, Affinity: s.Affinity, TimeOffsets: s.TimeOffsets,
 	}
 	if s.Join {
 		r.Join = &launch.JoinTarget{PIDFD: next(), Flags: s.JoinFlags}

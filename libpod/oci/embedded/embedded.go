@@ -36,7 +36,7 @@ func (r *Runtime) Describe(context.Context) (oci.Description, error) {
 }
 
 // Check implements oci.Runtime: it can do all there is.
-func (r *Runtime) Check(...oci.Ability) error { return nil }
+func (r *Runtime) Check(context.Context, ...oci.Ability) error { return nil }
 
 // Launch implements oci.Runtime.
 func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Session, monitor.Live, error) {

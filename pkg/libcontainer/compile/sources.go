@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"errors"
 	"os"
 
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -11,7 +12,8 @@ import (
 
 // openSource opens a bind source here if the child cannot: because the mount is to be shared with
 // the host's (the child's namespace only receives), idmapped, or seen from a user namespace.
-func (c *compiler) openSource(m *specs.Mount, o *mountOptions, out *plan.Mount, idmapped bool) error {
+func (c *compiler) openSource(field string, m *specs.Mount, o *mountOptions, out *plan.Mount) error {
+	idmapped := wantsIDMap(m, o)
 	shared := false
 	for _, p := range o.propagation {
 		shared = shared || p&unix.MS_SHARED != 0
@@ -23,17 +25,23 @@ func (c *compiler) openSource(m *specs.Mount, o *mountOptions, out *plan.Mount, 
 	if o.recursive {
 		flags |= unix.AT_RECURSIVE
 	}
+	if out.NoFollowSource {
+		flags |= unix.AT_SYMLINK_NOFOLLOW
+	}
 	fd, err := unix.OpenTree(unix.AT_FDCWD, out.Source, flags)
+	if errors.Is(err, unix.ENOSYS) && !idmapped && !shared {
+		return nil // the child does what it can
+	}
 	if err != nil {
 		return &errdefs.Error{
-			Kind: "mount", Name: out.Target, Class: errdefs.ErrInvalid,
+			Op: field + ".source", Class: errdefs.ErrInvalid,
 			Cause: &os.PathError{Op: "open", Path: out.Source, Err: err},
 		}
 	}
 	f := os.NewFile(uintptr(fd), out.Source)
 	out.File = c.h.add(f)
 	if idmapped {
-		return c.idmap(m, o, f)
+		return c.idmap(field, m, o, f)
 	}
 	return nil
 }

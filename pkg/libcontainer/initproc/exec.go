@@ -1,11 +1,9 @@
 package initproc
 
 import (
-	"fmt"
 	"os"
 	"strings"
 	"syscall"
-	"unsafe"
 
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"golang.org/x/sys/unix"
@@ -49,33 +47,6 @@ func (in *initializer) exec() *launch.Failure {
 		f.Detail = "no such file or directory (its interpreter may be missing)"
 	}
 	return f
-}
-
-// seccomp installs the filter, last of all, so that a profile need not allow what we do. What
-// follows it are capset and execve. A refused capset changes nothing that execve would not
-// set anew: root's sets come from the bounding set, others' from the ambient one.
-func (in *initializer) seccomp() *launch.Failure {
-	s := in.Process.Seccomp
-	if s == nil {
-		return nil
-	}
-	n := len(s.Filter) / int(unsafe.Sizeof(unix.SockFilter{}))
-	if n == 0 || n > 4096 {
-		return explain("seccomp", "", unix.EINVAL, fmt.Sprintf("filter of %d instructions", n))
-	}
-	prog := unix.SockFprog{Len: uint16(n), Filter: (*unix.SockFilter)(unsafe.Pointer(&s.Filter[0]))}
-	const setModeFilter = 1 // SECCOMP_SET_MODE_FILTER
-	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, setModeFilter, uintptr(s.Flags), uintptr(unsafe.Pointer(&prog)))
-	if errno == unix.ENOSYS && s.Flags == 0 {
-		_, _, errno = unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&prog)), 0, 0, 0)
-	}
-	if errno != 0 {
-		return failure("seccomp", "", errno)
-	}
-	if !in.Process.NoNewPrivs && in.finalCaps.Permitted&sysAdmin == 0 {
-		_ = capset(in.finalCaps)
-	}
-	return nil
 }
 
 // lookup finds the program as execvp does, by the PATH of the container's environment.

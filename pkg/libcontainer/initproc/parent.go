@@ -37,6 +37,11 @@ func (p *parent) ask(question, answer byte) error {
 	if err := p.send([]byte{question}); err != nil {
 		return err
 	}
+	return p.await(answer)
+}
+
+// await waits for a message.
+func (p *parent) await(answer byte) error {
 	var b [1]byte
 	for {
 		n, err := unix.Read(p.fd, b[:])

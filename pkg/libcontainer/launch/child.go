@@ -24,6 +24,7 @@ const (
 	MsgContinue = 'n' // parent: they have
 	MsgReady    = 'r' // child: the plan is carried out
 	MsgGo       = 'g' // parent: execute the program
+	MsgListener = 'l' // child: the seccomp listener, a descriptor with it; answered by MsgContinue
 	MsgExec     = 'x' // child: the next step is execve
 	MsgFailure  = 'f' // child: a Failure; it exits after it
 )
@@ -35,10 +36,11 @@ const maxMessage = 64 << 10
 // The order is Ready, Exec, Wait; Signal at any time; Close at the end. Wait may run
 // concurrently with the others.
 type Child struct {
-	pid   int
-	pidfd *os.File
-	sock  *os.File
-	hooks *Hooks
+	pid    int
+	pidfd  *os.File
+	sock   *os.File
+	hooks  *Hooks
+	notify *Notify
 
 	mu     sync.Mutex
 	reaped bool
@@ -124,7 +126,7 @@ func (c *Child) Exec() error {
 	}
 	executing := false
 	for {
-		msg, _, err := c.receive(context.Background())
+		msg, file, err := c.receive(context.Background())
 		switch {
 		case errors.Is(err, io.EOF) && executing:
 			return nil
@@ -132,6 +134,11 @@ func (c *Child) Exec() error {
 			return c.gone(StageExec, err)
 		case msg[0] == MsgExec:
 			executing = true
+		case msg[0] == MsgListener:
+			if err := c.handListener(file); err != nil {
+				c.kill()
+				return err
+			}
 		case msg[0] == MsgFailure:
 			return c.failed(msg[1:])
 		}
@@ -189,7 +196,7 @@ func recvPacket(sock *os.File) (msg []byte, file *os.File, err error) {
 	if oobn > 0 {
 		if msgs, err := unix.ParseSocketControlMessage(oob[:oobn]); err == nil && len(msgs) == 1 {
 			if fds, err := unix.ParseUnixRights(&msgs[0]); err == nil && len(fds) == 1 {
-				file = os.NewFile(uintptr(fds[0]), "console")
+				file = os.NewFile(uintptr(fds[0]), "received")
 			}
 		}
 	}

@@ -53,6 +53,13 @@ type Request struct {
 	GIDMap []IDMap
 	// Hooks are those of the runtime's namespace; nil for none. The plan says that the child asks for them.
 	Hooks *Hooks
+	// Notify says who gets the seccomp listener; nil if the plan's filter has none.
+	Notify *Notify
+	// Affinity are the processors that the child is confined to while it enters its cgroup, a bit each; nil for
+	// the caller's.
+	Affinity []uint64
+	// TimeOffsets is written to the timens_offsets of a new time namespace (CloneFlags has CLONE_NEWTIME).
+	TimeOffsets string
 	// Detached puts the child in a session of its own (setsid) also without a terminal.
 	Detached bool
 }
