@@ -12,6 +12,13 @@ import (
 // openSource opens a bind source here if the child cannot: because the mount is to be shared with
 // the host's (the child's namespace only receives), idmapped, or seen from a user namespace.
 func (c *compiler) openSource(m *specs.Mount, o *mountOptions, out *plan.Mount, idmapped bool) error {
+	if tree := c.opts.Trees[m.Destination]; tree != nil {
+		fd, err := unix.FcntlInt(tree.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		return c.addSource(os.NewFile(uintptr(fd), tree.Name()), m, o, out, idmapped)
+	}
 	shared := false
 	for _, p := range o.propagation {
 		shared = shared || p&unix.MS_SHARED != 0
@@ -30,7 +37,11 @@ func (c *compiler) openSource(m *specs.Mount, o *mountOptions, out *plan.Mount, 
 			Cause: &os.PathError{Op: "open", Path: out.Source, Err: err},
 		}
 	}
-	f := os.NewFile(uintptr(fd), out.Source)
+	return c.addSource(os.NewFile(uintptr(fd), out.Source), m, o, out, idmapped)
+}
+
+// addSource keeps an opened source, which becomes the plan's, and maps its ids.
+func (c *compiler) addSource(f *os.File, m *specs.Mount, o *mountOptions, out *plan.Mount, idmapped bool) error {
 	out.File = c.h.add(f)
 	if idmapped {
 		return c.idmap(m, o, f)
