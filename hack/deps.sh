@@ -29,6 +29,11 @@ needs() {
 		'runc runc runc' \
 		'ps procps procps-ng' \
 		'/usr/share/zoneinfo/Europe/Berlin tzdata tzdata' ;;
+	vm) printf '%s\n' \
+		'qemu-system-x86_64 qemu-system-x86 qemu-system-x86' \
+		'debootstrap debootstrap debootstrap' \
+		'mkfs.ext4 e2fsprogs e2fsprogs' \
+		'/bin/busybox busybox-static busybox' ;;
 	bench) printf '%s\n' \
 		'/bin/busybox busybox-static busybox' \
 		'podman podman podman' \
@@ -43,7 +48,7 @@ needs() {
 		'/usr/lib/podman/netavark|/usr/libexec/podman/netavark netavark netavark' \
 		'/usr/lib/podman/aardvark-dns|/usr/libexec/podman/aardvark-dns aardvark-dns aardvark-dns' ;;
 	*)
-		echo "deps.sh: no group $1 (make build test bench)" >&2
+		echo "deps.sh: no group $1 (make build test vm bench)" >&2
 		exit 2
 		;;
 	esac

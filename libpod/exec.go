@@ -40,7 +40,7 @@ func (r *Runtime) Exec(ctx context.Context, id string, o ExecOptions) (ExecRepor
 		return ExecReport{}, c.whileEnding(err)
 	}
 	defer closeFiles(req.ExtraFiles)
-	rt, err := r.runtime()
+	rt, err := c.runtime()
 	if err != nil {
 		return ExecReport{}, err
 	}

@@ -70,7 +70,7 @@ func notExecutableHint(f *launch.Failure) string {
 	case syscall.ENOEXEC:
 		return "it is a program for another architecture, or a script without \"#!\""
 	case syscall.EISDIR:
-		return "it is a directory; name a program"
+		return "name a program"
 	}
 	return "make it executable in the image, or name another command"
 }
@@ -78,6 +78,8 @@ func notExecutableHint(f *launch.Failure) string {
 // stageHint is the next step for the failures that users cause.
 func stageHint(f *launch.Failure) string {
 	switch f.Stage {
+	case "hook":
+		return "look at the hook's own messages"
 	case "mount", "bind":
 		return "check the mount's source and destination"
 	case "cwd", "workdir":

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/manager-project/manager/internal/embedded"
 	"github.com/manager-project/manager/pkg/atomicfile"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/monitor"
@@ -62,7 +63,7 @@ func (s *start) initProgram() (string, error) {
 	if s.cfg.Process.InitPath != "" {
 		return s.cfg.Process.InitPath, nil
 	}
-	rt, err := s.rt.runtime()
+	rt, err := s.runtime()
 	if err != nil {
 		return "", err
 	}
@@ -83,11 +84,7 @@ func (s *start) monitorConfig() monitor.Config {
 
 // cleanupCommand is what the monitor runs when the container has ended and no client is left.
 func (s *start) cleanupCommand() []string {
-	self, err := os.Executable()
-	if err != nil {
-		return nil // the next command cleans up
-	}
-	return append(append([]string{self}, s.rt.globalArgs()...), "container", "cleanup", s.row.ID)
+	return append(append([]string{embedded.Self()}, s.rt.globalArgs()...), "container", "cleanup", s.row.ID)
 }
 
 // cleanupEnv passes on where the configuration is, and nothing else.

@@ -24,7 +24,7 @@ func (r *Runtime) Info(ctx context.Context) (*Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	host, err := r.hostInfo()
+	host, err := r.hostInfo(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,11 @@ func (r *Runtime) storeInfo(ctx context.Context) (*StoreInfo, error) {
 	return s, nil
 }
 
-func (r *Runtime) hostInfo() (*HostInfo, error) {
+func (r *Runtime) hostInfo(ctx context.Context) (*HostInfo, error) {
+	oci, err := r.runtimeInfo(ctx)
+	if err != nil {
+		return nil, err
+	}
 	hostname, err := os.Hostname()
 	if err != nil {
 		return nil, err
@@ -92,7 +96,7 @@ func (r *Runtime) hostInfo() (*HostInfo, error) {
 		Arch: runtime.GOARCH, CgroupManager: "cgroupfs", CgroupVersion: "v1", CgroupControllers: controllers(), Conmon: program("manager-monitor"),
 		CPUs: runtime.NumCPU(), CPUUtilization: cpuUtilization(), DatabaseBackend: "sqlite", Distribution: distribution(), EventLogger: "none",
 		Hostname: hostname, Kernel: kernel(), Linkmode: "static", LogDriver: defaults.LogDriver,
-		NetworkBackend: "none", NetworkBackendInfo: NetworkInfo{Backend: "none"}, OCIRuntime: &RuntimeInfo{Name: define.Runtime, Package: "manager", Path: r.paths.programs, Version: v.Version},
+		NetworkBackend: "none", NetworkBackendInfo: NetworkInfo{Backend: "none"}, OCIRuntime: oci,
 		OS: runtime.GOOS, Uptime: uptime(), Variant: "",
 		Security: SecurityInfo{
 			AppArmorEnabled: exists("/sys/module/apparmor/parameters/enabled"), DefaultCapabilities: strings.Join(defaults.Capabilities, ","),
@@ -109,6 +113,19 @@ func (r *Runtime) hostInfo() (*HostInfo, error) {
 		h.MemTotal, h.MemFree, h.SwapTotal, h.SwapFree = int64(si.Totalram)*unit, int64(si.Freeram)*unit, int64(si.Totalswap)*unit, int64(si.Freeswap)*unit
 	}
 	return h, nil
+}
+
+// runtimeInfo describes the runtime that new containers get.
+func (r *Runtime) runtimeInfo(ctx context.Context) (*RuntimeInfo, error) {
+	rt, err := r.runtime()
+	if err != nil {
+		return nil, err
+	}
+	d, err := rt.Describe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &RuntimeInfo{Name: d.Name, Package: first(d.Package, "unknown"), Path: d.Path, Version: d.Version}, nil
 }
 
 func kernel() string {

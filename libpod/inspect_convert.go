@@ -46,7 +46,7 @@ func newInspectData(rec Record, facts inspectFacts) *InspectData {
 		ID: cfg.ID, Created: cfg.Created.Format(time.RFC3339Nano), Args: []string{}, Name: cfg.Name,
 		Image: cfg.Image.ID, ImageDigest: cfg.Image.Digest, ImageName: cfg.Image.Name, Rootfs: facts.Rootfs,
 		ResolvConfPath: facts.ResolvConfPath, HostnamePath: facts.HostnamePath, HostsPath: facts.HostsPath,
-		StaticDir: facts.StaticDir, OCIConfigPath: facts.OCIConfigPath, OCIRuntime: define.Runtime, PidFile: cfg.Life.PIDFile, RestartCount: state.Restarts,
+		StaticDir: facts.StaticDir, OCIConfigPath: facts.OCIConfigPath, OCIRuntime: runtimeName(cfg), PidFile: cfg.Life.PIDFile, RestartCount: state.Restarts,
 		Driver: facts.Driver, MountLabel: cfg.Security.MountLabel, ProcessLabel: cfg.Security.ProcessLabel,
 		AppArmorProfile: cfg.Security.AppArmor, EffectiveCaps: effectiveCaps(cfg), BoundingCaps: nonNil(cfg.Security.Capabilities),
 		ExecIDs: nonNil(facts.ExecIDs), Mounts: inspectMounts(cfg, facts), Dependencies: nonNil(cfg.Dependencies),

@@ -24,6 +24,7 @@ type Options struct {
 	VolumePath     string   // --volumepath
 	CgroupManager  string   // --cgroup-manager: cgroupfs
 	Runtime        string   // --runtime
+	RuntimeFlags   []string // --runtime-flag, without the dashes
 	CDISpecDirs    []string // --cdi-spec-dir
 	Modules        []string // --module
 	TransientStore bool     // --transient-store

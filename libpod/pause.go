@@ -66,7 +66,7 @@ func (c *locked) freezer(op string) (oci.Freezer, error) {
 	if c.row.State.CgroupPath == "" {
 		return nil, c.fail(op, errdefs.ErrUnsupported, errors.New("it has no cgroup"), "run it without --cgroups=disabled")
 	}
-	rt, err := c.rt.runtime()
+	rt, err := c.runtime()
 	if err != nil {
 		return nil, err
 	}

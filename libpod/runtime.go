@@ -2,15 +2,12 @@ package libpod
 
 import (
 	"context"
-	"errors"
 	"os"
 	"strings"
 	"sync"
 
 	embeddedfiles "github.com/manager-project/manager/internal/embedded"
 	"github.com/manager-project/manager/libpod/image"
-	"github.com/manager-project/manager/libpod/oci"
-	"github.com/manager-project/manager/libpod/oci/embedded"
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/pkg/conf"
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -28,14 +25,12 @@ type Runtime struct {
 	images    *image.Service
 	imageErr  error
 
-	ociOnce sync.Once
-	oci     oci.Runtime
-	ociErr  error
+	runtimes runtimes
 }
 
 // Open reads the configuration and opens the state. Nothing is started.
 func Open(ctx context.Context, o Options) (*Runtime, error) {
-	c, err := conf.Load(conf.Source{Modules: o.Modules})
+	c, err := conf.Load(conf.Source{Getenv: os.Getenv, Rootless: os.Geteuid() != 0, Modules: o.Modules})
 	if err != nil {
 		return nil, err
 	}
@@ -91,22 +86,6 @@ func (r *Runtime) Images(ctx context.Context) (*image.Service, error) {
 		})
 	})
 	return r.images, r.imageErr
-}
-
-// runtime returns what launches containers.
-func (r *Runtime) runtime() (oci.Runtime, error) {
-	r.ociOnce.Do(func() {
-		name := r.options.Runtime
-		if name != "" && name != embedded.Name {
-			r.ociErr = &errdefs.Error{
-				Op: "--runtime", Name: name, Class: errdefs.ErrUnsupported,
-				Cause: errors.New("other runtimes are not available in this version"), Hint: "leave the option out",
-			}
-			return
-		}
-		r.oci, r.ociErr = embedded.New(r.paths.programs)
-	})
-	return r.oci, r.ociErr
 }
 
 // globalArgs are the options that make another manager process see the same store.

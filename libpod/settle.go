@@ -21,7 +21,7 @@ import (
 //	creating   nobody holds the lock any more      -> remove
 //	removing   likewise                            -> remove
 //	live       init runs                           -> nothing
-//	live       exit record of this start           -> settle with it
+//	live       exit record of this start           -> settle with it; --rm: remove, and it is not found
 //	live       no record, monitor alive            -> it is about to write one: wait briefly
 //	live       no record, monitor gone             -> settle as lost
 //	other      mounted                             -> a start was cut short: undo it
@@ -43,7 +43,10 @@ func (c *locked) reconcile(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return c.settle(ctx, record)
+		if err := c.settle(ctx, record); err != nil || !c.cfg.Life.Remove {
+			return err
+		}
+		return errdefs.NotFound("container", c.row.Name)
 	case s.Mounted:
 		return c.undoStart(ctx)
 	}
@@ -156,7 +159,7 @@ func (c *locked) release(ctx context.Context) error {
 	if err := c.endMonitor(ctx, dir); err != nil {
 		errs = append(errs, err)
 	}
-	if err := c.destroyCgroup(ctx); err != nil {
+	if err := c.destroy(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("cgroup: %w", err))
 	}
 	if err := c.unmountAll(ctx); err != nil {
@@ -193,19 +196,18 @@ func (c *locked) endMonitor(ctx context.Context, dir string) error {
 	return nil
 }
 
-func (c *locked) destroyCgroup(ctx context.Context) error {
+// destroy takes away what the runtime made.
+func (c *locked) destroy(ctx context.Context) error {
 	path := c.row.State.CgroupPath
 	if path == "" {
 		path = c.cgroupPath()
 	}
-	if path == "" {
-		return nil
-	}
-	rt, err := c.rt.runtime()
+	rt, err := c.runtime()
 	if err != nil {
 		return err
 	}
-	if err := rt.Destroy(ctx, path); err != nil {
+	err = rt.Destroy(ctx, oci.Leftover{ID: c.row.ID, Bundle: c.rt.paths.runDir(c.row.ID), Cgroup: path})
+	if err != nil || path == "" {
 		return err
 	}
 	// The parent that nobody asked for goes with its last container.

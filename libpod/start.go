@@ -109,7 +109,7 @@ func (s *start) makeRunDir(context.Context) error {
 }
 
 func (s *start) launch(ctx context.Context) error {
-	rt, err := s.rt.runtime()
+	rt, err := s.runtime()
 	if err != nil {
 		return err
 	}
@@ -117,6 +117,12 @@ func (s *start) launch(ctx context.Context) error {
 		ID: s.row.ID, Bundle: s.rt.paths.runDir(s.row.ID), Spec: s.spec, Cgroup: s.row.State.CgroupPath,
 		Monitor: s.monitorConfig(), ExtraFiles: s.extra, Trees: s.trees, Init: s.initInside(),
 	})
+	if err != nil {
+		// A container whose namespace was to be joined may have ended in this moment: that is the reason then.
+		if lost := s.joinNamespaces(ctx); lost != nil {
+			return lost
+		}
+	}
 	return err
 }
 

@@ -37,7 +37,7 @@ func (c *container) pids(ctx context.Context) ([]int, error) {
 	if c.row.State.CgroupPath == "" {
 		return []int{c.row.State.PID}, nil
 	}
-	rt, err := c.rt.runtime()
+	rt, err := c.runtime()
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func lookUp(rootfs, user string, groups []string) (lookup.User, error) {
 
 // execRequest compiles what the user asked exec for, over what the container's first process has.
 func (c *container) execRequest(o ExecOptions, pidfd *os.File) (oci.ExecRequest, error) {
-	req := oci.ExecRequest{PID: c.row.State.PID, PIDFD: pidfd, Cgroup: c.row.State.CgroupPath}
+	req := oci.ExecRequest{ID: c.row.ID, Bundle: c.rt.paths.runDir(c.row.ID), PID: c.row.State.PID, PIDFD: pidfd, Cgroup: c.row.State.CgroupPath}
 	if len(o.Command) == 0 {
 		return req, errdefs.Invalid("exec", "", "no command given").WithHint("write the command after the container")
 	}

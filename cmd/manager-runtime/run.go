@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -54,7 +53,7 @@ func parseRun(args []string) (*runOptions, error) {
 func (o *runOptions) run() (code int, err error) {
 	var steps undo.Stack
 	defer func() { err = errors.Join(err, steps.Run()) }()
-	spec, err := readSpec(o.bundle)
+	spec, err := compile.ReadSpec(filepath.Join(o.bundle, "config.json"))
 	if err != nil {
 		return 0, err
 	}
@@ -173,16 +172,4 @@ func monitorProgram() (*os.File, error) {
 		}
 	}
 	return nil, errdefs.NotFound("program", "manager-monitor").WithHint("install manager-monitor beside manager-runtime")
-}
-
-func readSpec(bundle string) (*specs.Spec, error) {
-	b, err := os.ReadFile(filepath.Join(bundle, "config.json"))
-	if err != nil {
-		return nil, err
-	}
-	spec := &specs.Spec{}
-	if err := json.Unmarshal(b, spec); err != nil {
-		return nil, &errdefs.Error{Kind: "file", Name: filepath.Join(bundle, "config.json"), Class: errdefs.ErrInvalid, Cause: err}
-	}
-	return spec, nil
 }

@@ -29,6 +29,11 @@ var (
 	cli      = []string{"github.com/spf13/cobra", "github.com/spf13/pflag"}
 	stores   = []string{"go.podman.io/", "github.com/containers/storage", "github.com/containers/image"}
 	database = []string{"modernc.org/", "github.com/mattn/go-sqlite3"}
+	// transfers is what the lean program leaves to the full one.
+	transfers = []string{
+		"go.podman.io/image/", "github.com/distribution/", "github.com/docker/distribution", "google.golang.org/",
+		"github.com/ProtonMail/", "github.com/sigstore/", "github.com/vbauerster/", "net/http", "html/template",
+	}
 	// weighty have package inits or text that the small program must not carry.
 	weighty = []string{
 		"github.com/opencontainers/cgroups", "github.com/opencontainers/selinux",

@@ -14,8 +14,6 @@ const (
 	PidsLimit = 2048
 	// LogDriver is the log driver of a container that names none.
 	LogDriver = "k8s-file"
-	// Runtime is the name of the embedded runtime.
-	Runtime = "manager-runtime"
 	// CleanupTimeout bounds clean-up that runs after its caller has gone.
 	CleanupTimeout = 30 * time.Second
 )

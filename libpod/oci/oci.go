@@ -1,6 +1,6 @@
 // Package oci is the contract with what launches containers. It knows no container of
-// libpod: an id, a bundle, an OCI spec and streams. Two implementations belong here: the
-// embedded runtime, and in time external programs with runc's command line.
+// libpod: an id, a bundle, an OCI spec and streams. It has two implementations: the embedded
+// runtime, and external programs with runc's command line. Whoever uses them does not ask which it has.
 package oci
 
 import (
@@ -23,8 +23,44 @@ type Runtime interface {
 	ExecDetached(ctx context.Context, r ExecRequest, c monitor.Config) error
 	// InitProgram is the host's file for process 1 of containers with --init.
 	InitProgram() string
-	// Destroy removes the cgroup, killing what is left inside. Nothing there is no error.
-	Destroy(ctx context.Context, cgroup string) error
+	// Destroy takes away what a launch has left, killing what still runs. It may come at any time after
+	// Launch began, more than once, and after any process was killed. Nothing there is no error.
+	Destroy(ctx context.Context, l Leftover) error
+	// Check says whether the runtime can do what a container needs of it beyond the ordinary. The
+	// class is ErrUnsupported.
+	Check(ctx context.Context, needs ...Ability) error
+	// Describe says which program this is; it may have to be started for that.
+	Describe(ctx context.Context) (Description, error)
+}
+
+// Ability is something that not every runtime can do.
+type Ability string
+
+// The abilities that are asked for.
+const (
+	// NoCgroups is to run a container without a cgroup of its own (--cgroups=disabled).
+	NoCgroups Ability = "no cgroups"
+	// Personality is to heed the specification's linux.personality (--personality).
+	Personality Ability = "personality"
+)
+
+// Leftover names what a launch may have left.
+type Leftover struct {
+	ID string
+	// Bundle is the LaunchRequest's. It need not exist any more.
+	Bundle string
+	// Cgroup is the LaunchRequest's; "" for none.
+	Cgroup string
+}
+
+// Description is what is known of a runtime. Empty parts are unknown.
+type Description struct {
+	Name    string
+	Package string
+	// Path is the program's file.
+	Path string
+	// Version is one line, or several for a program that says more of itself.
+	Version string
 }
 
 // Warmer is the role of runtimes that can begin a launch before they are told what to launch.
@@ -78,6 +114,9 @@ type LaunchRequest struct {
 
 // ExecRequest says what to run in a container.
 type ExecRequest struct {
+	// ID and Bundle are the container's, as in LaunchRequest.
+	ID     string
+	Bundle string
 	// PID and PIDFD are the container's init. The caller keeps ownership.
 	PID   int
 	PIDFD *os.File

@@ -70,6 +70,7 @@ type Engine struct {
 	RetryDelay        *string             `toml:"retry_delay"`
 	Runtime           *string             `toml:"runtime"`
 	Runtimes          map[string][]string `toml:"runtimes"`
+	RuntimesNoCgroups List                `toml:"runtime_supports_nocgroups"`
 	ShortNameMode     *string             `toml:"short_name_mode"`
 	StaticDir         *string             `toml:"static_dir"`
 	StopTimeout       *uint               `toml:"stop_timeout"`

@@ -13,7 +13,8 @@
 // The order is fixed. live.json is there before Ready answers. At the end: the log is complete,
 // exit.json is there, attach.sock is gone, the lock is free, and only then the clients are told.
 // The process stays a little longer, without the lock, until its clients have read the end and the
-// owner has left; then it calls CleanupCommand, unless the owner said that it cleaned up (Session.Done).
+// owner has left; then it calls CleanupCommand, unless the owner said that it cleaned up (Session.Done),
+// and runs the poststop hooks.
 // A start that is aborted before the release leaves neither live.json nor exit.json.
 package monitor
 
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
+	"github.com/manager-project/manager/pkg/libcontainer/plan"
 )
 
 // Config is what a monitor is told, once, at its start.
@@ -54,6 +56,12 @@ type Config struct {
 	PIDFile string `json:"pid_file,omitempty"`
 	// OOMScoreAdj is the monitor's own oom_score_adj; tried, never fatal. Nil leaves it.
 	OOMScoreAdj *int `json:"oom_score_adj,omitempty"`
+	// Poststart hooks run when the program runs; if one fails the container is killed and its start
+	// has failed. Poststop hooks run when the container was cleaned up; their failures are only noted.
+	Poststart []plan.Hook `json:"poststart,omitempty"`
+	Poststop  []plan.Hook `json:"poststop,omitempty"`
+	// HookState is what they read, but for status and pid.
+	HookState plan.State `json:"hook_state,omitzero"`
 	// ConsoleRows and ConsoleColumns are the terminal's first size, in cells. 0 means unset.
 	ConsoleRows    uint16 `json:"console_rows,omitempty"`
 	ConsoleColumns uint16 `json:"console_columns,omitempty"`

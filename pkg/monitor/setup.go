@@ -19,6 +19,11 @@ type Setup struct {
 	Enter  []launch.NamespaceRef `json:"enter,omitempty"`
 	UIDMap []launch.IDMap        `json:"uid_map,omitempty"`
 	GIDMap []launch.IDMap        `json:"gid_map,omitempty"`
+	// Hooks, Notify, Affinity and TimeOffsets are the request's own.
+	Hooks       *launch.Hooks  `json:"hooks,omitempty"`
+	Notify      *launch.Notify `json:"notify,omitempty"`
+	Affinity    []uint64       `json:"affinity,omitempty"`
+	TimeOffsets string         `json:"time_offsets,omitempty"`
 	// Join and Cgroup say that one descriptor of that role follows, Stdio which of the three.
 	Join   bool    `json:"join,omitempty"`
 	Cgroup bool    `json:"cgroup,omitempty"`
@@ -27,14 +32,39 @@ type Setup struct {
 	Extra int `json:"extra,omitempty"`
 	Tasks int `json:"tasks,omitempty"`
 	Open  int `json:"open,omitempty"`
+	// External, if set, makes the process in place of the plan, which is then empty.
+	External *External `json:"external,omitempty"`
 }
+
+// External is a program of runc's command line that makes the container's process. The monitor
+// knows nothing of its options: it is told whole commands, and becomes the process's parent. Of the
+// request only Stdio and ExtraFiles count; they are passed on to Create.
+type External struct {
+	// Runtime is its name, Program the first word of what the user wants to run, for messages.
+	Runtime string `json:"runtime"`
+	Program string `json:"program"`
+	// Create (argv, absolute program first) makes the process, writes its pid to PIDFile and ends;
+	// the process waits. A word ConsoleWord is replaced by the path of a socket for the terminal.
+	Create []string `json:"create"`
+	// Start lets the process become the user's program. Empty: it was that from the beginning.
+	Start []string `json:"start,omitempty"`
+	// Env is the environment of both commands.
+	Env []string `json:"env,omitempty"`
+	// PIDFile is absolute. Log is the file that both commands write their errors to, see pkg/ocilog.
+	PIDFile string `json:"pid_file"`
+	Log     string `json:"log,omitempty"`
+}
+
+// ConsoleWord stands for the console socket in External.Create: only the monitor knows its path.
+const ConsoleWord = "{console-socket}"
 
 // NewSetup describes a request and lists its descriptors: program, join target, cgroup, standard
 // streams, then the three lists. The files stay the caller's.
 func NewSetup(c Config, r launch.Request) (Setup, []*os.File) {
 	s := Setup{
 		Config: c, CloneFlags: r.CloneFlags, Detached: r.Detached,
-		Enter: r.Enter, UIDMap: r.UIDMap, GIDMap: r.GIDMap,
+		Enter: r.Enter, UIDMap: r.UIDMap, GIDMap: r.GIDMap, Hooks: r.Hooks,
+		Notify: r.Notify, Affinity: r.Affinity, TimeOffsets: r.TimeOffsets,
 		Join: r.Join != nil, Cgroup: r.Cgroup != nil,
 		Extra: len(r.ExtraFiles), Tasks: len(r.CgroupTasks), Open: len(r.OpenFiles),
 	}
@@ -75,6 +105,7 @@ func (s *Setup) Request(plan []byte, files []*os.File) (launch.Request, error) {
 	r := launch.Request{
 		Plan: plan, CloneFlags: s.CloneFlags, Detached: s.Detached,
 		Enter: s.Enter, UIDMap: s.UIDMap, GIDMap: s.GIDMap, Program: next(),
+		Hooks: s.Hooks, Notify: s.Notify, Affinity: s.Affinity, TimeOffsets: s.TimeOffsets,
 	}
 	if s.Join {
 		r.Join = &launch.JoinTarget{PIDFD: next(), Flags: s.JoinFlags}

@@ -33,6 +33,8 @@ type SpawnOptions struct {
 	// pipes (standard input: /dev/null without Config.Stdin); others are passed on untouched and
 	// neither logged nor attached. The files stay the caller's.
 	Launch launch.Request
+	// External, if set, makes the process in place of Launch's plan.
+	External *External
 }
 
 // monitorEnv keeps an idle monitor small: one processor means one scheduler's caches, and
@@ -162,6 +164,7 @@ func (b *Beginning) HandOver(ctx context.Context, o SpawnOptions) (*Session, err
 // handOver sends the setup: lengths, header and plan in pieces, descriptors in batches.
 func handOver(c *conn, o SpawnOptions) error {
 	setup, files := NewSetup(o.Config, o.Launch)
+	setup.External = o.External
 	header, err := json.Marshal(setup)
 	if err != nil {
 		return err

@@ -85,6 +85,7 @@ func TestSetupKeepsRoles(t *testing.T) {
 		OpenFiles: []*os.File{file("open")},
 		Enter:     []launch.NamespaceRef{{Index: 0, Flag: 7}},
 		UIDMap:    []launch.IDMap{{Inside: 0, Outside: 100, Size: 5}},
+		Hooks:     &launch.Hooks{}, Notify: &launch.Notify{Path: "p"}, Affinity: []uint64{3}, TimeOffsets: "o",
 	}
 	s, files := NewSetup(Config{ID: "x"}, req)
 	got, err := s.Request(req.Plan, files)
@@ -94,7 +95,7 @@ func TestSetupKeepsRoles(t *testing.T) {
 	if got.Program.Name() != "program" || got.Join.PIDFD.Name() != "join" || got.Join.Flags != 6 ||
 		got.Cgroup.Name() != "cgroup" || got.Stdio[0] != nil || got.Stdio[1].Name() != "stdout" ||
 		got.ExtraFiles[0].Name() != "extra" || got.CgroupTasks[1].Name() != "t1" || got.OpenFiles[0].Name() != "open" ||
-		got.CloneFlags != 5 || !got.Detached || !slices.Equal(got.Enter, req.Enter) || !slices.Equal(got.UIDMap, req.UIDMap) {
+		got.CloneFlags != 5 || !got.Detached || !slices.Equal(got.Enter, req.Enter) || !slices.Equal(got.UIDMap, req.UIDMap) || got.Hooks == nil || got.Notify.Path != "p" || got.Affinity[0] != 3 || got.TimeOffsets != "o" {
 		t.Errorf("request %+v", got)
 	}
 	if _, err := s.Request(nil, files[1:]); err == nil {

@@ -32,6 +32,18 @@ type Config struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 	// Dependencies are ids of containers whose namespaces or volumes this one uses (--requires too).
 	Dependencies []string `json:"dependencies,omitempty"`
+	// Runtime launches the container, and does all else to it, as long as there is the container.
+	Runtime Runtime `json:"runtime,omitzero"`
+}
+
+// Runtime is an OCI runtime. The zero value is the embedded one.
+type Runtime struct {
+	// Name is how the user called it: a name of containers.conf, or a path.
+	Name string `json:"name,omitempty"`
+	// Path is the absolute program that was found for it.
+	Path string `json:"path,omitempty"`
+	// Flags stand before its command, each with its dashes.
+	Flags []string `json:"flags,omitempty"`
 }
 
 // ImageRef is the image a container was made from. All empty with --rootfs.

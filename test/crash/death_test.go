@@ -69,6 +69,27 @@ func TestMonitorKilled(t *testing.T) {
 	}
 }
 
+// TestEndedUnseenWithRm ends a container with --rm while nobody is there to remove it: the next
+// command that names it does, and finds no container then, whatever it was going to do.
+func TestEndedUnseenWithRm(t *testing.T) {
+	t.Parallel()
+	m := newManager(t)
+	for _, args := range [][]string{
+		{"stop", "--time", "0", "x"}, {"start", "x"}, {"rename", "x", "y"}, {"rm", "x"}, {"rm", "--force", "--time", "0", "x"},
+	} {
+		m.must("run", "-d", "--rm", "--name", "x", "--network", "none", busybox, "sleep", "1000")
+		m.endUnseen()
+		forced := args[0] == "rm" && args[1] == "--force"
+		switch r := m.Run(args...); {
+		case forced && r.Code == 0:
+		case !forced && r.Code != 0 && strings.Contains(r.Stderr, "no such container"):
+		default:
+			t.Errorf("%s: exit code %d: %s", strings.Join(args, " "), r.Code, r.Stderr)
+		}
+		m.empty(args[0])
+	}
+}
+
 // TestClientKilled kills the client of a container in the foreground: the container goes on, and
 // at its end the monitor has it cleaned up, with --rm removed, also without HOME and PATH.
 func TestClientKilled(t *testing.T) {

@@ -46,16 +46,22 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// managerKey finds a script's manager among its values.
-type managerKey struct{}
+// managerKey and testKey find a script's manager and its test among its values.
+type (
+	managerKey struct{}
+	testKey    struct{}
+)
 
 // setup gives a script its manager, and takes it away at the end.
 func setup(env *testscript.Env, programs string) error {
 	m, err := testenv.OpenManager(programs)
+	if err == nil {
+		err = useRuntime(m)
+	}
 	if err != nil {
 		return err
 	}
-	env.Values[managerKey{}] = m
+	env.Values[managerKey{}], env.Values[testKey{}] = m, env.T()
 	work := env.Getenv("WORK")
 	env.Vars = append(env.Vars, m.Env...)
 	env.Setenv("WORK", work)

@@ -48,6 +48,7 @@ func TestFinish(t *testing.T) {
 // TestMainErrors runs whole command lines that must fail before the core is opened.
 func TestMainErrors(t *testing.T) {
 	for line, want := range map[string]string{
+		"rum":                         `Error: unknown command "rum"; did you mean "manager run"?`,
 		"rn":                          `Error: unknown command "rn"; did you mean "manager rm"?`,
 		"build .":                     "Error: manager build: not available in this version",
 		"container stats":             "Error: manager container stats: not available in this version",

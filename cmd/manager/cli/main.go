@@ -7,12 +7,14 @@
 package cli
 
 import (
+	"errors"
 	"io"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/manager-project/manager/cmd/manager/cli/command"
+	"github.com/manager-project/manager/libpod/image"
 	"github.com/spf13/cobra"
 )
 
@@ -28,6 +30,9 @@ func Main(args []string, in *os.File, out, errOut io.Writer) int {
 	err := t.root.ExecuteContext(ctx)
 	if closeErr := app.Close(); err == nil && closeErr != nil {
 		err = closeErr
+	}
+	if errors.Is(err, image.ErrElsewhere) {
+		err = handOver(app)
 	}
 	name := ""
 	if cc != nil {

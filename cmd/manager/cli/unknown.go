@@ -111,7 +111,8 @@ func valueCause(e *pflag.InvalidValueError) string {
 }
 
 // nearest returns the candidate closest to word, or "" if none is close: at most a third
-// of the letters differ, or the word is its beginning.
+// of the letters differ, or the word is its beginning. Of two as close, the one as long wins:
+// "rum" is a slip of "run" sooner than of "rm".
 func nearest(word string, candidates []string) string {
 	best, bestDistance := "", (len(word)+1)/3+1
 	for _, c := range candidates {
@@ -119,7 +120,7 @@ func nearest(word string, candidates []string) string {
 		if len(word) > 1 && strings.HasPrefix(c, word) {
 			d = 0
 		}
-		if d < bestDistance {
+		if d < bestDistance || d == bestDistance && best != "" && len(c) == len(word) && len(best) != len(word) {
 			best, bestDistance = c, d
 		}
 	}

@@ -5,12 +5,12 @@ package embedded
 import (
 	"context"
 	"errors"
-	"os"
 
 	"github.com/manager-project/manager/internal/fault"
+	"github.com/manager-project/manager/internal/version"
 	"github.com/manager-project/manager/libpod/oci"
+	"github.com/manager-project/manager/libpod/oci/program"
 	"github.com/manager-project/manager/pkg/cgroups"
-	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer/compile"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/monitor"
@@ -23,22 +23,20 @@ const Name = "manager-runtime"
 // Runtime is the embedded runtime. It keeps nothing between calls but the open program and
 // a monitor begun by Warm.
 type Runtime struct {
-	program *os.File
-	warm    warm
+	*program.Program
+	oci.Cgroups
 }
 
-// New opens manager-monitor: an installed one, or the one carried inside, which is unpacked
-// into dir first.
-func New(dir string) (*Runtime, error) {
-	f, err := openProgram(dir)
-	if err != nil {
-		return nil, err
-	}
-	return &Runtime{program: f}, nil
+// New makes the runtime of the small program.
+func New(p *program.Program) *Runtime { return &Runtime{Program: p} }
+
+// Describe implements oci.Runtime.
+func (r *Runtime) Describe(context.Context) (oci.Description, error) {
+	return oci.Description{Name: Name, Package: "manager", Path: r.File().Name(), Version: version.Version}, nil
 }
 
-// InitProgram implements oci.Runtime: the small program is an init too.
-func (r *Runtime) InitProgram() string { return r.program.Name() }
+// Check implements oci.Runtime: it can do all there is.
+func (r *Runtime) Check(context.Context, ...oci.Ability) error { return nil }
 
 // Launch implements oci.Runtime.
 func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Session, monitor.Live, error) {
@@ -58,8 +56,9 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	}
 	defer handles.Close()
 	p.Process.CloseFDs = gaps
-	req := launch.Request{Program: r.program, ExtraFiles: extra}
+	req := launch.Request{Program: r.File(), ExtraFiles: extra}
 	handles.Apply(&req)
+	q.Monitor.Poststart, q.Monitor.Poststop, q.Monitor.HookState = handles.Poststart, handles.Poststop, handles.State
 	limit := func() error { return nil }
 	if q.Cgroup != "" {
 		cg, err := cgroups.Create(cgroups.Config{Path: q.Cgroup, Resources: roomForInit(q.Spec.Linux.Resources)})
@@ -80,7 +79,7 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	if req.Plan, err = p.Encode(); err != nil {
 		return fail(err)
 	}
-	b, err := r.begun()
+	b, err := r.Begin()
 	if err != nil {
 		return fail(err)
 	}
@@ -100,64 +99,4 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 }
 
 // Destroy implements oci.Runtime.
-func (r *Runtime) Destroy(_ context.Context, path string) error {
-	cg, err := load(path)
-	if err != nil || cg == nil {
-		return err
-	}
-	if err := cg.KillAll(); err != nil {
-		return err
-	}
-	fault.Point("cgroup: killed")
-	err = cg.Remove()
-	fault.Point("cgroup: removed")
-	return err
-}
-
-// RemoveEmpty implements oci.Tidier.
-func (r *Runtime) RemoveEmpty(path string) { cgroups.RemoveEmpty(path) }
-
-// Freeze implements oci.Freezer.
-func (r *Runtime) Freeze(_ context.Context, path string) error {
-	cg, err := cgroups.Load(path)
-	if err != nil {
-		return err
-	}
-	return cg.Freeze()
-}
-
-// Thaw implements oci.Freezer.
-func (r *Runtime) Thaw(_ context.Context, path string) error {
-	cg, err := cgroups.Load(path)
-	if err != nil {
-		return err
-	}
-	return cg.Thaw()
-}
-
-// PIDs implements oci.Lister.
-func (r *Runtime) PIDs(_ context.Context, path string) ([]int, error) {
-	cg, err := cgroups.Load(path)
-	if err != nil {
-		return nil, err
-	}
-	return cg.PIDs()
-}
-
-// KillAll implements oci.Lister.
-func (r *Runtime) KillAll(_ context.Context, path string) error {
-	cg, err := load(path)
-	if err != nil || cg == nil {
-		return err
-	}
-	return cg.KillAll()
-}
-
-// load is Load, with nil for a cgroup that is not there.
-func load(path string) (*cgroups.Cgroup, error) {
-	cg, err := cgroups.Load(path)
-	if errors.Is(err, errdefs.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	return cg, err
-}
+func (r *Runtime) Destroy(_ context.Context, l oci.Leftover) error { return r.RemoveCgroup(l.Cgroup) }

@@ -34,7 +34,7 @@ func (r *Runtime) compileExec(q oci.ExecRequest) (*joining, error) {
 	p.Process.CloseFDs = gaps
 	j := &joining{close: func() {}}
 	j.req = launch.Request{
-		Program: r.program, Stdio: q.Stdio, ExtraFiles: extra,
+		Program: r.File(), Stdio: q.Stdio, ExtraFiles: extra,
 		Join: &launch.JoinTarget{PIDFD: q.PIDFD},
 	}
 	if j.req.Join.Flags, err = differing(q.PID); err != nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // capabilityNames in the kernel's order: the index is the number.
@@ -41,20 +42,46 @@ func capabilities(c *specs.LinuxCapabilities) (*plan.Capabilities, []string) {
 	out := &plan.Capabilities{}
 	var warnings []string
 	for _, s := range []struct {
+		set   string
 		names []string
 		mask  *uint64
 	}{
-		{c.Bounding, &out.Bounding},
-		{c.Effective, &out.Effective},
-		{c.Permitted, &out.Permitted},
-		{c.Inheritable, &out.Inheritable},
-		{c.Ambient, &out.Ambient},
+		{"bounding", c.Bounding, &out.Bounding},
+		{"effective", c.Effective, &out.Effective},
+		{"permitted", c.Permitted, &out.Permitted},
+		{"inheritable", c.Inheritable, &out.Inheritable},
+		{"ambient", c.Ambient, &out.Ambient},
 	} {
 		mask, unknown := capabilityMask(s.names)
 		*s.mask = mask
 		for _, u := range unknown {
-			warnings = append(warnings, "unknown capability "+u+" left out")
+			warnings = append(warnings, "process.capabilities."+s.set+": unknown capability "+u+" left out")
 		}
 	}
 	return out, warnings
+}
+
+// ungranted are the capabilities that this process has not, and so cannot give.
+func ungranted(c *plan.Capabilities) []string {
+	if c == nil {
+		return nil
+	}
+	missing := (c.Permitted | c.Effective | c.Inheritable | c.Ambient) &^ permitted()
+	var out []string
+	for i, name := range capabilityNames {
+		if missing>>i&1 != 0 {
+			out = append(out, "process.capabilities: CAP_"+name+" cannot be granted here and is left out")
+		}
+	}
+	return out
+}
+
+// permitted are this process's capabilities; tests put others in their place.
+var permitted = func() uint64 {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&hdr, &data[0]); err != nil {
+		return ^uint64(0) // the kernel will say
+	}
+	return uint64(data[0].Permitted) | uint64(data[1].Permitted)<<32
 }

@@ -4,6 +4,7 @@ import (
 	"path"
 
 	"github.com/manager-project/manager/pkg/cgroups"
+	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -13,7 +14,7 @@ import (
 // unified tree, or a tmpfs with a mount for each version 1 hierarchy. With a cgroup namespace
 // fresh instances are mounted, whose root is the container's cgroup; without one, the
 // container's directories are bound.
-func (c *compiler) cgroupMount(m *specs.Mount, o *mountOptions, target string) error {
+func (c *compiler) cgroupMount(field string, m *specs.Mount, o *mountOptions, target string) error {
 	if c.layout == nil {
 		l, err := cgroups.ReadLayout()
 		if err != nil {
@@ -34,7 +35,10 @@ func (c *compiler) cgroupMount(m *specs.Mount, o *mountOptions, target string) e
 		}
 		add(plan.Mount{Kind: plan.MountBind, Source: path.Join(dir, c.opts.CgroupPath), Target: target, Optional: true})
 	}
-	if len(l.V1) == 0 {
+	if m.Type == "cgroup2" && l.Unified == "" {
+		return errdefs.Unsupported(field+".type", "this host has no unified cgroup hierarchy")
+	}
+	if len(l.V1) == 0 || m.Type == "cgroup2" {
 		if l.Unified != "" {
 			tree(l.Unified, target, "cgroup2")
 		}

@@ -1,8 +1,11 @@
 package compile
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/manager-project/manager/pkg/cgroups"
@@ -15,7 +18,8 @@ import (
 
 // Options is what the configuration does not say.
 type Options struct {
-	// ID names the session keyring ("_ses.ID"); "" keeps the caller's keyring.
+	// ID is the container's: in the state that hooks read, and the session keyring's name ("_ses.ID");
+	// "" keeps the caller's keyring.
 	ID string
 	// Bundle is the absolute directory that relative paths of the configuration start from.
 	Bundle string
@@ -47,6 +51,17 @@ type Handles struct {
 	Enter      []launch.NamespaceRef
 	// UIDMap and GIDMap are set with a new user namespace.
 	UIDMap, GIDMap []launch.IDMap
+	// Hooks, Notify, Affinity and TimeOffsets are for the launch request.
+	Hooks       *launch.Hooks
+	Notify      *launch.Notify
+	Affinity    []uint64
+	TimeOffsets string
+	// Poststart are run by the caller when the program runs, with State and plan.StatusRunning; a
+	// failure ends the container. Poststop are run when everything is torn down, with State and
+	// plan.StatusStopped; a failure is a warning. See package hook.
+	Poststart, Poststop []plan.Hook
+	// State is what hooks read, but for status and pid.
+	State plan.State
 	// Warnings are requests that the specification lets a runtime ignore, and that were.
 	Warnings []string
 }
@@ -62,7 +77,8 @@ func (h *Handles) Close() {
 // Apply puts the handles into a request.
 func (h *Handles) Apply(req *launch.Request) {
 	req.OpenFiles, req.CloneFlags, req.Enter = h.Files, h.CloneFlags, h.Enter
-	req.UIDMap, req.GIDMap = h.UIDMap, h.GIDMap
+	req.UIDMap, req.GIDMap, req.Hooks = h.UIDMap, h.GIDMap, h.Hooks
+	req.Notify, req.Affinity, req.TimeOffsets = h.Notify, h.Affinity, h.TimeOffsets
 }
 
 // add keeps a file and returns its 1-based index for a plan.
@@ -98,7 +114,13 @@ func (c *compiler) compile() error {
 	if c.spec.Process == nil {
 		return invalid("process", "", "is missing")
 	}
-	steps := []func() error{c.version, c.namespaces, c.rootfs, c.mounts, c.devices, c.paths, c.sysctls, c.names, c.refuse, c.process}
+	if f := foreign(c.spec); f != "" {
+		return errdefs.Unsupported(f, "this runtime makes Linux containers")
+	}
+	steps := []func() error{
+		c.version, c.state, c.hooks, c.resources, c.cgroupsPath, c.namespaces, c.timeOffsets, c.rootfs, c.mounts, c.devices,
+		c.paths, c.sysctls, c.names, c.netDevices, c.intelRdt, c.process,
+	}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
@@ -109,8 +131,37 @@ func (c *compiler) compile() error {
 
 // version accepts any 1.x: later minor versions only add fields, and unknown fields are ignored.
 func (c *compiler) version() error {
-	if v := c.spec.Version; !strings.HasPrefix(v, "1.") {
+	switch v := c.spec.Version; {
+	case v == "":
+		return invalid("ociVersion", "", "is missing")
+	case !semantic.MatchString(v):
+		return invalid("ociVersion", v, "want three numbers as 1.2.0")
+	case !strings.HasPrefix(v, "1."):
 		return invalid("ociVersion", v, "want 1.x")
+	}
+	return nil
+}
+
+// semantic is the form of versions. Source: semver.org 2.0.0.
+var semantic = regexp.MustCompile(`^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
+
+// foreign is a section that only other systems can honour, or "".
+func foreign(s *specs.Spec) string {
+	switch {
+	case s.VM != nil:
+		return "vm"
+	case s.Windows != nil && s.Linux == nil:
+		return "windows"
+	case s.Solaris != nil && s.Linux == nil:
+		return "solaris"
+	}
+	return ""
+}
+
+func (c *compiler) cgroupsPath() error {
+	p := c.spec.Linux.CgroupsPath
+	if strings.ContainsAny(p, "\x00\n") || strings.Contains("/"+p+"/", "/../") {
+		return invalid("linux.cgroupsPath", p, "is no path below the cgroup file system")
 	}
 	return nil
 }
@@ -123,7 +174,15 @@ func (c *compiler) rootfs() error {
 		}
 		path = c.spec.Root.Path
 	}
+	if strings.IndexByte(path, 0) >= 0 {
+		return invalid("root.path", path, "has a NUL byte")
+	}
 	r := &plan.Rootfs{Path: c.absolute(path), NoPivot: c.opts.NoPivot}
+	if st, err := os.Stat(r.Path); err == nil && !st.IsDir() {
+		return invalid("root.path", path, "is not a directory")
+	} else if errors.Is(err, os.ErrNotExist) {
+		return invalid("root.path", path, "does not exist")
+	}
 	r.Readonly = c.spec.Root != nil && c.spec.Root.Readonly
 	if p := c.spec.Linux.RootfsPropagation; p != "" {
 		flag, ok := propagationFlags[p]
@@ -149,59 +208,49 @@ func (c *compiler) paths() error {
 		field string
 		paths []string
 	}{{"linux.maskedPaths", c.spec.Linux.MaskedPaths}, {"linux.readonlyPaths", c.spec.Linux.ReadonlyPaths}} {
-		for _, p := range l.paths {
+		for i, p := range l.paths {
 			if !filepath.IsAbs(p) {
-				return invalid(l.field, p, "is not absolute")
+				return invalid(fmt.Sprintf("%s[%d]", l.field, i), p, "is not absolute")
+			}
+			if strings.IndexByte(p, 0) >= 0 {
+				return invalid(fmt.Sprintf("%s[%d]", l.field, i), p, "has a NUL byte")
 			}
 		}
 	}
 	c.p.MaskedPaths = c.spec.Linux.MaskedPaths
 	c.p.ReadonlyPaths = c.spec.Linux.ReadonlyPaths
-	return nil
+	c.p.MountLabel = c.spec.Linux.MountLabel
+	if c.p.MountLabel == "" {
+		return nil
+	}
+	return needSELinux("linux.mountLabel")
 }
 
 func (c *compiler) names() error {
-	if (c.spec.Hostname != "" || c.spec.Domainname != "") && !c.hasNamespace(specs.UTSNamespace) {
-		return invalid("hostname", c.spec.Hostname, "needs a uts namespace")
-	}
-	if strings.ContainsRune(c.spec.Hostname+c.spec.Domainname, 0) {
-		return invalid("hostname", c.spec.Hostname, "has a NUL byte")
+	const longest = 64 // __NEW_UTS_LEN
+	for _, n := range []struct{ field, name string }{{"hostname", c.spec.Hostname}, {"domainname", c.spec.Domainname}} {
+		switch {
+		case n.name == "":
+		case !c.hasNamespace(specs.UTSNamespace):
+			return invalid(n.field, n.name, "needs a uts namespace")
+		case strings.ContainsAny(n.name, "\x00\n"):
+			return invalid(n.field, n.name, "has a NUL byte or a line break")
+		case len(n.name) > longest:
+			return invalid(n.field, n.name, "has %d bytes, the kernel takes %d", len(n.name), longest)
+		}
 	}
 	c.p.Hostname, c.p.Domainname = c.spec.Hostname, c.spec.Domainname
 	return nil
 }
 
-// refuse names what the specification has and this runtime cannot honour yet.
-func (c *compiler) refuse() error {
-	l := c.spec.Linux
-	for _, u := range []struct {
-		field string
-		set   bool
-	}{
-		{"hooks", hasHooks(c.spec.Hooks)},
-		{"linux.intelRdt", l.IntelRdt != nil},
-		{"linux.timeOffsets", len(l.TimeOffsets) > 0},
-		{"linux.netDevices", len(l.NetDevices) > 0},
-		{"linux.memoryPolicy", l.MemoryPolicy != nil},
-	} {
-		if u.set {
-			return errdefs.Unsupported(u.field, "the embedded runtime cannot do this yet")
-		}
-	}
-	return nil
-}
-
-func hasHooks(h *specs.Hooks) bool {
-	if h == nil {
-		return false
-	}
-	//lint:ignore SA1019 it is still in configurations
-	old := len(h.Prestart)
-	return old+len(h.CreateRuntime)+len(h.CreateContainer)+len(h.StartContainer)+len(h.Poststart)+len(h.Poststop) > 0
-}
-
+// invalid names a field by its path in config.json: "mounts[3].options: cause (got "value")". An empty
+// value is left out.
 func invalid(field, value, format string, args ...any) error {
-	return errdefs.Invalid(field, value, format, args...)
+	if value != "" {
+		format += " (got %q)"
+		args = append(args, value)
+	}
+	return &errdefs.Error{Op: field, Class: errdefs.ErrInvalid, Cause: fmt.Errorf(format, args...)}
 }
 
 var propagationFlags = map[string]uint64{

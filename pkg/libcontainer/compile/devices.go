@@ -1,9 +1,14 @@
 package compile
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,30 +29,35 @@ var deviceTypes = map[string]uint32{"c": unix.S_IFCHR, "u": unix.S_IFCHR, "b": u
 
 func (c *compiler) devices() error {
 	// In a user namespace no node can be made: the host's are bound.
-	bind := c.hasNamespace("user")
+	bind := c.hasNamespace(specs.UserNamespace)
+	hostDev := c.hostDev()
 	listed := map[string]bool{}
-	for _, d := range c.spec.Linux.Devices {
-		kind, ok := deviceTypes[d.Type]
-		if !ok {
-			return invalid("linux.devices", d.Type, "unknown type of device (%s)", d.Path)
+	numbers := map[string]string{}
+	for i := range c.spec.Linux.Devices {
+		field := fmt.Sprintf("linux.devices[%d]", i)
+		d := &c.spec.Linux.Devices[i]
+		out, err := compileDevice(field, d, bind)
+		if err != nil {
+			return err
 		}
-		if !filepath.IsAbs(d.Path) {
-			return invalid("linux.devices", d.Path, "is not absolute")
-		}
-		out := plan.Device{Path: filepath.Clean(d.Path), Mode: kind | 0o666, Major: uint32(d.Major), Minor: uint32(d.Minor), Bind: bind && kind != unix.S_IFIFO}
-		if d.FileMode != nil {
-			out.Mode = kind | uint32(d.FileMode.Perm())
-		}
-		if d.UID != nil {
-			out.UID = *d.UID
-		}
-		if d.GID != nil {
-			out.GID = *d.GID
+		if listed[out.Path] {
+			return invalid(field+".path", d.Path, "is listed twice")
 		}
 		listed[out.Path] = true
-		c.p.Devices = append(c.p.Devices, out)
+		if d.Type != "p" {
+			key := fmt.Sprintf("%d %d:%d", out.Mode&unix.S_IFMT, out.Major, out.Minor)
+			if first := numbers[key]; first != "" {
+				c.warn("%s: %s is the same device as %s", field, out.Path, first)
+			}
+			numbers[key] = out.Path
+		}
+		if hostDev && strings.HasPrefix(out.Path, "/dev/") {
+			c.warn("%s: /dev is a bind mount, in which nothing is made", field)
+			continue
+		}
+		c.p.Devices = append(c.p.Devices, *out)
 	}
-	if c.hostDev() {
+	if hostDev {
 		return nil
 	}
 	c.p.DevLinks = true
@@ -57,6 +67,69 @@ func (c *compiler) devices() error {
 		}
 	}
 	return nil
+}
+
+func compileDevice(field string, d *specs.LinuxDevice, bind bool) (*plan.Device, error) {
+	kind, ok := deviceTypes[d.Type]
+	path := filepath.Clean(d.Path)
+	switch {
+	case !ok:
+		return nil, invalid(field+".type", d.Type, "want c, b, u or p")
+	case !filepath.IsAbs(d.Path):
+		return nil, invalid(field+".path", d.Path, "is not absolute")
+	case strings.IndexByte(d.Path, 0) >= 0:
+		return nil, invalid(field+".path", d.Path, "has a NUL byte")
+	case path == "/" || path == "/dev" || path == "/proc" || strings.HasPrefix(path, "/proc/"):
+		return nil, invalid(field+".path", d.Path, "is no place for a device")
+	case d.FileMode != nil && *d.FileMode > 0o177777:
+		return nil, invalid(field+".fileMode", strconv.FormatUint(uint64(*d.FileMode), 10), "want permission bits as a decimal number")
+	}
+	out := &plan.Device{Path: path, Mode: kind | 0o666}
+	if kind != unix.S_IFIFO {
+		if err := checkNumbers(field, d.Major, d.Minor); err != nil {
+			return nil, err
+		}
+		out.Major, out.Minor = uint32(d.Major), uint32(d.Minor)
+		out.Bind = bind
+		out.Source = hostNode(out)
+	}
+	if d.FileMode != nil {
+		out.Mode = kind | uint32(d.FileMode.Perm())
+	}
+	if d.UID != nil {
+		out.UID = *d.UID
+	}
+	if d.GID != nil {
+		out.GID = *d.GID
+	}
+	return out, nil
+}
+
+// hostNode finds the host's node of a device that has another name in the container; "" if it has the
+// same or none.
+func hostNode(d *plan.Device) string {
+	if !d.Bind || isNode(d.Path, d) {
+		return ""
+	}
+	class := "char"
+	if d.Mode&unix.S_IFMT == unix.S_IFBLK {
+		class = "block"
+	}
+	b, err := os.ReadFile(fmt.Sprintf("/sys/dev/%s/%d:%d/uevent", class, d.Major, d.Minor))
+	if err != nil {
+		return ""
+	}
+	for _, line := range strings.Split(string(b), "\n") {
+		if name, ok := strings.CutPrefix(line, "DEVNAME="); ok && isNode("/dev/"+name, d) {
+			return "/dev/" + name
+		}
+	}
+	return ""
+}
+
+func isNode(path string, d *plan.Device) bool {
+	var st unix.Stat_t
+	return unix.Stat(path, &st) == nil && st.Mode&unix.S_IFMT == d.Mode&unix.S_IFMT && st.Rdev == unix.Mkdev(d.Major, d.Minor)
 }
 
 // hostDev says that /dev itself is a bind mount, in which nothing is to be made.

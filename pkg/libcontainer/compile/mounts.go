@@ -1,76 +1,135 @@
 package compile
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 func (c *compiler) mounts() error {
 	for i := range c.spec.Mounts {
-		if err := c.mount(&c.spec.Mounts[i]); err != nil {
+		if err := c.mount(fmt.Sprintf("mounts[%d]", i), &c.spec.Mounts[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *compiler) mount(m *specs.Mount) error {
+// mount compiles one mount; field is its path in the configuration.
+func (c *compiler) mount(field string, m *specs.Mount) error {
+	o, err := checkMount(field, m)
+	if err != nil {
+		return err
+	}
 	target := filepath.Clean("/" + m.Destination)
 	if !filepath.IsAbs(m.Destination) {
-		c.h.Warnings = append(c.h.Warnings, "mount destination "+m.Destination+" is not absolute")
+		c.warn("%s.destination: %s is not absolute, taken from /", field, m.Destination)
 	}
-	if target == "/" {
-		return invalid("mounts.destination", m.Destination, "is the root itself")
-	}
-	o := parseOptions(m.Options)
 	bind := o.bind || m.Type == "bind"
-	if err := checkProc(target, m.Type, bind); err != nil {
+	if err := checkProc(field, target, m.Type, bind || o.remount); err != nil {
 		return err
 	}
 	out := plan.Mount{
 		Target: target, FSType: m.Type, Set: o.set, Clear: o.clear, RecSet: o.recSet, RecClear: o.recClear,
-		Propagation: o.propagation, Options: o.data,
+		Propagation: o.propagation, Options: o.data, NoFollowTarget: o.noFollowTarget,
 	}
-	idmapped := o.idmap || len(m.UIDMappings) > 0 || len(m.GIDMappings) > 0
 	switch {
 	case o.remount:
-		out.Kind, out.FSType, out.Options = plan.MountRemount, "", nil
+		out.Kind, out.FSType = plan.MountRemount, ""
+		if bind {
+			out.Options = nil
+		}
 	case bind:
-		out.Kind, out.FSType, out.Options = plan.MountBind, "", nil
-		out.Source, out.Recursive = c.absolute(m.Source), o.recursive
-		if m.Source == "" {
-			return invalid("mounts.source", target, "a bind mount needs a source")
-		}
-		if err := c.openSource(m, &o, &out, idmapped); err != nil {
-			return err
-		}
-		idmapped = false
+		return c.bindMount(field, m, o, &out)
 	case m.Type == "cgroup" || m.Type == "cgroup2":
-		return c.cgroupMount(m, &o, target)
-	case m.Type == "":
-		return invalid("mounts.type", target, "is missing")
+		return c.cgroupMount(field, m, o, target)
 	default:
-		c.newFS(m, &o, &out)
-	}
-	if idmapped {
-		return errdefs.Unsupported("mounts.uidMappings", "only bind mounts can be idmapped here (%s)", target)
+		c.newFS(m, o, &out)
 	}
 	c.p.Mounts = append(c.p.Mounts, out)
 	return nil
 }
 
+// checkMount refuses what no mount can be made of, and reads the options.
+func checkMount(field string, m *specs.Mount) (*mountOptions, error) {
+	for _, s := range []struct{ name, value string }{
+		{"destination", m.Destination}, {"source", m.Source}, {"type", m.Type}, {"options", strings.Join(m.Options, ",")},
+	} {
+		if strings.IndexByte(s.value, 0) >= 0 {
+			return nil, invalid(field+"."+s.name, s.value, "has a NUL byte")
+		}
+	}
+	o, err := parseOptions(m.Options)
+	if err != nil {
+		return nil, fieldError(field+".options", err)
+	}
+	bind := o.bind || m.Type == "bind"
+	switch {
+	case m.Destination == "":
+		return nil, invalid(field+".destination", "", "is missing")
+	case !o.remount && filepath.Clean("/"+m.Destination) == "/":
+		return nil, invalid(field+".destination", m.Destination, "is the root itself")
+	case m.Type == "" && !bind && !o.remount:
+		return nil, invalid(field+".type", "", "is missing")
+	case bind && !o.remount && m.Source == "":
+		return nil, invalid(field+".source", "", "a bind mount needs a source")
+	case o.copyUp && m.Type != "tmpfs":
+		return nil, invalid(field+".options", "tmpcopyup", "is for mounts of type tmpfs")
+	case (o.copyLink || o.noFollowSource) && !bind:
+		return nil, invalid(field+".options", "", "copy-symlink and src-nofollow are for bind mounts")
+	}
+	return o, checkIDMap(field, m, o, bind && !o.remount)
+}
+
+// bindMount completes a bind mount.
+func (c *compiler) bindMount(field string, m *specs.Mount, o *mountOptions, out *plan.Mount) error {
+	out.Kind, out.FSType, out.Options = plan.MountBind, "", nil
+	out.Source, out.Recursive, out.NoFollowSource = c.absolute(m.Source), o.recursive, o.noFollowSource
+	if len(o.data) > 0 {
+		c.warn("%s.options: %s means nothing for a bind mount", field, o.data[0].Key)
+	}
+	if o.copyLink {
+		if text, err := os.Readlink(out.Source); err == nil {
+			c.p.Mounts = append(c.p.Mounts, plan.Mount{Kind: plan.MountLink, Source: text, Target: out.Target})
+			return nil
+		}
+	}
+	if out.Target == "/proc" {
+		var st unix.Statfs_t
+		if err := unix.Statfs(out.Source, &st); err == nil && st.Type != unix.PROC_SUPER_MAGIC {
+			return invalid(field+".source", m.Source, "only proc can be mounted on /proc")
+		}
+	}
+	if err := c.openSource(field, m, o, out); err != nil {
+		return err
+	}
+	c.p.Mounts = append(c.p.Mounts, *out)
+	return nil
+}
+
 // newFS completes a mount of a new file system instance.
 func (c *compiler) newFS(m *specs.Mount, o *mountOptions, out *plan.Mount) {
-	out.Kind, out.Source, out.Clear = plan.MountFS, m.Source, 0
+	out.Kind, out.Source, out.Clear, out.Flags = plan.MountFS, m.Source, 0, o.superFlags
 	if m.Type == "tmpfs" {
 		out.CopyUp = o.copyUp
 		out.InheritMode = !hasKey(o.data, "mode")
 	}
-	if l := c.spec.Linux.MountLabel; l != "" && m.Type != "proc" && m.Type != "sysfs" {
+	if o.set&unix.MOUNT_ATTR_RDONLY != 0 && filepath.IsAbs(m.Source) {
+		// A device that cannot be written to must not be opened for that.
+		out.Options = append(out.Options, plan.Pair{Key: "ro"})
+	}
+	for i := range out.Options {
+		if p := &out.Options[i]; plan.IsContext(p.Key) { // quoted by whoever thinks of mount(2)
+			p.Value = strings.Trim(p.Value, `"`)
+		}
+	}
+	if l := c.spec.Linux.MountLabel; l != "" && m.Type != "proc" && m.Type != "sysfs" && !hasKey(o.data, "context") {
 		out.Options = append(out.Options, plan.Pair{Key: "context", Value: l})
 	}
 }
@@ -91,16 +150,26 @@ var procFiles = map[string]bool{
 	"loadavg": true, "slabinfo": true, "sys/kernel/ns_last_pid": true, "sys/crypto/fips_enabled": true,
 }
 
-func checkProc(target, fstype string, bind bool) error {
+func checkProc(field, target, fstype string, bind bool) error {
 	if target == "/proc" {
 		if fstype != "proc" && !bind {
-			return invalid("mounts.destination", target, "only proc can be mounted here")
+			return invalid(field+".destination", target, "only proc can be mounted here")
 		}
 		return nil
 	}
 	rest, ok := strings.CutPrefix(target, "/proc/")
 	if ok && !procFiles[rest] {
-		return invalid("mounts.destination", target, "cannot be mounted because it is inside /proc")
+		return invalid(field+".destination", target, "cannot be mounted because it is inside /proc")
 	}
 	return nil
+}
+
+// warn notes a request that the specification lets a runtime ignore, and that is.
+func (c *compiler) warn(format string, args ...any) {
+	c.h.Warnings = append(c.h.Warnings, fmt.Sprintf(format, args...))
+}
+
+// fieldError puts the field in front of an error that does not know it.
+func fieldError(field string, err error) error {
+	return &errdefs.Error{Op: field, Class: errdefs.ErrInvalid, Cause: err}
 }

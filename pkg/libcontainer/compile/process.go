@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
 	"github.com/manager-project/manager/pkg/libcontainer/seccomp"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -19,6 +20,16 @@ func (c *compiler) process() error {
 	p, warnings, err := compileProcess(c.spec.Process, c.spec.Linux, c.opts.PreserveFDs)
 	if err != nil {
 		return err
+	}
+	if _, _, err := affinity(c.spec.Process.ExecCPUAffinity); err != nil { // it is for those who join
+		return err
+	}
+	if c.h.CloneFlags&unix.CLONE_NEWUSER == 0 && len(c.h.Enter) == 0 {
+		warnings = append(warnings, ungranted(p.Capabilities)...)
+	}
+	p.ResetAffinity = true
+	if p.Seccomp != nil && p.Seccomp.Listener {
+		c.h.Notify = c.notify(c.spec.Linux.Seccomp)
 	}
 	c.h.Warnings = append(c.h.Warnings, warnings...)
 	c.p.Process = *p
@@ -38,6 +49,8 @@ type ExecOptions struct {
 	Personality *specs.LinuxPersonality
 	// PreserveFDs is how many extra files follow stdio; used for LISTEN_FDS.
 	PreserveFDs int
+	// State is the container's, for the receiver of a seccomp listener.
+	State plan.State
 }
 
 // Exec turns a process of an OCI configuration into a plan for a join. Start it with
@@ -48,24 +61,25 @@ func Exec(process *specs.Process, opts ExecOptions) (*plan.Plan, *Handles, error
 	if err != nil {
 		return nil, nil, err
 	}
-	return &plan.Plan{Join: true, Process: *p}, &Handles{Warnings: warnings}, nil
+	h := &Handles{Warnings: warnings, State: opts.State}
+	var final []uint64
+	if h.Affinity, final, err = affinity(process.ExecCPUAffinity); err != nil {
+		return nil, nil, err
+	}
+	p.Affinity, p.ResetAffinity = final, process.ExecCPUAffinity == nil
+	if p.Seccomp != nil && p.Seccomp.Listener {
+		h.Notify = &launch.Notify{Path: opts.Seccomp.ListenerPath, Metadata: opts.Seccomp.ListenerMetadata, State: opts.State}
+	}
+	return &plan.Plan{Join: true, Process: *p}, h, nil
 }
 
 func compileProcess(s *specs.Process, linux *specs.Linux, preserve int) (*plan.Process, []string, error) {
-	if len(s.Args) == 0 {
-		return nil, nil, invalid("process.args", "", "is empty")
-	}
-	if !filepath.IsAbs(s.Cwd) {
-		return nil, nil, invalid("process.cwd", s.Cwd, "is not absolute")
+	if err := checkProcess(s); err != nil {
+		return nil, nil, err
 	}
 	env, err := environment(s.Env, preserve)
 	if err != nil {
 		return nil, nil, err
-	}
-	for _, a := range s.Args {
-		if strings.IndexByte(a, 0) >= 0 {
-			return nil, nil, invalid("process.args", a, "has a NUL byte")
-		}
 	}
 	caps, warnings := capabilities(s.Capabilities)
 	p := &plan.Process{
@@ -80,6 +94,7 @@ func compileProcess(s *specs.Process, linux *specs.Linux, preserve int) (*plan.P
 		func() (err error) { p.Rlimits, err = rlimits(s.Rlimits); return },
 		func() (err error) { p.Personality, err = personality(linux.Personality); return },
 		func() error { return scheduling(s, p) },
+		func() error { return memoryPolicy(linux.MemoryPolicy, p) },
 		func() error { return labels(s, p) },
 		func() error {
 			w, err := filter(linux.Seccomp, p)
@@ -94,13 +109,52 @@ func compileProcess(s *specs.Process, linux *specs.Linux, preserve int) (*plan.P
 	return p, warnings, nil
 }
 
+// checkProcess refuses what no process can be made of.
+func checkProcess(s *specs.Process) error {
+	if len(s.Args) == 0 {
+		return invalid("process.args", "", "is empty")
+	}
+	for i, a := range s.Args {
+		if strings.IndexByte(a, 0) >= 0 {
+			return invalid(fmt.Sprintf("process.args[%d]", i), a, "has a NUL byte")
+		}
+	}
+	const none = 1<<32 - 1 // the number that means "no user" to the kernel
+	switch {
+	case s.Cwd == "":
+		return invalid("process.cwd", "", "is missing")
+	case !filepath.IsAbs(s.Cwd):
+		return invalid("process.cwd", s.Cwd, "is not absolute")
+	case strings.IndexByte(s.Cwd, 0) >= 0:
+		return invalid("process.cwd", s.Cwd, "has a NUL byte")
+	case s.User.UID == none:
+		return invalid("process.user.uid", "4294967295", "is no user")
+	case s.User.GID == none:
+		return invalid("process.user.gid", "4294967295", "is no group")
+	case s.User.Umask != nil && *s.User.Umask > 0o777:
+		return invalid("process.user.umask", strconv.FormatUint(uint64(*s.User.Umask), 10), "want at most 511 (octal 777)")
+	case s.OOMScoreAdj != nil && (*s.OOMScoreAdj < -1000 || *s.OOMScoreAdj > 1000):
+		return invalid("process.oomScoreAdj", itoa(*s.OOMScoreAdj), "want -1000 to 1000")
+	case s.Terminal && s.ConsoleSize != nil && s.ConsoleSize.Height > 65535:
+		return invalid("process.consoleSize.height", strconv.FormatUint(uint64(s.ConsoleSize.Height), 10), "want at most 65535")
+	case s.Terminal && s.ConsoleSize != nil && s.ConsoleSize.Width > 65535:
+		return invalid("process.consoleSize.width", strconv.FormatUint(uint64(s.ConsoleSize.Width), 10), "want at most 65535")
+	}
+	for i, g := range s.User.AdditionalGids {
+		if g == none {
+			return invalid(fmt.Sprintf("process.user.additionalGids[%d]", i), "4294967295", "is no group")
+		}
+	}
+	return nil
+}
+
 // environment checks and completes the environment: the last of equal names wins.
 func environment(env []string, preserve int) ([]string, error) {
 	last := make(map[string]int, len(env))
 	for i, e := range env {
 		name, _, ok := strings.Cut(e, "=")
 		if !ok || name == "" || strings.IndexByte(e, 0) >= 0 {
-			return nil, invalid("process.env", e, "want NAME=VALUE without NUL")
+			return nil, invalid(fmt.Sprintf("process.env[%d]", i), e, "want NAME=VALUE without NUL")
 		}
 		last[name] = i
 	}
@@ -145,16 +199,17 @@ var rlimitNumbers = map[string]int{
 func rlimits(in []specs.POSIXRlimit) ([]plan.Rlimit, error) {
 	seen := map[string]bool{}
 	var out []plan.Rlimit
-	for _, r := range in {
+	for i, r := range in {
+		at := fmt.Sprintf("process.rlimits[%d]", i)
 		n, ok := rlimitNumbers[r.Type]
 		if !ok {
-			return nil, invalid("process.rlimits", r.Type, "unknown limit")
+			return nil, invalid(at+".type", r.Type, "unknown limit")
 		}
 		if seen[r.Type] {
-			return nil, invalid("process.rlimits", r.Type, "is listed twice")
+			return nil, invalid(at+".type", r.Type, "is listed twice")
 		}
 		if r.Soft > r.Hard {
-			return nil, invalid("process.rlimits", r.Type, "the soft limit is above the hard one")
+			return nil, invalid(at+".soft", strconv.FormatUint(r.Soft, 10), "is above the hard limit %d", r.Hard)
 		}
 		seen[r.Type] = true
 		out = append(out, plan.Rlimit{Resource: n, Soft: r.Soft, Hard: r.Hard})
@@ -186,11 +241,19 @@ func labels(s *specs.Process, p *plan.Process) error {
 		}
 	}
 	if s.SelinuxLabel != "" {
-		if _, err := os.Stat("/sys/fs/selinux/enforce"); err != nil {
-			return errdefs.Unsupported("process.selinuxLabel", "SELinux is not enabled in this kernel")
+		if err := needSELinux("process.selinuxLabel"); err != nil {
+			return err
 		}
 	}
 	p.AppArmor, p.SELinux = s.ApparmorProfile, s.SelinuxLabel
+	return nil
+}
+
+// needSELinux refuses a label where there is no SELinux.
+func needSELinux(field string) error {
+	if _, err := os.Stat("/sys/fs/selinux/enforce"); err != nil {
+		return errdefs.Unsupported(field, "SELinux is not enabled in this kernel")
+	}
 	return nil
 }
 
@@ -200,12 +263,12 @@ func filter(profile *specs.LinuxSeccomp, p *plan.Process) ([]string, error) {
 	}
 	f, err := seccomp.Compile(profile)
 	if err != nil {
-		return nil, fmt.Errorf("seccomp: %w", err)
+		return nil, err
 	}
 	if f == nil {
 		return nil, nil
 	}
-	p.Seccomp = &plan.Seccomp{Filter: f.Program, Flags: f.Flags}
+	p.Seccomp = &plan.Seccomp{Filter: f.Program, Flags: f.Flags, Listener: f.Listener}
 	return f.Warnings, nil
 }
 

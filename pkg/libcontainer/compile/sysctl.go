@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"os"
 	"sort"
 	"strings"
 
@@ -50,10 +51,15 @@ func sysctlPath(key string) string {
 }
 
 func (c *compiler) checkSysctl(key, path string) error {
+	field := "linux.sysctl." + key
 	var needs specs.LinuxNamespaceType
 	switch {
-	case strings.Contains("/"+path+"/", "/../"):
-		return invalid("linux.sysctl", key, "leaves /proc/sys")
+	case path == "" || strings.IndexByte(path, 0) >= 0:
+		return invalid("linux.sysctl", key, "is no name")
+	case strings.Contains("/"+path+"/", "/../") || strings.Contains("/"+path, "//"):
+		return invalid(field, "", "leaves /proc/sys")
+	case path == "kernel/domainname" && c.spec.Domainname != "":
+		return invalid(field, "", "is set by the domainname")
 	case strings.HasPrefix(path, "net/"):
 		needs = specs.NetworkNamespace
 	case ipcSysctls[path], strings.HasPrefix(path, "fs/mqueue/"):
@@ -61,14 +67,40 @@ func (c *compiler) checkSysctl(key, path string) error {
 	case path == "kernel/domainname":
 		needs = specs.UTSNamespace
 	case path == "kernel/hostname":
-		return invalid("linux.sysctl", key, "is set by the hostname")
+		return invalid(field, "", "is set by the hostname")
 	case strings.HasPrefix(path, "user/"):
 		needs = specs.UserNamespace
 	default:
-		return invalid("linux.sysctl", key, "is not in a namespace of its own and would change the host")
+		return invalid(field, "", "is not in a namespace of its own and would change the host")
 	}
-	if !c.hasNamespace(needs) {
-		return invalid("linux.sysctl", key, "needs a %s namespace of the container's own", needs)
+	if !c.ownNamespace(needs) {
+		return invalid(field, "", "needs a %s namespace of the container's own", needs)
 	}
 	return nil
+}
+
+// ownNamespace says that the container's namespace of the kind is another than the runtime's, also
+// where it is joined by a path that may name the runtime's.
+func (c *compiler) ownNamespace(t specs.LinuxNamespaceType) bool {
+	flag := namespaceFlags[t]
+	if c.h.CloneFlags&flag != 0 {
+		return true
+	}
+	for _, ref := range c.h.Enter {
+		if ref.Flag != flag {
+			continue
+		}
+		theirs, err := c.h.Files[ref.Index].Stat()
+		if err != nil {
+			return false
+		}
+		ours, err := os.Stat("/proc/self/ns/" + namespaceFiles[t])
+		return err == nil && !os.SameFile(theirs, ours)
+	}
+	return false
+}
+
+// namespaceFiles are the names in /proc/PID/ns.
+var namespaceFiles = map[specs.LinuxNamespaceType]string{
+	specs.NetworkNamespace: "net", specs.IPCNamespace: "ipc", specs.UTSNamespace: "uts", specs.UserNamespace: "user",
 }

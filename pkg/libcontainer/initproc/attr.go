@@ -7,11 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attach mounts the detached tree on the opened place.
-func attach(tree, place int) error {
-	return unix.MoveMount(tree, "", place, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
-}
-
 // setAttr changes a mount's attributes by descriptor. Before Linux 5.12 there is no mount_setattr; an
 // attached mount can then be remounted through /proc, which has no recursion.
 func setAttr(mount int, set, clear uint64, recursive bool) error {
@@ -36,7 +31,26 @@ var attrFlags = []struct{ attr, ms uint64 }{
 	{unix.MOUNT_ATTR_NODEV, unix.MS_NODEV},
 	{unix.MOUNT_ATTR_NOEXEC, unix.MS_NOEXEC},
 	{unix.MOUNT_ATTR_NOATIME, unix.MS_NOATIME},
+	{unix.MOUNT_ATTR_STRICTATIME, unix.MS_STRICTATIME},
 	{unix.MOUNT_ATTR_NODIRATIME, unix.MS_NODIRATIME},
+	{unix.MOUNT_ATTR_NOSYMFOLLOW, unix.MS_NOSYMFOLLOW},
+}
+
+// Flags of statfs(2) that differ from those of mount(2). Source: include/linux/statfs.h.
+const (
+	stNoAtime     = 0x400
+	stRelatime    = 0x1000
+	stNoSymFollow = 0x2000
+)
+
+func attrToFlags(attr uint64) uint64 {
+	var flags uint64
+	for _, f := range attrFlags {
+		if attr&f.attr != 0 {
+			flags |= f.ms
+		}
+	}
+	return flags
 }
 
 func remount(mount int, set, clear uint64) error {
@@ -45,8 +59,15 @@ func remount(mount int, set, clear uint64) error {
 		return err
 	}
 	flags := uint64(unix.MS_REMOUNT | unix.MS_BIND)
+	have := uint64(st.Flags)
+	if have&(stNoAtime|stRelatime) == 0 {
+		have |= unix.MS_STRICTATIME // the absence of both
+	}
+	if have&stNoSymFollow != 0 {
+		have |= unix.MS_NOSYMFOLLOW
+	}
 	for _, f := range attrFlags {
-		if set&f.attr != 0 || uint64(st.Flags)&f.ms != 0 && clear&f.attr == 0 {
+		if set&f.attr != 0 || have&f.ms != 0 && clear&f.attr == 0 {
 			flags |= f.ms
 		}
 	}

@@ -17,8 +17,8 @@ func (in *initializer) makeDevices() *launch.Failure {
 		var err error
 		if d.Bind {
 			err = in.bindDevice(d)
-		} else {
-			err = in.makeDevice(d)
+		} else if err = in.makeDevice(d); errors.Is(err, unix.EPERM) && d.Mode&unix.S_IFMT != unix.S_IFIFO {
+			err = in.bindDevice(d) // an outer sandbox lets nobody make nodes
 		}
 		if err != nil {
 			return failure("device", d.Path, err)
@@ -62,20 +62,24 @@ func (in *initializer) makeDevice(d *plan.Device) error {
 
 // bindDevice mounts the host's node, checked to be the device that is meant.
 func (in *initializer) bindDevice(d *plan.Device) error {
-	tree, err := unix.OpenTree(unix.AT_FDCWD, d.Path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
-	if err != nil {
-		return err
+	source := d.Source
+	if source == "" {
+		source = d.Path
 	}
-	defer func() { _ = unix.Close(tree) }()
-	if err := isDevice(tree, d.Mode, d.Major, d.Minor); err != nil {
-		return err
+	t, err := cloneTree(unix.AT_FDCWD, source, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: source, Err: err}
+	}
+	defer func() { _ = unix.Close(t.fd) }()
+	if err := isDevice(t.fd, d.Mode, d.Major, d.Minor); err != nil {
+		return explain("device", d.Path, unix.ENODEV, "the host's "+source+" is another device")
 	}
 	f, err := in.root.Touch(d.Path, 0o600)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = f.Close() }()
-	return attach(tree, int(f.Fd()))
+	return t.attach(int(f.Fd()))
 }
 
 // isDevice checks an opened file to be the device.
@@ -92,16 +96,16 @@ func isDevice(fd int, mode, major, minor uint32) error {
 
 // hostNull opens a clone of the host's /dev/null, checked by type and number: the
 // container's own is never trusted.
-func hostNull() (int, error) {
-	tree, err := unix.OpenTree(unix.AT_FDCWD, os.DevNull, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+func hostNull() (tree, error) {
+	t, err := cloneTree(unix.AT_FDCWD, os.DevNull, 0)
 	if err != nil {
-		return -1, err
+		return t, err
 	}
-	if err := isDevice(tree, unix.S_IFCHR, 1, 3); err != nil {
-		_ = unix.Close(tree)
-		return -1, err
+	if err := isDevice(t.fd, unix.S_IFCHR, 1, 3); err != nil {
+		_ = unix.Close(t.fd)
+		return t, err
 	}
-	return tree, nil
+	return t, nil
 }
 
 // devLinks makes the customary links in /dev. An image's own files there stay, but for ptmx,

@@ -1,11 +1,9 @@
 package initproc
 
 import (
-	"fmt"
 	"os"
 	"strings"
 	"syscall"
-	"unsafe"
 
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"golang.org/x/sys/unix"
@@ -14,6 +12,9 @@ import (
 // exec finds the program, installs the filter and becomes the program. It returns on failure only.
 func (in *initializer) exec() *launch.Failure {
 	p := &in.Process
+	if f := in.startHooks(); f != nil {
+		return f
+	}
 	file, f := lookup(p.Args[0], p.Env)
 	if f != nil {
 		return f
@@ -48,33 +49,6 @@ func (in *initializer) exec() *launch.Failure {
 	return f
 }
 
-// seccomp installs the filter, last of all, so that a profile need not allow what we do. What
-// follows it are capset and execve. A refused capset changes nothing that execve would not
-// set anew: root's sets come from the bounding set, others' from the ambient one.
-func (in *initializer) seccomp() *launch.Failure {
-	s := in.Process.Seccomp
-	if s == nil {
-		return nil
-	}
-	n := len(s.Filter) / int(unsafe.Sizeof(unix.SockFilter{}))
-	if n == 0 || n > 4096 {
-		return explain("seccomp", "", unix.EINVAL, fmt.Sprintf("filter of %d instructions", n))
-	}
-	prog := unix.SockFprog{Len: uint16(n), Filter: (*unix.SockFilter)(unsafe.Pointer(&s.Filter[0]))}
-	const setModeFilter = 1 // SECCOMP_SET_MODE_FILTER
-	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, setModeFilter, uintptr(s.Flags), uintptr(unsafe.Pointer(&prog)))
-	if errno == unix.ENOSYS && s.Flags == 0 {
-		_, _, errno = unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&prog)), 0, 0, 0)
-	}
-	if errno != 0 {
-		return failure("seccomp", "", errno)
-	}
-	if !in.Process.NoNewPrivs && in.finalCaps.Permitted&sysAdmin == 0 {
-		_ = capset(in.finalCaps)
-	}
-	return nil
-}
-
 // lookup finds the program as execvp does, by the PATH of the container's environment.
 func lookup(name string, env []string) (string, *launch.Failure) {
 	if name == "" {
@@ -93,7 +67,7 @@ func lookup(name string, env []string) (string, *launch.Failure) {
 		if f == nil {
 			return file, nil
 		}
-		if f.Errno == unix.EACCES && refused == nil {
+		if (f.Errno == unix.EACCES || f.Errno == unix.EISDIR) && refused == nil {
 			refused = f
 		}
 	}
@@ -110,7 +84,7 @@ func executable(file string) *launch.Failure {
 		return failure(launch.StageExec, file, err)
 	}
 	if st.IsDir() {
-		return explain(launch.StageExec, file, unix.EACCES, "is a directory")
+		return explain(launch.StageExec, file, unix.EISDIR, "is a directory")
 	}
 	return failure(launch.StageExec, file, unix.Faccessat(unix.AT_FDCWD, file, unix.X_OK, unix.AT_EACCESS))
 }

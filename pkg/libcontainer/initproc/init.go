@@ -5,8 +5,8 @@
 // nothing else; every path of the container is resolved in its root by descriptor
 // (pkg/fsroot), and /proc is reached through a handle of our own.
 //
-// The order: descriptors, keyring, root and mounts, devices, console, sysctl, read-only and masked
-// paths, names, pivot, limits, labels, user and capabilities, ready, barrier, seccomp, execve.
+// The order: descriptors, keyring, root and mounts, devices, hooks, console, sysctl, read-only and masked
+// paths, names, pivot, limits, labels, user and capabilities, ready, barrier, hooks, seccomp, execve.
 package initproc
 
 import (
@@ -96,7 +96,7 @@ func (in *initializer) run(planFD int) *launch.Failure {
 // buildRoot makes the container's file system and moves into it.
 func (in *initializer) buildRoot() *launch.Failure {
 	steps := []func() *launch.Failure{
-		in.attachRoot, in.mounts, in.makeDevices, in.devLinks, in.console, in.sysctls,
+		in.attachRoot, in.mounts, in.makeDevices, in.devLinks, in.createHooks, in.console, in.sysctls,
 		in.readonlyPaths, in.maskedPaths, in.names, in.loopback, in.makeCwd, in.finishMounts, in.enterRoot,
 	}
 	for _, step := range steps {

@@ -29,9 +29,19 @@ func (p *parent) sendConsole(master int) error {
 
 // barrier reports readiness and waits for the word to execute the program.
 func (p *parent) barrier() error {
-	if err := p.send([]byte{launch.MsgReady}); err != nil {
+	return p.ask(launch.MsgReady, launch.MsgGo)
+}
+
+// ask sends a message and waits for its answer.
+func (p *parent) ask(question, answer byte) error {
+	if err := p.send([]byte{question}); err != nil {
 		return err
 	}
+	return p.await(answer)
+}
+
+// await waits for a message.
+func (p *parent) await(answer byte) error {
 	var b [1]byte
 	for {
 		n, err := unix.Read(p.fd, b[:])
@@ -41,7 +51,7 @@ func (p *parent) barrier() error {
 			return err
 		case n == 0:
 			os.Exit(exitFailed) // the parent is gone: nobody wants this container
-		case b[0] == launch.MsgGo:
+		case b[0] == answer:
 			return nil
 		}
 	}

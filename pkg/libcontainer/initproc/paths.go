@@ -2,6 +2,7 @@ package initproc
 
 import (
 	"errors"
+	"os"
 
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
@@ -16,7 +17,7 @@ func (in *initializer) readonlyPaths() *launch.Failure {
 			continue
 		}
 		if err == nil {
-			err = bindReadonly(int(f.Fd()))
+			err = in.bindReadonly(int(f.Fd()), p)
 			_ = f.Close()
 		}
 		if err != nil {
@@ -26,18 +27,19 @@ func (in *initializer) readonlyPaths() *launch.Failure {
 	return nil
 }
 
-func bindReadonly(fd int) error {
-	tree, err := unix.OpenTree(fd, "", unix.AT_EMPTY_PATH|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+func (in *initializer) bindReadonly(fd int, path string) error {
+	t, err := cloneTree(fd, "", unix.AT_RECURSIVE)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = unix.Close(tree) }()
-	if err := attach(tree, fd); err != nil {
+	mount, err := in.attachAt(t, fd, path)
+	if err != nil {
 		return err
 	}
-	err = setAttr(tree, unix.MOUNT_ATTR_RDONLY, 0, true)
+	defer func() { _ = unix.Close(mount) }()
+	err = setAttr(mount, unix.MOUNT_ATTR_RDONLY, 0, true)
 	if errors.Is(err, unix.ENOSYS) {
-		err = setAttr(tree, unix.MOUNT_ATTR_RDONLY, 0, false)
+		err = setAttr(mount, unix.MOUNT_ATTR_RDONLY, 0, false)
 	}
 	return err
 }
@@ -57,7 +59,7 @@ func (in *initializer) maskedPaths() *launch.Failure {
 			continue
 		}
 		if err == nil {
-			err = m.cover(int(f.Fd()))
+			err = m.cover(in, int(f.Fd()), p)
 			_ = f.Close()
 		}
 		if err != nil {
@@ -67,64 +69,74 @@ func (in *initializer) maskedPaths() *launch.Failure {
 	return nil
 }
 
-// masks holds what is mounted over masked paths; descriptors are 0 until needed.
-type masks struct{ null, empty int }
+// masks holds what is mounted over masked paths, once it was needed.
+type masks struct{ null, empty *tree }
 
 func (m *masks) close() {
-	for _, fd := range []int{m.null, m.empty} {
-		if fd > 0 {
-			_ = unix.Close(fd)
+	for _, t := range []*tree{m.null, m.empty} {
+		if t != nil {
+			_ = unix.Close(t.fd)
 		}
 	}
 }
 
-func (m *masks) cover(fd int) error {
+func (m *masks) cover(in *initializer, fd int, path string) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return err
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		return m.coverDir(fd)
+		return m.coverDir(in, fd, path)
 	}
-	if m.null == 0 {
-		null, err := hostNull()
-		if err != nil {
-			return err
-		}
-		m.null = null
-		return attach(null, fd)
+	if m.null != nil {
+		return attachCopy(m.null.fd, fd)
 	}
-	return attachCopy(m.null, fd)
-}
-
-func (m *masks) coverDir(fd int) error {
-	if m.empty > 0 {
-		return attachCopy(m.empty, fd)
-	}
-	empty, err := openFS(&plan.Mount{
-		FSType: "tmpfs", Source: "tmpfs",
-		Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC,
-	},
-		[]plan.Pair{{Key: "nr_blocks", Value: "1"}, {Key: "nr_inodes", Value: "1"}, {Key: "mode", Value: "755"}})
+	null, err := hostNull()
 	if err != nil {
 		return err
 	}
-	m.empty = empty
-	if err := setAttr(empty, unix.MOUNT_ATTR_RDONLY, 0, false); err != nil && !errors.Is(err, unix.ENOSYS) {
+	m.null = &null
+	return null.attach(fd)
+}
+
+// coverDir mounts an empty tmpfs without room for anything.
+func (m *masks) coverDir(in *initializer, fd int, path string) error {
+	if m.empty != nil {
+		return attachCopy(m.empty.fd, fd)
+	}
+	fs := &plan.Mount{
+		FSType: "tmpfs", Source: "tmpfs", Target: path,
+		Set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC,
+	}
+	empty, err := openDir(fd)
+	if err != nil {
 		return err
 	}
-	if err := attach(empty, fd); err != nil {
+	defer func() { _ = empty.Close() }()
+	options := []plan.Pair{{Key: "nr_blocks", Value: "1"}, {Key: "nr_inodes", Value: "1"}, {Key: "mode", Value: "755"}}
+	if in.MountLabel != "" {
+		options = append(options, plan.Pair{Key: "context", Value: in.MountLabel})
+	}
+	mount, err := in.instance(fs, options, empty)
+	if err != nil {
 		return err
 	}
-	return setAttr(empty, unix.MOUNT_ATTR_RDONLY, 0, false)
+	m.empty = &tree{fd: mount}
+	return setAttr(mount, unix.MOUNT_ATTR_RDONLY, 0, false)
+}
+
+// openDir is a file of its own for an opened directory.
+func openDir(fd int) (*os.File, error) {
+	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	return os.NewFile(uintptr(dup), "directory"), err
 }
 
 // attachCopy mounts another clone of an attached mount.
 func attachCopy(mount, fd int) error {
-	tree, err := unix.OpenTree(mount, "", unix.AT_EMPTY_PATH|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	t, err := cloneTree(mount, "", 0)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = unix.Close(tree) }()
-	return attach(tree, fd)
+	defer func() { _ = unix.Close(t.fd) }()
+	return t.attach(fd)
 }

@@ -16,6 +16,13 @@ func (in *initializer) keyring() *launch.Failure {
 	if in.Process.Keyring == "" {
 		return nil
 	}
+	// Without a label of its own a key has its maker's, and the container could not use it.
+	if l := in.Process.SELinux; l != "" {
+		if err := in.writeProc("thread-self/attr/keycreate", l); err != nil {
+			return failure("selinux label", l, err)
+		}
+		defer func() { _ = in.writeProc("thread-self/attr/keycreate", "\n") }() // execve clears it too
+	}
 	_, err := unix.KeyctlJoinSessionKeyring(in.Process.Keyring)
 	if err == unix.ENOSYS || err == unix.EPERM || err == unix.EDQUOT {
 		return nil
@@ -26,7 +33,7 @@ func (in *initializer) keyring() *launch.Failure {
 // becomeProcess gives this thread the attributes of the user's program.
 func (in *initializer) becomeProcess() *launch.Failure {
 	steps := []func() *launch.Failure{
-		in.oomScore, in.labels, in.scheduling, in.personality, in.rlimits, in.closeFiles, in.becomeUser,
+		in.affinity, in.oomScore, in.labels, in.scheduling, in.personality, in.rlimits, in.closeFiles, in.becomeUser,
 	}
 	for _, step := range steps {
 		if f := step(); f != nil {
@@ -78,26 +85,6 @@ func (in *initializer) personality() *launch.Failure {
 	_, _, errno := unix.RawSyscall(unix.SYS_PERSONALITY, uintptr(*in.Process.Personality), 0, 0)
 	if errno != 0 {
 		return failure("personality", "", errno)
-	}
-	return nil
-}
-
-// scheduling sets the scheduler and the I/O priority.
-func (in *initializer) scheduling() *launch.Failure {
-	if s := in.Process.Scheduler; s != nil {
-		attr := &unix.SchedAttr{
-			Size: uint32(unsafe.Sizeof(unix.SchedAttr{})), Policy: s.Policy, Flags: s.Flags, Nice: s.Nice,
-			Priority: s.Priority, Runtime: s.Runtime, Deadline: s.Deadline, Period: s.Period,
-		}
-		if err := unix.SchedSetAttr(0, attr, 0); err != nil {
-			return failure("scheduler", "", err)
-		}
-	}
-	if p := in.Process.IOPriority; p != nil {
-		const whoProcess = 1 // IOPRIO_WHO_PROCESS
-		if _, _, errno := unix.RawSyscall(unix.SYS_IOPRIO_SET, whoProcess, 0, uintptr(p.Value)); errno != 0 {
-			return failure("io priority", "", errno)
-		}
 	}
 	return nil
 }

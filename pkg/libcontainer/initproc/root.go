@@ -25,18 +25,22 @@ func (in *initializer) attachRoot() *launch.Failure {
 			return failure("rootfs", "/", err)
 		}
 	}
-	tree := in.file(in.Rootfs.File)
+	t := tree{fd: in.file(in.Rootfs.File)}
 	if in.Rootfs.File == 0 {
-		tree, err = unix.OpenTree(place, "", unix.AT_EMPTY_PATH|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
-		if err != nil {
+		if t, err = cloneTree(place, "", unix.AT_RECURSIVE); err != nil {
 			return failure("rootfs", in.Rootfs.Path, err)
 		}
 	}
-	if err := attach(tree, place); err != nil {
+	err = t.attach(place)
+	if err == nil && t.bound {
+		_ = unix.Close(t.fd)
+		t.fd, err = unix.Open(in.Rootfs.Path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	}
+	if err != nil {
 		return failure("rootfs", in.Rootfs.Path, err)
 	}
 	_ = unix.Close(place)
-	in.root = fsroot.FromFile(os.NewFile(uintptr(tree), in.Rootfs.Path))
+	in.root = fsroot.FromFile(os.NewFile(uintptr(t.fd), in.Rootfs.Path))
 	return nil
 }
 

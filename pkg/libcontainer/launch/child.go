@@ -19,11 +19,14 @@ import (
 // The messages between child and parent, one packet each: the first byte, then for a
 // failure its JSON. The console carries one descriptor.
 const (
-	MsgConsole = 'c' // child: the pseudo-terminal's master
-	MsgReady   = 'r' // child: the plan is carried out
-	MsgGo      = 'g' // parent: execute the program
-	MsgExec    = 'x' // child: the next step is execve
-	MsgFailure = 'f' // child: a Failure; it exits after it
+	MsgConsole  = 'c' // child: the pseudo-terminal's master
+	MsgHooks    = 'h' // child: namespaces and mounts are there, the parent's hooks may run
+	MsgContinue = 'n' // parent: they have
+	MsgReady    = 'r' // child: the plan is carried out
+	MsgGo       = 'g' // parent: execute the program
+	MsgListener = 'l' // child: the seccomp listener, a descriptor with it; answered by MsgContinue
+	MsgExec     = 'x' // child: the next step is execve
+	MsgFailure  = 'f' // child: a Failure; it exits after it
 )
 
 // maxMessage bounds a packet in bytes; a failure names at most a path or two.
@@ -33,9 +36,11 @@ const maxMessage = 64 << 10
 // The order is Ready, Exec, Wait; Signal at any time; Close at the end. Wait may run
 // concurrently with the others.
 type Child struct {
-	pid   int
-	pidfd *os.File
-	sock  *os.File
+	pid    int
+	pidfd  *os.File
+	sock   *os.File
+	hooks  *Hooks
+	notify *Notify
 
 	mu     sync.Mutex
 	reaped bool
@@ -51,8 +56,12 @@ func (c *Child) PIDFD() *os.File { return c.pidfd }
 
 // StartTime is field 22 of /proc/PID/stat, clock ticks since boot. With the pid it names the
 // process for ever. It fails when the process has been reaped.
-func (c *Child) StartTime() (uint64, error) {
-	f, err := c.stat()
+func (c *Child) StartTime() (uint64, error) { return StartTime(c.pid) }
+
+// StartTime is field 22 of a process's stat file, clock ticks since boot. It fails when there is no
+// such process.
+func StartTime(pid int) (uint64, error) {
+	f, err := stat(pid)
 	if err != nil {
 		return 0, err
 	}
@@ -60,15 +69,15 @@ func (c *Child) StartTime() (uint64, error) {
 }
 
 // stat returns the fields of /proc/PID/stat from the third (state) on.
-func (c *Child) stat() ([]string, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.pid))
+func stat(pid int) ([]string, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return nil, err
 	}
 	_, after, ok := strings.Cut(string(b[strings.LastIndexByte(string(b), ')'):]), ") ")
 	f := strings.Fields(after)
 	if !ok || len(f) < 20 {
-		return nil, fmt.Errorf("process %d: unreadable stat", c.pid)
+		return nil, fmt.Errorf("process %d: unreadable stat", pid)
 	}
 	return f, nil
 }
@@ -94,6 +103,11 @@ func (c *Child) Ready(ctx context.Context) (console *os.File, err error) {
 				return console, c.gone("init", errors.New("console message without console"))
 			}
 			console = file
+		case MsgHooks:
+			if err := c.runHooks(ctx); err != nil {
+				c.kill()
+				return console, err
+			}
 		case MsgReady:
 			return console, nil
 		case MsgFailure:
@@ -112,7 +126,7 @@ func (c *Child) Exec() error {
 	}
 	executing := false
 	for {
-		msg, _, err := c.receive(context.Background())
+		msg, file, err := c.receive(context.Background())
 		switch {
 		case errors.Is(err, io.EOF) && executing:
 			return nil
@@ -120,6 +134,11 @@ func (c *Child) Exec() error {
 			return c.gone(StageExec, err)
 		case msg[0] == MsgExec:
 			executing = true
+		case msg[0] == MsgListener:
+			if err := c.handListener(file); err != nil {
+				c.kill()
+				return err
+			}
 		case msg[0] == MsgFailure:
 			return c.failed(msg[1:])
 		}
@@ -141,7 +160,7 @@ func (c *Child) receive(ctx context.Context) ([]byte, *os.File, error) {
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return msg, file, err
 		}
-		if f, err := c.stat(); err == nil && f[0] == "Z" {
+		if f, err := stat(c.pid); err == nil && f[0] == "Z" {
 			return nil, nil, errLeaderDead
 		}
 	}
@@ -177,7 +196,7 @@ func recvPacket(sock *os.File) (msg []byte, file *os.File, err error) {
 	if oobn > 0 {
 		if msgs, err := unix.ParseSocketControlMessage(oob[:oobn]); err == nil && len(msgs) == 1 {
 			if fds, err := unix.ParseUnixRights(&msgs[0]); err == nil && len(fds) == 1 {
-				file = os.NewFile(uintptr(fds[0]), "console")
+				file = os.NewFile(uintptr(fds[0]), "received")
 			}
 		}
 	}
@@ -229,19 +248,25 @@ func (c *Child) Wait() (ExitStatus, error) {
 	if c.reaped {
 		return c.status, c.err
 	}
-	ws, err := wait4(c.pid)
+	c.status, c.err = WaitFor(c.pid)
 	c.reaped = true
-	c.status.At = time.Now()
+	return c.status, c.err
+}
+
+// WaitFor reaps a child of this process and says how it ended.
+func WaitFor(pid int) (ExitStatus, error) {
+	ws, err := wait4(pid)
+	st := ExitStatus{At: time.Now()}
 	switch {
 	case err != nil:
-		c.err = fmt.Errorf("wait for process %d: %w", c.pid, err)
+		return st, fmt.Errorf("wait for process %d: %w", pid, err)
 	case ws.Signaled():
-		c.status.Signal = ws.Signal()
-		c.status.Code = 128 + int(ws.Signal())
+		st.Signal = ws.Signal()
+		st.Code = 128 + int(ws.Signal())
 	default:
-		c.status.Code = ws.ExitStatus()
+		st.Code = ws.ExitStatus()
 	}
-	return c.status, c.err
+	return st, nil
 }
 
 // Signal sends a signal to the process through its descriptor, never to a reused pid.

@@ -8,7 +8,7 @@ import (
 )
 
 // The steps of the raw child, in order; the index crosses the status pipe.
-var forkStages = [...]string{"", "clone", "namespace", "user namespace", "cgroup namespace", "descriptor", "session", "init"}
+var forkStages = [...]string{"", "clone", "namespace", "user namespace", "cgroup namespace", "descriptor", "session", "init", "time namespace"}
 
 const (
 	stageNone = iota
@@ -19,6 +19,7 @@ const (
 	stageFD
 	stageSession
 	stageExecve
+	stageTime
 )
 
 // forkSpec is everything the raw child needs. Between fork and exec a copy of a threaded
@@ -27,6 +28,9 @@ type forkSpec struct {
 	flags     uintptr // CLONE_ flags of the first child
 	cgroupFD  int     // version 2 directory to be born in, or -1
 	joins     []setnsCall
+	timeNS    bool    // make a time namespace for the second child
+	offsets   []byte  // and write this to its offsets
+	offsetsAt []byte  // that file's path with a NUL
 	second    bool    // clone again after the joins, as a child of the caller
 	flags2    uintptr // CLONE_ flags of the second child
 	gateEarly bool    // wait for a byte before anything else
@@ -109,6 +113,9 @@ func forkChild(s *forkSpec) {
 			fail(s, stageSetns, errno)
 		}
 	}
+	if s.timeNS {
+		makeTimeNS(s)
+	}
 	if s.second {
 		keepOnly(s)
 		secondClone(s)
@@ -152,6 +159,29 @@ func secondClone(s *forkSpec) {
 	if r1 != 0 {
 		report(s, 0, int32(r1))
 		exit(0)
+	}
+}
+
+// makeTimeNS makes a time namespace, which the next child lives in, and sets its clocks before anybody
+// does.
+//
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func makeTimeNS(s *forkSpec) {
+	if _, _, errno := syscall.RawSyscall(unix.SYS_UNSHARE, unix.CLONE_NEWTIME, 0, 0); errno != 0 {
+		fail(s, stageTime, errno)
+	}
+	if len(s.offsets) == 0 {
+		return
+	}
+	at := unix.AT_FDCWD
+	fd, _, errno := syscall.RawSyscall6(unix.SYS_OPENAT, uintptr(at), uintptr(unsafe.Pointer(&s.offsetsAt[0])), unix.O_WRONLY|unix.O_CLOEXEC, 0, 0, 0)
+	if errno == 0 {
+		_, _, errno = syscall.RawSyscall(unix.SYS_WRITE, fd, uintptr(unsafe.Pointer(&s.offsets[0])), uintptr(len(s.offsets)))
+	}
+	if errno != 0 {
+		fail(s, stageTime, errno)
 	}
 }
 

@@ -8,6 +8,7 @@
 //	parent (monitor or CLI)                     child (manager-monitor as init or joiner)
 //	Start: clone into cgroup and namespaces  →  reads plan, executes it
 //	                                         ←  console (SCM_RIGHTS), if the plan has a terminal
+//	runs the runtime's hooks                 ←  hooks, if the plan has any for the parent
 //	Ready                                    ←  ready, or a Failure
 //	Exec                                     →  go
 //	                                         ←  end of file (exec succeeded), or a Failure
@@ -50,6 +51,15 @@ type Request struct {
 	// UIDMap and GIDMap are written by the parent when CloneFlags has CLONE_NEWUSER.
 	UIDMap []IDMap
 	GIDMap []IDMap
+	// Hooks are those of the runtime's namespace; nil for none. The plan says that the child asks for them.
+	Hooks *Hooks
+	// Notify says who gets the seccomp listener; nil if the plan's filter has none.
+	Notify *Notify
+	// Affinity are the processors that the child is confined to while it enters its cgroup, a bit each; nil for
+	// the caller's.
+	Affinity []uint64
+	// TimeOffsets is written to the timens_offsets of a new time namespace (CloneFlags has CLONE_NEWTIME).
+	TimeOffsets string
 	// Detached puts the child in a session of its own (setsid) also without a terminal.
 	Detached bool
 }

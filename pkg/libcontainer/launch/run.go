@@ -31,7 +31,7 @@ func (s *starting) run(ctx context.Context) (*Child, error) {
 	if f.err != nil {
 		return nil, f.err
 	}
-	c := &Child{pid: f.pid, pidfd: os.NewFile(uintptr(f.pidfd), "pidfd")}
+	c := &Child{pid: f.pid, pidfd: os.NewFile(uintptr(f.pidfd), "pidfd"), hooks: s.req.Hooks, notify: s.req.Notify}
 	err := s.follow(ctx, c, f.legacy)
 	if f.tid != 0 {
 		awaitThreadExit(f.tid)
@@ -59,6 +59,11 @@ func (s *starting) cloneOnThread() forked {
 	runtime.LockOSThread()
 	if len(s.req.CgroupTasks) == 0 {
 		defer runtime.UnlockOSThread()
+		undo, err := s.confine()
+		if err != nil {
+			return forked{err: err}
+		}
+		defer undo()
 		return s.forkHere()
 	}
 	if unix.Gettid() == unix.Getpid() {
@@ -69,6 +74,9 @@ func (s *starting) cloneOnThread() forked {
 		f := <-inner
 		runtime.UnlockOSThread()
 		return f
+	}
+	if _, err := s.confine(); err != nil { // for good: this thread dies
+		return forked{err: err, tid: unix.Gettid()}
 	}
 	for _, tasks := range s.req.CgroupTasks {
 		if _, err := unix.Write(int(tasks.Fd()), []byte("0")); err != nil {

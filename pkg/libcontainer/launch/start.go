@@ -159,6 +159,11 @@ func (s *starting) namespaces() {
 		make &^= unix.CLONE_NEWCGROUP
 		spec.cgroupNS = true
 	}
+	if make&unix.CLONE_NEWTIME != 0 {
+		make &^= unix.CLONE_NEWTIME // unshared, since only a later child lives in it
+		spec.timeNS = true
+		spec.offsets, spec.offsetsAt = []byte(req.TimeOffsets), []byte("/proc/self/timens_offsets\x00")
+	}
 	spec.cgroupFD = -1
 	if req.Cgroup != nil {
 		spec.cgroupFD = int(req.Cgroup.Fd())
@@ -183,7 +188,7 @@ func (s *starting) namespaces() {
 			spec.beRoot = true
 		}
 	}
-	if len(spec.joins) > 0 {
+	if len(spec.joins) > 0 || spec.timeNS {
 		spec.second, spec.flags2 = true, make
 	} else {
 		spec.flags = make

@@ -24,6 +24,9 @@ type Plan struct {
 	// ReadonlyPaths and MaskedPaths are absolute paths in the root; missing ones are skipped.
 	ReadonlyPaths []string `json:"readonly_paths,omitempty"`
 	MaskedPaths   []string `json:"masked_paths,omitempty"`
+	// MountLabel is the SELinux context of the empty directories over masked ones; "" is the kernel's
+	// choice. In Mounts it is an option where it applies.
+	MountLabel string `json:"mount_label,omitempty"`
 	// Sysctl are written in this order, keys with slashes: "net/ipv4/ip_forward".
 	Sysctl []Pair `json:"sysctl,omitempty"`
 	// Hostname and Domainname are set in the new UTS namespace; "" leaves them.
@@ -31,14 +34,34 @@ type Plan struct {
 	Domainname string `json:"domainname,omitempty"`
 	// Loopback brings the interface lo up in a new network namespace.
 	Loopback bool `json:"loopback,omitempty"`
+	// Hooks run at their points; nil for none.
+	Hooks *Hooks `json:"hooks,omitempty"`
 	// Process is the user's program and its attributes.
 	Process Process `json:"process"`
+}
+
+// Hooks are those that concern the child.
+type Hooks struct {
+	// State is what they read, but for status and pid.
+	State State `json:"state"`
+	// Parent says that the parent has hooks to run, before CreateContainer.
+	Parent bool `json:"parent,omitempty"`
+	// CreateContainer run in the container's namespaces before the pivot, StartContainer in its root as
+	// its user, last before the program.
+	CreateContainer []Hook `json:"create_container,omitempty"`
+	StartContainer  []Hook `json:"start_container,omitempty"`
 }
 
 // Pair is a key and its value.
 type Pair struct {
 	Key   string `json:"k"`
 	Value string `json:"v,omitempty"`
+}
+
+// IsContext says whether a mount option's value is an SELinux context. Contexts have commas: where options
+// are a text, they are quoted. Source: mount(8), "SELinux context mounts".
+func IsContext(option string) bool {
+	return option == "context" || option == "fscontext" || option == "defcontext" || option == "rootcontext"
 }
 
 // Rootfs is the container's root file system.
@@ -90,6 +113,11 @@ type Mount struct {
 	Propagation []uint64 `json:"propagation,omitempty"`
 	// Options are the file system's own, given by fsconfig; a value of "" makes a flag.
 	Options []Pair `json:"options,omitempty"`
+	// Flags are MS_ flags of the file system that only mount(2) knows (MS_I_VERSION).
+	Flags uint64 `json:"flags,omitempty"`
+	// NoFollowSource and NoFollowTarget take a symbolic link at the end of the path for itself.
+	NoFollowSource bool `json:"no_follow_source,omitempty"`
+	NoFollowTarget bool `json:"no_follow_target,omitempty"`
 	// CopyUp fills a new tmpfs with what the root has at Target (tmpcopyup).
 	CopyUp bool `json:"copy_up,omitempty"`
 	// InheritMode gives a new tmpfs the mode of the directory it covers, 01777 if that is made here.
@@ -108,8 +136,10 @@ type Device struct {
 	Minor uint32 `json:"minor"`
 	UID   uint32 `json:"uid,omitempty"`
 	GID   uint32 `json:"gid,omitempty"`
-	// Bind mounts the host's node of the same path in place of making one (user namespaces).
+	// Bind mounts the host's node in place of making one (user namespaces).
 	Bind bool `json:"bind,omitempty"`
+	// Source is the host's node, "" if it has the same path. It serves too if making one is refused.
+	Source string `json:"source,omitempty"`
 }
 
 // Rlimit is one resource limit, by kernel number.
@@ -134,6 +164,16 @@ type Seccomp struct {
 	Filter []byte `json:"filter"`
 	// Flags are SECCOMP_FILTER_FLAG_ bits.
 	Flags uint64 `json:"flags,omitempty"`
+	// Listener asks for a descriptor on which the kernel notifies, which goes to the parent.
+	Listener bool `json:"listener,omitempty"`
+}
+
+// MemoryPolicy is a set_mempolicy(2) request.
+type MemoryPolicy struct {
+	// Mode has the mode and its flags.
+	Mode int `json:"mode"`
+	// Nodes are the NUMA nodes, a bit each.
+	Nodes []uint64 `json:"nodes,omitempty"`
 }
 
 // IOPriority is an ioprio_set(2) value for the process.
@@ -183,6 +223,12 @@ type Process struct {
 	Personality *uint32     `json:"personality,omitempty"`
 	Scheduler   *Scheduler  `json:"scheduler,omitempty"`
 	IOPriority  *IOPriority `json:"io_priority,omitempty"`
+	// MemoryPolicy is set if not nil.
+	MemoryPolicy *MemoryPolicy `json:"memory_policy,omitempty"`
+	// Affinity are the processors of the program, a bit each; nil leaves them. ResetAffinity gives it all
+	// that its cgroup has, whatever the caller was confined to.
+	Affinity      []uint64 `json:"affinity,omitempty"`
+	ResetAffinity bool     `json:"reset_affinity,omitempty"`
 	// Keyring is the name of a new session keyring; "" keeps the caller's.
 	Keyring string `json:"keyring,omitempty"`
 	// Terminal gives the program a pseudo-terminal of the container's devpts as its stdio.

@@ -1,6 +1,7 @@
 package seccomp
 
 import (
+	"fmt"
 	"runtime"
 	"sort"
 
@@ -123,10 +124,10 @@ func selectArches(names []specs.Arch) ([]*arch, error) {
 		return nil, errdefs.Unsupported("linux.seccomp", "no filters for %s", runtime.GOARCH)
 	}
 	want := map[*arch]bool{machine[0]: true}
-	for _, n := range names {
+	for i, n := range names {
 		a, ok := known[n]
 		if !ok {
-			return nil, errdefs.Invalid("linux.seccomp.architectures", string(n), "unknown architecture")
+			return nil, fieldError(fmt.Sprintf("linux.seccomp.architectures[%d]", i), "unknown architecture %q", n)
 		}
 		want[a] = true
 	}

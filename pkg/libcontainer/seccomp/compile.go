@@ -15,7 +15,9 @@
 package seccomp
 
 import (
+	"fmt"
 	"sort"
+	"strings"
 
 	"github.com/manager-project/manager/pkg/errdefs"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -28,6 +30,9 @@ type Filter struct {
 	Program []byte
 	// Flags are SECCOMP_FILTER_FLAG_ bits.
 	Flags uint64
+	// Listener says that some action is SCMP_ACT_NOTIFY: the filter is to be installed with
+	// SECCOMP_FILTER_FLAG_NEW_LISTENER, which Flags has, and the descriptor to be handed over.
+	Listener bool
 	// Warnings name what was skipped.
 	Warnings []string
 }
@@ -41,7 +46,7 @@ func Compile(profile *specs.LinuxSeccomp) (*Filter, error) {
 	if err != nil {
 		return nil, err
 	}
-	fallback, err := actionValue(profile.DefaultAction, profile.DefaultErrnoRet)
+	fallback, err := actionValue("linux.seccomp.defaultAction", "linux.seccomp.defaultErrnoRet", profile.DefaultAction, profile.DefaultErrnoRet)
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +56,9 @@ func Compile(profile *specs.LinuxSeccomp) (*Filter, error) {
 	}
 	out := &Filter{}
 	if out.Flags, err = flagBits(profile.Flags); err != nil {
+		return nil, err
+	}
+	if err := out.listen(profile, rules, fallback); err != nil {
 		return nil, err
 	}
 	c := &compiler{asm: assembler{rets: map[uint32]int{}}, fallback: fallback, rules: rules, known: map[string]bool{}}
@@ -66,6 +74,35 @@ func Compile(profile *specs.LinuxSeccomp) (*Filter, error) {
 	}
 	out.Program = c.asm.bytes()
 	return out, nil
+}
+
+// listen decides whether the filter has a listener, and what of the profile depends on it.
+func (f *Filter) listen(profile *specs.LinuxSeccomp, rules []rule, fallback uint32) error {
+	f.Listener = fallback == unix.SECCOMP_RET_USER_NOTIF
+	for i := range rules {
+		f.Listener = f.Listener || rules[i].action == unix.SECCOMP_RET_USER_NOTIF
+	}
+	const killable = unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+	switch {
+	case profile.ListenerMetadata != "" && profile.ListenerPath == "":
+		return fieldError("linux.seccomp.listenerMetadata", "means nothing without listenerPath")
+	case f.Listener && profile.ListenerPath == "":
+		return fieldError("linux.seccomp.listenerPath", "is missing: %s needs a listener", specs.ActNotify)
+	case f.Listener && !strings.HasPrefix(profile.ListenerPath, "/"):
+		return fieldError("linux.seccomp.listenerPath", "%q is not absolute", profile.ListenerPath)
+	case f.Listener && len(profile.ListenerPath) > 107: // sun_path, with its NUL
+		return fieldError("linux.seccomp.listenerPath", "is longer than a socket's path can be")
+	case f.Flags&killable != 0 && !f.Listener:
+		return fieldError("linux.seccomp.flags", "%s needs %s", specs.LinuxSeccompFlagWaitKillableRecv, specs.ActNotify)
+	case f.Listener:
+		f.Flags |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+	}
+	return nil
+}
+
+// fieldError names a field of the configuration.
+func fieldError(field, format string, args ...any) error {
+	return &errdefs.Error{Op: field, Class: errdefs.ErrInvalid, Cause: fmt.Errorf(format, args...)}
 }
 
 type compiler struct {

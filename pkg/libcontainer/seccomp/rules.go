@@ -1,7 +1,8 @@
 package seccomp
 
 import (
-	"github.com/manager-project/manager/pkg/errdefs"
+	"fmt"
+
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -37,19 +38,25 @@ func collect(profile *specs.LinuxSeccomp, fallback uint32) ([]rule, error) {
 	var rules []rule
 	for i := range profile.Syscalls {
 		s := &profile.Syscalls[i]
+		at := fmt.Sprintf("linux.seccomp.syscalls[%d]", i)
 		if len(s.Names) == 0 {
-			return nil, errdefs.Invalid("linux.seccomp.syscalls", "names", "is empty")
+			return nil, fieldError(at+".names", "is empty")
 		}
-		action, err := actionValue(s.Action, s.ErrnoRet)
+		for j, n := range s.Names {
+			if n == "" {
+				return nil, fieldError(fmt.Sprintf("%s.names[%d]", at, j), "is empty")
+			}
+		}
+		action, err := actionValue(at+".action", at+".errnoRet", s.Action, s.ErrnoRet)
 		if err != nil {
 			return nil, err
 		}
-		for _, a := range s.Args {
+		for j, a := range s.Args {
 			if a.Index > 5 {
-				return nil, errdefs.Invalid("linux.seccomp.syscalls.args", s.Names[0], "index %d, want 0 to 5", a.Index)
+				return nil, fieldError(fmt.Sprintf("%s.args[%d].index", at, j), "%d, want 0 to 5", a.Index)
 			}
 			if _, ok := operators[a.Op]; !ok {
-				return nil, errdefs.Invalid("linux.seccomp.syscalls.args", string(a.Op), "unknown operator")
+				return nil, fieldError(fmt.Sprintf("%s.args[%d].op", at, j), "unknown operator %q", a.Op)
 			}
 		}
 		alternatives := split(s.Args)
@@ -104,21 +111,21 @@ var actions = map[specs.LinuxSeccompAction]uint32{
 	specs.ActKill: unix.SECCOMP_RET_KILL_THREAD, specs.ActKillThread: unix.SECCOMP_RET_KILL_THREAD,
 	specs.ActKillProcess: unix.SECCOMP_RET_KILL_PROCESS, specs.ActTrap: unix.SECCOMP_RET_TRAP,
 	specs.ActErrno: unix.SECCOMP_RET_ERRNO, specs.ActTrace: unix.SECCOMP_RET_TRACE,
-	specs.ActAllow: unix.SECCOMP_RET_ALLOW, specs.ActLog: unix.SECCOMP_RET_LOG,
+	specs.ActAllow: unix.SECCOMP_RET_ALLOW, specs.ActLog: unix.SECCOMP_RET_LOG, specs.ActNotify: unix.SECCOMP_RET_USER_NOTIF,
 }
 
 // actionValue is the kernel's return value of an action; an errno left out is EPERM.
-func actionValue(a specs.LinuxSeccompAction, errno *uint) (uint32, error) {
-	if a == specs.ActNotify {
-		return 0, errdefs.Unsupported("linux.seccomp", "%s: the embedded runtime cannot hand a listener over yet", a)
-	}
+func actionValue(field, errnoField string, a specs.LinuxSeccompAction, errno *uint) (uint32, error) {
 	v, ok := actions[a]
+	if a == "" {
+		return 0, fieldError(field, "is missing")
+	}
 	if !ok {
-		return 0, errdefs.Invalid("linux.seccomp", string(a), "unknown action")
+		return 0, fieldError(field, "unknown action %q", a)
 	}
 	if a != specs.ActErrno && a != specs.ActTrace {
 		if errno != nil {
-			return 0, errdefs.Invalid("linux.seccomp", string(a), "takes no errno")
+			return 0, fieldError(errnoField, "%s takes no errno", a)
 		}
 		return v, nil
 	}
@@ -127,7 +134,7 @@ func actionValue(a specs.LinuxSeccompAction, errno *uint) (uint32, error) {
 	}
 	const maxErrno = 4095
 	if *errno > maxErrno {
-		return 0, errdefs.Invalid("linux.seccomp", string(a), "errno %d, want at most %d", *errno, maxErrno)
+		return 0, fieldError(errnoField, "%d, want at most %d", *errno, maxErrno)
 	}
 	return v | uint32(*errno), nil
 }
@@ -138,7 +145,7 @@ func errnoAction(e unix.Errno) uint32 { return unix.SECCOMP_RET_ERRNO | uint32(e
 // the program, which ends all others.
 func flagBits(flags []specs.LinuxSeccompFlag) (uint64, error) {
 	var bits uint64
-	for _, f := range flags {
+	for i, f := range flags {
 		switch f {
 		case "SECCOMP_FILTER_FLAG_TSYNC":
 		case specs.LinuxSeccompFlagLog:
@@ -146,9 +153,9 @@ func flagBits(flags []specs.LinuxSeccompFlag) (uint64, error) {
 		case specs.LinuxSeccompFlagSpecAllow:
 			bits |= unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
 		case specs.LinuxSeccompFlagWaitKillableRecv:
-			return 0, errdefs.Unsupported("linux.seccomp.flags", "%s needs a listener", f)
+			bits |= unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 		default:
-			return 0, errdefs.Invalid("linux.seccomp.flags", string(f), "unknown flag")
+			return 0, fieldError(fmt.Sprintf("linux.seccomp.flags[%d]", i), "unknown flag %q", f)
 		}
 	}
 	return bits, nil

@@ -212,7 +212,7 @@ func TestRefusals(t *testing.T) {
 		"errno":    {specs.LinuxSeccomp{DefaultAction: specs.ActAllow, DefaultErrnoRet: &one}, errdefs.ErrInvalid},
 		"flag":     {specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Flags: []specs.LinuxSeccompFlag{"X"}}, errdefs.ErrInvalid},
 		"names":    {specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Action: specs.ActErrno}}}, errdefs.ErrInvalid},
-		"listener": {specs.LinuxSeccomp{DefaultAction: specs.ActNotify}, errdefs.ErrUnsupported},
+		"listener": {specs.LinuxSeccomp{DefaultAction: specs.ActNotify}, errdefs.ErrInvalid},
 		"operator": {specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{
 			Names: []string{"read"}, Action: specs.ActErrno,
 			Args: []specs.LinuxSeccompArg{{Op: "X"}},

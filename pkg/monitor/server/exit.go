@@ -189,22 +189,24 @@ func (s *server) closeStdio() {
 	s.log.close()
 }
 
-// callCleanup starts the clean-up command in a session of its own; the monitor ends after it and
-// the host's reaper inherits it.
-func (s *server) callCleanup() {
+// callCleanup starts the clean-up command in a session of its own; the monitor ends after
+// it, without waiting unless it has poststop hooks, and the host's reaper inherits it.
+func (s *server) callCleanup() *os.Process {
 	argv := s.cfg.CleanupCommand
 	if len(argv) == 0 {
-		return
+		return nil
 	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
-		return
+		return nil
 	}
-	_, err = os.StartProcess(argv[0], argv, &os.ProcAttr{
+	p, err := os.StartProcess(argv[0], argv, &os.ProcAttr{
 		Dir: "/", Env: s.cfg.CleanupEnv, Files: []*os.File{null, null, null},
 		Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
 		complain("start the clean-up: " + err.Error())
+		return nil
 	}
+	return p
 }

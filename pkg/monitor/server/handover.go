@@ -16,40 +16,42 @@ var errHandOver = errors.New("unexpected packet in the hand-over")
 
 // receiveSetup reads what the owner hands over on fd, a blocking socket. Nothing else runs
 // in the monitor at that time, and the owner's end of the connection ends it.
-func receiveSetup(fd int) (monitor.Config, launch.Request, error) {
-	var none launch.Request
+func receiveSetup(fd int) (monitor.Setup, launch.Request, error) {
+	var (
+		s    monitor.Setup
+		none launch.Request
+	)
 	r := setupReader{fd: fd, buf: make([]byte, monitor.MaxPacket)}
 	defer func() { r.closeFiles() }()
 	m, err := r.packet()
 	if err != nil {
-		return monitor.Config{}, none, err
+		return s, none, err
 	}
 	if m.Kind != monitor.KindSetup {
-		return monitor.Config{}, none, errHandOver
+		return s, none, errHandOver
 	}
 	header, err := r.bytes(int(m.Setup.Header))
 	if err != nil {
-		return monitor.Config{}, none, err
+		return s, none, err
 	}
 	plan, err := r.bytes(int(m.Setup.Plan))
 	if err != nil {
-		return monitor.Config{}, none, err
+		return s, none, err
 	}
 	for len(r.files) < int(m.Setup.Files) {
 		if p, err := r.packet(); err != nil || p.Kind != monitor.KindFiles {
-			return monitor.Config{}, none, errors.Join(errHandOver, err)
+			return s, none, errors.Join(errHandOver, err)
 		}
 	}
-	var s monitor.Setup
 	if err := json.Unmarshal(header, &s); err != nil {
-		return monitor.Config{}, none, err
+		return s, none, err
 	}
 	req, err := s.Request(plan, r.files)
 	if err != nil {
-		return monitor.Config{}, none, err
+		return s, none, err
 	}
 	r.files = nil
-	return s.Config, req, nil
+	return s, req, nil
 }
 
 type setupReader struct {

@@ -29,12 +29,16 @@ func runMain(args []string, start starter) int {
 	debug.SetGCPercent(25)
 	unix.CloseOnExec(monitor.OwnerFD)
 	closeInherited()
-	cfg, req, err := receiveSetup(monitor.OwnerFD)
+	setup, req, err := receiveSetup(monitor.OwnerFD)
 	if err != nil {
 		return complain("hand-over: " + err.Error())
 	}
-	s, err := newServer(cfg)
+	if setup.External != nil {
+		start = externalStarter(&setup)
+	}
+	s, err := newServer(setup.Config)
 	if err == nil {
+		s.external = setup.External
 		err = s.run(req, start)
 	}
 	if err != nil {
@@ -87,10 +91,12 @@ func (s *server) run(req launch.Request, start starter) error {
 	if err := s.loop.run(); err != nil {
 		return err
 	}
+	var cleaning *os.Process
 	if !s.aborted && !s.cleaned {
 		signal.Reset()
-		s.callCleanup()
+		cleaning = s.callCleanup()
 	}
+	s.poststop(cleaning)
 	return nil
 }
 
@@ -130,7 +136,7 @@ func (s *server) prepare(req launch.Request, start starter) error {
 		s.refuse(failure("monitor", "", err))
 		return nil
 	}
-	s.becomeMonitor()
+	s.becomeMonitor(req.Hooks != nil)
 	err = s.loop.add(s.listener, unix.EPOLLIN, func(uint32) { s.accept() })
 	if err == nil {
 		err = s.watchStdio()
@@ -142,8 +148,14 @@ func (s *server) prepare(req launch.Request, start starter) error {
 }
 
 // becomeMonitor sets what the init must not inherit, so after it was cloned.
-func (s *server) becomeMonitor() {
-	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGPIPE)
+func (s *server) becomeMonitor(hooks bool) {
+	unwanted := []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGPIPE}
+	if hooks || len(s.cfg.Poststart)+len(s.cfg.Poststop) > 0 {
+		// A hook would inherit what is ignored, but not what is caught: nobody reads the channel.
+		signal.Notify(make(chan os.Signal, 1), unwanted...)
+	} else {
+		signal.Ignore(unwanted...)
+	}
 	// For ps and top only; and the score is tried, never fatal.
 	_ = os.WriteFile("/proc/self/comm", []byte("manager-monitor"), 0)
 	if s.cfg.OOMScoreAdj != nil {

@@ -11,7 +11,10 @@
 //	draining   the init has ended, its last output is read
 //	ended      exit.json written, lock released, KindExit sent; the clients' queues empty
 //
-// The monitor is no subreaper: what a container with a pid namespace orphans is its init's to
+// With an external runtime the launch is a command of that program, which leaves the init to the
+// monitor: see external.go.
+//
+// The monitor is no subreaper while a container runs: what a container with a pid namespace orphans is its init's to
 // reap, and what one without orphans belongs to the host's reaper, as for any service. It
 // ignores SIGHUP, SIGINT, SIGQUIT, SIGTERM and SIGPIPE; the init inherits none of that.
 package server
@@ -67,6 +70,11 @@ type server struct {
 
 	out []*source
 	in  *sink
+
+	// external is the program that makes the process, or nil; early is the beginning of what it said
+	// on the container's streams, in place of which the program's output comes later.
+	external *monitor.External
+	early    []byte
 
 	live        monitor.Live
 	cancelReady context.CancelFunc

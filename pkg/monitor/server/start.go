@@ -41,6 +41,7 @@ func (s *server) refuse(f *launch.Failure) {
 
 // onReady is the outcome of the launch's first half.
 func (s *server) onReady(console *os.File, err error) {
+	err = s.endEarly(err)
 	if err == nil && s.refusal != nil {
 		err = s.refusal
 	}
@@ -112,6 +113,9 @@ func (s *server) release() {
 	s.active()
 	go func() {
 		err := s.child.Exec()
+		if err == nil {
+			err = s.poststart()
+		}
 		s.loop.post(func() { s.onExec(err) })
 	}()
 }
@@ -119,6 +123,7 @@ func (s *server) release() {
 // onExec is the outcome of the launch's second half.
 func (s *server) onExec(err error) {
 	if err != nil {
+		s.kill() // it may be alive if it was not the program that failed
 		_, _ = s.child.Wait()
 		s.fail(failure(launch.StageExec, "", err))
 		return

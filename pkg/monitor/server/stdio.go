@@ -121,6 +121,10 @@ func (s *server) pump(o *source) {
 		s.closeSource(o)
 		return
 	}
+	if s.external != nil && s.phase == preparing {
+		s.keepEarly(buf[1 : 1+n])
+		return
+	}
 	buf[0] = byte(o.kind)
 	s.active()
 	s.drained += n

@@ -1,4 +1,4 @@
-package embedded
+package program
 
 import (
 	"sync"
@@ -27,35 +27,35 @@ func (w *warm) take() chan begun {
 	return ch
 }
 
-// Warm implements oci.Warmer.
-func (r *Runtime) Warm() {
-	r.warm.mu.Lock()
-	defer r.warm.mu.Unlock()
-	if r.warm.result != nil {
+// Warm begins a monitor process in the background; see oci.Warmer.
+func (p *Program) Warm() {
+	p.warm.mu.Lock()
+	defer p.warm.mu.Unlock()
+	if p.warm.result != nil {
 		return
 	}
 	ch := make(chan begun, 1)
-	r.warm.result = ch
+	p.warm.result = ch
 	go func() {
-		b, err := monitor.Begin(r.program, nil, nil)
+		b, err := monitor.Begin(p.file, nil, nil)
 		ch <- begun{b, err}
 	}()
 }
 
-// Cool implements oci.Warmer.
-func (r *Runtime) Cool() {
-	if ch := r.warm.take(); ch != nil {
+// Cool ends what Warm began and Begin did not take.
+func (p *Program) Cool() {
+	if ch := p.warm.take(); ch != nil {
 		if w := <-ch; w.err == nil {
 			w.b.Cancel()
 		}
 	}
 }
 
-// begun returns the warm monitor process, or starts one.
-func (r *Runtime) begun() (*monitor.Beginning, error) {
-	if ch := r.warm.take(); ch != nil {
+// Begin returns the warm monitor process, or starts one.
+func (p *Program) Begin() (*monitor.Beginning, error) {
+	if ch := p.warm.take(); ch != nil {
 		w := <-ch
 		return w.b, w.err
 	}
-	return monitor.Begin(r.program, nil, nil)
+	return monitor.Begin(p.file, nil, nil)
 }

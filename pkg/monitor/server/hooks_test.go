@@ -1,0 +1,84 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/manager-project/manager/pkg/libcontainer/launch"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+func hookTo(log, name, more string) []specs.Hook {
+	return []specs.Hook{{
+		Path: "/bin/sh", Args: []string{"sh", "-c", "{ echo " + name + "; cat; echo; grep SigIgn /proc/self/status; } >> " + log + more},
+		Env: []string{"PATH=/usr/bin:/bin"},
+	}}
+}
+
+// All six kinds through a monitor, in their order; none inherits the signals that the monitor ignores.
+func TestRealHooks(t *testing.T) {
+	f := newReal(t, "sh", "-c", "cat /log > /seen")
+	log := f.spec.Root.Path + "/log"
+	f.spec.Hooks = &specs.Hooks{
+		CreateRuntime: hookTo(log, "createRuntime", ""), CreateContainer: hookTo(log, "createContainer", ""),
+		StartContainer: hookTo("/log", "startContainer", ""),
+		Poststart:      hookTo(log, "poststart", ""), Poststop: hookTo(log, "poststop", "; exit 1"),
+		//lint:ignore SA1019 it is still in configurations
+		Prestart: hookTo(log, "prestart", ""),
+	}
+	s := f.start()
+	if _, err := s.Wait(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Done(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Abort(context.Background()); err != nil && !errors.Is(err, os.ErrClosed) {
+		t.Fatal(err) // waits until the monitor is gone
+	}
+	b, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for i, l := range strings.Split(strings.TrimSpace(string(b)), "\n") {
+		switch i % 3 {
+		case 0:
+			names = append(names, l)
+		case 2:
+			if !strings.HasSuffix(l, "0000000000000000") {
+				t.Errorf("%s: %s", names[len(names)-1], l)
+			}
+		}
+	}
+	if got := strings.Join(names, " "); got != "prestart createRuntime createContainer startContainer poststart poststop" {
+		t.Errorf("order %q in\n%s", got, b)
+	}
+	if !strings.Contains(string(b), `"status":"running"`) || !strings.Contains(string(b), `"status":"stopped"`) {
+		t.Errorf("states in\n%s", b)
+	}
+}
+
+// A poststart that fails ends the container, and its poststop hooks run all the same.
+func TestRealPoststartFails(t *testing.T) {
+	f := newReal(t, "sleep", "100")
+	log := f.spec.Root.Path + "/log"
+	f.spec.Hooks = &specs.Hooks{
+		Poststart: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo bad >&2; exit 2"}}},
+		Poststop:  hookTo(log, "poststop", ""),
+	}
+	s := f.spawn()
+	_, err := s.Start(f.ctx())
+	var fail *launch.Failure
+	if !errors.As(err, &fail) || fail.Stage != launch.StageHook || !strings.Contains(fail.Detail, "hooks.poststart[0] /bin/sh: exit status 2: bad") {
+		t.Fatalf("start: %v", err)
+	}
+	_ = s.Done()
+	_ = s.Abort(context.Background())
+	if b, err := os.ReadFile(log); err != nil || !strings.HasPrefix(string(b), "poststop\n") {
+		t.Errorf("poststop: %q, %v", b, err)
+	}
+}
