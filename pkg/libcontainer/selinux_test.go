@@ -230,4 +230,3 @@ func TestSELinuxOwnContext(t *testing.T) {
 		}
 	}
 }
-
