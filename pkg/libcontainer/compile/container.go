@@ -38,6 +38,9 @@ type Options struct {
 	NoPivot bool
 	// Reaper is the path inside the container of the small program, for --init; "" means none.
 	Reaper string
+	// Trees are opened, detached trees by the destination of the bind mount that they are the source
+	// of. The caller keeps ownership.
+	Trees map[string]*os.File
 	// MakeCwd makes a missing working directory.
 	MakeCwd bool
 }
