@@ -27,6 +27,10 @@ needs() {
 		'podman podman podman' \
 		'crun crun crun' \
 		'runc runc runc' \
+		'conmon conmon conmon' \
+		'dockerd docker.io moby-engine' \
+		'containerd containerd containerd' \
+		'/usr/lib/podman/netavark|/usr/libexec/podman/netavark netavark netavark' \
 		'ps procps procps-ng' \
 		'/usr/share/zoneinfo/Europe/Berlin tzdata tzdata' ;;
 	vm) printf '%s\n' \
