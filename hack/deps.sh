@@ -14,6 +14,7 @@ needs() {
 		'/bin/busybox busybox-static busybox' \
 		'debootstrap debootstrap debootstrap' \
 		'skopeo skopeo skopeo' \
+		'buildah buildah buildah' \
 		'docker-registry docker-registry docker-distribution' \
 		'htpasswd apache2-utils httpd-tools' \
 		'setfattr attr attr' \

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -44,12 +45,14 @@ func (r *Runtime) Check(ctx context.Context, needs ...oci.Ability) error {
 	return nil
 }
 
-var versionLine = regexp.MustCompile(`^(\S+) version (\d{1,6})\.(\d{1,6})`)
+var versionLine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(\S+) version (\d{1,6})\.(\d{1,6})`)
+})
 
 // parseVersion reads the first line of a runtime's --version: "runc version 1.1.5". Another form has no
 // name.
 func parseVersion(text string) (name string, version [2]int) {
-	m := versionLine.FindStringSubmatch(text)
+	m := versionLine().FindStringSubmatch(text)
 	if m == nil {
 		return "", version
 	}
