@@ -99,9 +99,9 @@ var bans = []ban{
 	{
 		// An init whose parent has gone has nobody to return an error to, and a command that does not
 		// end soon after a signal never comes to return one.
-		in: []string{"pkg", "libpod", "cmd/manager/"},
+		in:     []string{"pkg", "libpod", "cmd/manager/"},
 		except: []string{"cmd/manager/main.go", "cmd/manager/cli/interrupt.go", "pkg/libcontainer/initproc/parent.go"},
-		path: "os", name: "Exit", why: "return an error; only main decides the exit code",
+		path:   "os", name: "Exit", why: "return an error; only main decides the exit code",
 	},
 	{
 		in: []string{"pkg", "libpod", "cmd/manager/"}, except: []string{"cmd/manager/main.go"},
