@@ -93,6 +93,9 @@ func (o *execOptions) configure(c *libcontainer.Container, words []string) (cfg 
 	if err := o.checkTerminal(cfg.Process.Terminal, o.detach); err != nil {
 		return cfg, err
 	}
+	if !o.detach {
+		ownSize(cfg.Process)
+	}
 	cfg.Attachment, err = o.attachment()
 	cfg.IgnorePaused = o.ignorePaused
 	return cfg, err

@@ -39,6 +39,9 @@ func (o *runOptions) run(a *app, id string) (code int, err error) {
 	if err := o.checkTerminal(terminal(cfg.Spec), o.detach); err != nil {
 		return 0, err
 	}
+	if !o.detach {
+		ownSize(cfg.Spec.Process)
+	}
 	if !o.detach && !o.noSubreaper {
 		if err := becomeSubreaper(); err != nil {
 			return 0, err
