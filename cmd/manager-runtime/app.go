@@ -32,8 +32,8 @@ type app struct {
 
 func newApp() *app { return &app{out: os.Stdout, logger: &logger{out: os.Stderr, level: levelWarning}} }
 
-func (a *app) flags() []flag {
-	return []flag{
+func (a *app) flags() []option {
+	return []option{
 		{name: "root", to: &a.root, value: "DIR", usage: "where the state of containers is kept; best on a tmpfs (default " + defaultRoot() + ")"},
 		{name: "log", to: &a.log.path, value: "FILE", usage: "write the log to a file, or to journald:ID or syslog:ID (default standard error)"},
 		{name: "log-format", to: &a.log.format, value: "FORMAT", usage: "text, or json: one object a line (default text)"},
