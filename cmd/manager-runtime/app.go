@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer"
@@ -146,7 +147,15 @@ func defaultRoot() string {
 }
 
 // factory is the state directory, for commands that start nothing.
-func (a *app) factory() *libcontainer.Factory { return &libcontainer.Factory{Root: a.root} }
+func (a *app) factory() *libcontainer.Factory {
+	f := &libcontainer.Factory{Root: a.root}
+	if a.logger.level >= levelDebug {
+		f.Trace = func(verb, step string, took time.Duration) {
+			a.logger.write(levelDebug, fmt.Sprintf("%s: %s: %s", verb, step, took.Round(time.Microsecond)))
+		}
+	}
+	return f
+}
 
 // starter is the state directory with the small program opened; the caller calls done.
 func (a *app) starter() (f *libcontainer.Factory, done func(), err error) {
