@@ -158,12 +158,10 @@ func FuzzMountOptions(f *testing.F) {
 				t.Fatalf("option %+v of %q", d, list)
 			}
 		}
-		for i := range list { // an option given twice says nothing new
-			twice, err := parseOptions(append(append([]string{}, list...), list[i:]...))
-			if err != nil || twice.bind != o.bind || twice.copyUp != o.copyUp || twice.idmap != o.idmap {
-				t.Fatalf("%q: %+v and %+v (%v)", list, o, twice, err)
-			}
-			break
+		// A list given twice says nothing new.
+		twice, err := parseOptions(append(append([]string{}, list...), list...))
+		if err != nil || twice.bind != o.bind || twice.copyUp != o.copyUp || twice.idmap != o.idmap || twice.set != o.set {
+			t.Fatalf("%q: %+v and %+v (%v)", list, o, twice, err)
 		}
 	})
 }
