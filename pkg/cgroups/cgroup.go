@@ -10,19 +10,8 @@ import (
 
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/undo"
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
-
-// Config says what to create.
-type Config struct {
-	// Path is the cgroup's path below every hierarchy's root, like "/manager/ID".
-	Path string
-	// Resources are the limits of the OCI configuration, or nil.
-	Resources *specs.LinuxResources
-	// Rootless ignores that device rules cannot be set; a limit that cannot be set is an error still.
-	Rootless bool
-}
 
 // Cgroup is one container's cgroup in every hierarchy. Its methods may be used concurrently.
 type Cgroup struct {
@@ -32,16 +21,29 @@ type Cgroup struct {
 	v1       map[string]string // its directories by controller
 	v1Dirs   []string          // the same without repetition
 	rootless bool
+	unit     *unit // the systemd scope, or nil
 }
 
-// Create makes the cgroup, which may exist already, and sets its limits. A limit whose controller
-// the host does not have is ErrUnsupported and names the controller. After an error nothing that
-// was made here is left.
-func Create(cfg Config) (_ *Cgroup, err error) {
+// Create makes the cgroup, which may exist already if nothing is in it, and sets its limits.
+// Resources that cannot mean anything are ErrInvalid; a limit whose controller the host does not
+// have is ErrUnsupported and names the controller; a cgroup with processes, or a frozen one, is
+// ErrInUse. After an error nothing that was made here is left.
+func Create(cfg Config) (*Cgroup, error) {
+	if err := Validate(cfg.Resources); err != nil {
+		return nil, err
+	}
+	if cfg.Systemd {
+		return createScope(cfg)
+	}
 	c, err := locate(cfg.Path)
 	if err != nil {
 		return nil, err
 	}
+	return c.create(cfg)
+}
+
+// create makes the directories of a cgroup that has been located.
+func (c *Cgroup) create(cfg Config) (_ *Cgroup, err error) {
 	c.rootless = cfg.Rootless
 	var steps undo.Stack
 	defer func() {
@@ -55,25 +57,65 @@ func Create(cfg Config) (_ *Cgroup, err error) {
 		}
 		return c, nil
 	}
-	steps.Add(c.removeEmpty(c.absent()))
-	err = c.makeAll()
+	missing := c.absent()
+	if len(missing) < len(c.dirs()) && !cfg.Reuse {
+		if err := c.unused(); err != nil {
+			return nil, err
+		}
+	}
+	steps.Add(func() error { return removeEmpty(missing) })
+	var only map[string]bool
+	if len(c.layout.V1) > 0 {
+		only = needed(cfg.Resources) // a controller that is passed down can no longer be mounted as version 1
+	}
+	err = c.makeAll(only)
 	for tries := 0; errors.Is(err, os.ErrNotExist) && tries < 100; tries++ {
-		err = c.makeAll() // somebody's RemoveEmpty took the parent away under us
+		err = c.makeAll(only) // somebody's RemoveEmpty took the parent away under us
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cgroup %s: %w", c.path, err)
 	}
-	if err := c.Set(cfg.Resources); err != nil {
+	if err := c.set(cfg.Resources, nil); err != nil {
 		return nil, err
+	}
+	if cfg.Owner != nil {
+		if err := c.Delegate(*cfg.Owner); err != nil {
+			return nil, err
+		}
 	}
 	return c, nil
 }
 
-// Load finds an existing cgroup. ErrNotFound when no hierarchy has it.
-func Load(p string) (*Cgroup, error) {
-	c, err := locate(p)
+// unused refuses a cgroup that has processes or is frozen.
+func (c *Cgroup) unused() error {
+	pids, err := c.PIDs()
+	if err != nil {
+		return fmt.Errorf("cgroup %s: %w", c.path, err)
+	}
+	if len(pids) > 0 {
+		return errdefs.New(errdefs.ErrInUse, "cgroup", c.path, "container's cgroup is not empty: %d process(es) found", len(pids)).
+			WithHint("end its processes, or choose another path")
+	}
+	if frozen, err := c.Frozen(); err == nil && frozen {
+		return errdefs.New(errdefs.ErrInUse, "cgroup", c.path, "container's cgroup unexpectedly frozen").
+			WithHint("thaw it, or choose another path")
+	}
+	return nil
+}
+
+// Load finds an existing cgroup of the directories' manager. ErrNotFound when no hierarchy has it.
+func Load(p string) (*Cgroup, error) { return LoadConfig(Config{Path: p}) }
+
+// LoadConfig finds an existing cgroup by its Path and with the manager of cfg; the rest of cfg, but
+// Rootless, is not looked at. ErrNotFound when no hierarchy has it.
+func LoadConfig(cfg Config) (*Cgroup, error) {
+	c, err := locate(cfg.Path)
 	if err != nil {
 		return nil, err
+	}
+	c.rootless = cfg.Rootless
+	if cfg.Systemd {
+		c.unit = &unit{name: path.Base(c.path), user: cfg.UserBus}
 	}
 	if len(c.absent()) == len(c.dirs()) {
 		return nil, errdefs.NotFound("cgroup", c.path)
@@ -94,6 +136,11 @@ func locate(p string) (*Cgroup, error) {
 	if err != nil {
 		return nil, err
 	}
+	return locateIn(l, clean), nil
+}
+
+// locateIn is locate with a clean path and a known layout.
+func locateIn(l *Layout, clean string) *Cgroup {
 	c := &Cgroup{path: clean, layout: l, v1: map[string]string{}}
 	if l.Unified != "" {
 		c.unified = filepath.Join(l.Unified, clean)
@@ -105,11 +152,14 @@ func locate(p string) (*Cgroup, error) {
 			c.v1[name] = dir
 		}
 	}
-	return c, nil
+	return c
 }
 
 // Path is the cgroup's path below the hierarchies' roots.
 func (c *Cgroup) Path() string { return c.path }
+
+// Systemd says that the cgroup is a scope of the service manager.
+func (c *Cgroup) Systemd() bool { return c.unit != nil }
 
 // dirs are all its directories.
 func (c *Cgroup) dirs() []string {
@@ -117,6 +167,25 @@ func (c *Cgroup) dirs() []string {
 		return c.v1Dirs
 	}
 	return append([]string{c.unified}, c.v1Dirs...)
+}
+
+// dirOf is the directory with a controller's files: version 1 where it has the controller.
+func (c *Cgroup) dirOf(controller string) string {
+	if dir, ok := c.v1[controller]; ok {
+		return dir
+	}
+	return c.unified
+}
+
+// versionOf says by which interface a controller is reached.
+func (c *Cgroup) versionOf(controller string) version {
+	if _, ok := c.v1[controller]; ok {
+		return v1
+	}
+	if c.unified != "" {
+		return v2
+	}
+	return absent
 }
 
 // absent are the directories that do not exist.
@@ -130,113 +199,10 @@ func (c *Cgroup) absent() []string {
 	return out
 }
 
-func (c *Cgroup) removeEmpty(dirs []string) func() error {
-	return func() error {
-		for _, d := range dirs {
-			if err := unix.Rmdir(d); err != nil && err != unix.ENOENT {
-				return fmt.Errorf("remove %s: %w", d, err)
-			}
-		}
-		return nil
-	}
-}
-
-// makeAll makes the directories. A hierarchy that is mounted read-only, or that belongs to another
-// user, is left out when rootless.
-func (c *Cgroup) makeAll() error {
-	if c.unified != "" {
-		if err := makeUnified(c.layout.Unified, c.path); err != nil {
-			if !c.forgivable(err) {
-				return err
-			}
-			c.unified = ""
-		}
-	}
-	var kept []string
-	for _, dir := range c.v1Dirs {
-		err := os.MkdirAll(dir, 0o755)
-		if err == nil {
-			kept = append(kept, dir)
-			continue
-		}
-		if !c.forgivable(err) {
-			return err
-		}
-		for name, d := range c.v1 {
-			if d == dir {
-				delete(c.v1, name)
-			}
-		}
-	}
-	c.v1Dirs = kept
-	if dir, ok := c.v1["cpuset"]; ok {
-		return inheritCpuset(dir)
-	}
-	return nil
-}
-
-func (c *Cgroup) forgivable(err error) bool {
-	return c.rootless && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EROFS))
-}
-
-// makeUnified makes a version 2 cgroup and passes every available controller down to it. A level
-// with processes of its own cannot pass any; whether that matters shows when limits are set.
-func makeUnified(top, p string) error {
-	dir := top
-	for _, name := range strings.Split(strings.TrimPrefix(p, "/"), "/") {
-		enableControllers(dir)
-		dir = filepath.Join(dir, name)
-		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-			return err
-		}
-	}
-	return nil
-}
-
-func enableControllers(dir string) {
-	available, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
-	if err != nil || len(available) <= 1 {
-		return
-	}
-	file := filepath.Join(dir, "cgroup.subtree_control")
-	enabled, _ := os.ReadFile(file)
-	have := map[string]bool{}
-	for _, n := range strings.Fields(string(enabled)) {
-		have[n] = true
-	}
-	for _, n := range strings.Fields(string(available)) {
-		if !have[n] {
-			_ = os.WriteFile(file, []byte("+"+n), 0) // one by one: one that fails does not stop the others
-		}
-	}
-}
-
-// inheritCpuset fills the cpuset of a version 1 cgroup and its ancestors, which are born with
-// none and take no process then.
-func inheritCpuset(dir string) error {
-	parent := filepath.Dir(dir)
-	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
-		own, err := os.ReadFile(filepath.Join(dir, file))
-		if err != nil {
-			return err
-		}
-		if strings.TrimSpace(string(own)) != "" {
-			continue
-		}
-		theirs, err := os.ReadFile(filepath.Join(parent, file))
-		if err != nil {
-			return err
-		}
-		if strings.TrimSpace(string(theirs)) == "" {
-			if err := inheritCpuset(parent); err != nil {
-				return err
-			}
-			if theirs, err = os.ReadFile(filepath.Join(parent, file)); err != nil {
-				return err
-			}
-		}
-		if err := os.WriteFile(filepath.Join(dir, file), theirs, 0); err != nil {
-			return err
+func removeEmpty(dirs []string) error {
+	for _, d := range dirs {
+		if err := unix.Rmdir(d); err != nil && err != unix.ENOENT {
+			return fmt.Errorf("remove %s: %w", d, err)
 		}
 	}
 	return nil

@@ -35,7 +35,8 @@ var alwaysAllowed = []deviceRule{
 	{'c', 1, 9, "rwm", true}, // random urandom
 	{'c', 5, 0, "rwm", true},
 	{'c', 136, anyNumber, "rwm", true},
-	{'c', 5, 2, "rwm", true}, // tty pts ptmx
+	{'c', 5, 2, "rwm", true},    // tty pts ptmx
+	{'c', 10, 200, "rwm", true}, // net/tun, which is of use only with capabilities in a network namespace
 }
 
 // deviceRules translates the rules in their order. Without any, access stays as the parent's.
@@ -46,6 +47,7 @@ func deviceRules(r *specs.LinuxResources) ([]deviceRule, error) {
 	var rules []deviceRule
 	for i := range r.Devices {
 		d := &r.Devices[i]
+		field := fmt.Sprintf("%sdevices[%d].", fieldResources, i)
 		rule := deviceRule{kind: 'a', major: anyNumber, minor: anyNumber, access: d.Access, allow: d.Allow}
 		switch d.Type {
 		case "", "a":
@@ -54,13 +56,20 @@ func deviceRules(r *specs.LinuxResources) ([]deviceRule, error) {
 		case "b":
 			rule.kind = 'b'
 		default:
-			return nil, errdefs.Invalid("linux.resources.devices", d.Type, "unknown type of device")
+			return nil, errdefs.Invalid(field+"type", d.Type, "want a, b, c or u")
 		}
 		if d.Access == "" || strings.Trim(d.Access, "rwm") != "" {
-			return nil, errdefs.Invalid("linux.resources.devices", d.Access, "want a combination of r, w and m")
+			return nil, errdefs.Invalid(field+"access", d.Access, "want a combination of r, w and m")
 		}
-		set(&rule.major, d.Major)
-		set(&rule.minor, d.Minor)
+		for name, n := range map[string]struct{ from, to *int64 }{"major": {d.Major, &rule.major}, "minor": {d.Minor, &rule.minor}} {
+			if n.from == nil {
+				continue
+			}
+			if *n.from < anyNumber || *n.from > 1<<32-1 {
+				return nil, errdefs.Invalid(field+name, signed(*n.from), "no device has such a number")
+			}
+			*n.to = *n.from
+		}
 		rules = append(rules, rule)
 	}
 	return append(rules, alwaysAllowed...), nil

@@ -3,7 +3,9 @@
 // Three layouts of the host are served: the unified hierarchy (version 2), version 1
 // hierarchies, and both side by side (hybrid), where version 1 has the controllers and
 // an empty version 2 tree may exist. A cgroup here is one path that exists in every hierarchy.
-// The controllers' files are written by github.com/opencontainers/cgroups.
+// Where version 2 has controllers free beside version 1, they are used too. Limits are translated to writes by
+// pure functions (setting*.go), which name the JSON field in every error. A scope of systemd is asked for
+// over D-Bus (unit.go), and then treated as any other cgroup.
 //
 // Processes enter in two ways that need no lock on whole thread groups: a version 2 directory is
 // cloned into (CLONE_INTO_CGROUP), and a version 1 hierarchy is entered by the thread that clones.

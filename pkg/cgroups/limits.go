@@ -2,63 +2,101 @@ package cgroups
 
 import (
 	"errors"
-	"fmt"
-	fsys "io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/manager-project/manager/pkg/errdefs"
-	oci "github.com/opencontainers/cgroups"
-	"github.com/opencontainers/cgroups/fs"
-	"github.com/opencontainers/cgroups/fs2"
+	"github.com/manager-project/manager/pkg/undo"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Set changes the limits. Fields that are not set keep their value; nil changes nothing. Errors
-// are those of Create.
+// Set changes the limits. Fields that are not set keep their value; nil changes nothing. When a
+// value is refused, those written before it get their old values back. Errors are those of Create.
 func (c *Cgroup) Set(r *specs.LinuxResources) error {
-	if r == nil {
+	if err := Validate(r); err != nil {
+		return err
+	}
+	var back undo.Stack
+	err := c.set(r, &back)
+	if err != nil {
+		return errors.Join(err, back.Run())
+	}
+	return c.unit.update(c, r)
+}
+
+// set writes resources that are valid.
+func (c *Cgroup) set(r *specs.LinuxResources, back *undo.Stack) error {
+	if r == nil || c.layout.Mode() == Disabled {
 		return nil
 	}
 	if err := c.checkControllers(r); err != nil {
+		return err
+	}
+	b := &builder{r: r, version: c.versionOf, current: func(controller, file string) string {
+		return readShort(filepath.Join(c.dirOf(controller), file))
+	}}
+	list, err := b.settings()
+	if err != nil {
 		return err
 	}
 	rules, err := deviceRules(r)
 	if err != nil {
 		return err
 	}
-	res := convert(r)
-	if c.layout.Mode() == Disabled {
-		return nil
-	}
-	m, err := c.manager(res)
-	if err != nil {
+	if err := c.apply(list, back); err != nil {
 		return err
 	}
-	if err := m.Set(res); err != nil {
-		return refused(err)
+	if err := c.setUnified(r.Unified, back); err != nil {
+		return err
 	}
 	return c.setDevices(rules)
 }
 
-// refused names the file whose value the kernel did not take.
-func refused(err error) error {
-	e := &errdefs.Error{Op: "set limit", Class: errdefs.ErrInvalid, Cause: err, Hint: "choose a value that this host allows"}
-	var file *fsys.PathError
-	if errors.As(err, &file) {
-		e.Name, e.Cause = filepath.Base(file.Path), file.Err
+// setUnified writes control files of version 2 by their names. A value of several lines is
+// written line by line, as the files with a line for each device want it.
+// Source: OCI runtime-spec, config-linux.md, "Unified".
+func (c *Cgroup) setUnified(files map[string]string, back *undo.Stack) error {
+	for _, name := range sortedKeys(files) {
+		s := setting{file: name, field: fieldResources + "unified." + name}
+		for _, line := range strings.Split(strings.TrimSuffix(files[name], "\n"), "\n") {
+			s.value = line
+			err := c.write(s, back)
+			if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+				controller, _, _ := strings.Cut(name, ".")
+				if controller != "cgroup" && !c.unifiedHas(controller) {
+					return errdefs.Unsupported(s.field, "the cgroup controller %q is not available here", controller).
+						WithHint("leave it out, or have the controller delegated")
+				}
+			}
+			if err != nil {
+				return s.explain(err)
+			}
+		}
 	}
-	return e
+	return nil
+}
+
+// unifiedHas says that a controller of version 2 is there for this cgroup.
+func (c *Cgroup) unifiedHas(controller string) bool {
+	return c.unified != "" && words(filepath.Join(c.unified, "cgroup.controllers"))[controller]
+}
+
+// words are the words of a short file.
+func words(file string) map[string]bool {
+	out := map[string]bool{}
+	for _, n := range strings.Fields(readShort(file)) {
+		out[n] = true
+	}
+	return out
 }
 
 // controllersOf are the controllers that limits need, with the field that needs them. On version 2
 // blkio is io, cpu.cpus and mems are cpuset, and devices need none.
 func controllersOf(r *specs.LinuxResources) map[string]string {
 	need := map[string]string{}
-	if r.Memory != nil {
+	if m := r.Memory; m != nil && (positive(m.Limit) || positive(m.Reservation) || positive(m.Swap) || m.Swappiness != nil ||
+		positive(m.DisableOOMKiller) || m.UseHierarchy != nil) {
 		need["memory"] = "memory limit"
 	}
 	if p := r.Pids; p != nil && p.Limit != nil && *p.Limit >= 0 {
@@ -68,8 +106,8 @@ func controllersOf(r *specs.LinuxResources) map[string]string {
 		if cpu.Cpus != "" || cpu.Mems != "" {
 			need["cpuset"] = "cpuset"
 		}
-		if cpu.Shares != nil || cpu.Quota != nil || cpu.Period != nil || cpu.Burst != nil || cpu.Idle != nil ||
-			cpu.RealtimePeriod != nil || cpu.RealtimeRuntime != nil {
+		if positive(cpu.Shares) || positive(cpu.Quota) || positive(cpu.Period) || positive(cpu.Burst) || positive(cpu.Idle) ||
+			positive(cpu.RealtimePeriod) || positive(cpu.RealtimeRuntime) {
 			need["cpu"] = "cpu limit"
 		}
 	}
@@ -93,6 +131,25 @@ func controllersOf(r *specs.LinuxResources) map[string]string {
 	return need
 }
 
+// needed are the controllers of limits and of unified settings, under their version 2 names.
+func needed(r *specs.LinuxResources) map[string]bool {
+	want := map[string]bool{}
+	if r == nil {
+		return want
+	}
+	for name := range controllersOf(r) {
+		want[name] = true
+	}
+	if want["blkio"] {
+		want["io"] = true
+	}
+	for name := range r.Unified {
+		controller, _, _ := strings.Cut(name, ".")
+		want[controller] = true
+	}
+	return want
+}
+
 // limited says that something other than device rules is asked for.
 func limited(r *specs.LinuxResources) bool {
 	return r != nil && (len(controllersOf(r)) > 0 || len(r.Unified) > 0)
@@ -102,7 +159,7 @@ func limited(r *specs.LinuxResources) bool {
 // version 1 names.
 func (l *Layout) Controllers() map[string]bool { return l.controllers(l.Unified) }
 
-// controllers are those of the version 1 hierarchies or, without any, of a version 2 directory.
+// controllers are those of the version 1 hierarchies and those of a version 2 directory.
 func (l *Layout) controllers(unified string) map[string]bool {
 	have := map[string]bool{}
 	for _, h := range l.V1 {
@@ -110,14 +167,14 @@ func (l *Layout) controllers(unified string) map[string]bool {
 			have[name] = true
 		}
 	}
-	if len(l.V1) > 0 {
-		return have
+	if unified != "" {
+		for name := range words(filepath.Join(unified, "cgroup.controllers")) {
+			if name == "io" {
+				name = "blkio"
+			}
+			have[name] = true
+		}
 	}
-	b, _ := os.ReadFile(filepath.Join(unified, "cgroup.controllers"))
-	for _, n := range strings.Fields(string(b)) {
-		have[n] = true
-	}
-	have["blkio"] = have["io"]
 	return have
 }
 
@@ -128,7 +185,7 @@ func Check(r *specs.LinuxResources, have map[string]bool) error {
 		return nil
 	}
 	need := controllersOf(r)
-	for _, name := range slices.Sorted(maps.Keys(need)) {
+	for _, name := range sortedKeys(need) {
 		if !have[name] {
 			return errdefs.Unsupported(need[name], "the cgroup controller %q is not available here", name).
 				WithHint("leave the limit out, or mount the controller")
@@ -139,48 +196,20 @@ func Check(r *specs.LinuxResources, have map[string]bool) error {
 
 func (c *Cgroup) checkControllers(r *specs.LinuxResources) error {
 	have := map[string]bool{}
+	if c.unified != "" {
+		have = (&Layout{}).controllers(c.unified)
+	}
 	for name := range c.v1 { // those that a rootless caller may not use are gone from it
 		have[name] = true
-	}
-	if len(c.layout.V1) == 0 {
-		have = c.layout.controllers(c.unified)
 	}
 	if err := Check(r, have); err != nil {
 		return err
 	}
-	if len(r.Unified) > 0 && len(c.layout.V1) > 0 {
+	if len(r.Unified) > 0 && c.unified == "" {
 		return errdefs.Unsupported("unified cgroup settings", "this host has version 1 controllers")
 	}
-	if len(r.Devices) > 0 && len(c.layout.V1) > 0 && !have["devices"] && !c.rootless {
+	if len(r.Devices) > 0 && len(c.layout.V1) > 0 && !have["devices"] && c.unified == "" && !c.rootless {
 		return errdefs.Unsupported("device rules", "the cgroup controller %q is not available here", "devices")
 	}
 	return nil
-}
-
-// manager is the library's view of this cgroup.
-func (c *Cgroup) manager(r *oci.Resources) (oci.Manager, error) {
-	if r == nil {
-		r = &oci.Resources{SkipDevices: true}
-	}
-	cfg := &oci.Cgroup{Path: c.path, Resources: r, Rootless: c.rootless}
-	if len(c.layout.V1) > 0 {
-		return fs.NewManager(cfg, c.v1)
-	}
-	if c.unified == "" {
-		return nil, errdefs.Unsupported("cgroup "+c.path, "no cgroup file system is mounted at "+root)
-	}
-	return fs2.NewManager(cfg, c.unified)
-}
-
-// Stats are the counters of every controller. The type is the library's.
-func (c *Cgroup) Stats() (*oci.Stats, error) {
-	m, err := c.manager(nil)
-	if err != nil {
-		return nil, err
-	}
-	st, err := m.GetStats()
-	if err != nil {
-		return nil, fmt.Errorf("cgroup %s: %w", c.path, err)
-	}
-	return st, nil
 }

@@ -2,12 +2,9 @@ package cgroups
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -20,6 +17,10 @@ func (c *Cgroup) processDir() string {
 	if c.unified != "" {
 		return c.unified
 	}
+	return c.processDirV1()
+}
+
+func (c *Cgroup) processDirV1() string {
 	for _, name := range []string{"freezer", "pids", "devices", "memory", "cpu"} {
 		if dir, ok := c.v1[name]; ok {
 			return dir
@@ -33,195 +34,126 @@ func (c *Cgroup) processDir() string {
 
 // PIDs are the processes in the cgroup and its sub-cgroups, in the caller's pid namespace.
 // A cgroup that is gone has none.
-func (c *Cgroup) PIDs() ([]int, error) {
-	dir := c.processDir()
-	if dir == "" {
-		return nil, nil
-	}
+func (c *Cgroup) PIDs() ([]int, error) { return pidsBelow(c.processDir()) }
+
+func pidsBelow(dir string) ([]int, error) {
 	var pids []int
-	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
+	err := walkDirs(dir, func(p string) error {
+		text, err := readControl(filepath.Join(p, "cgroup.procs"))
+		switch {
+		case gone(err), errors.Is(err, unix.EOPNOTSUPP): // a threaded cgroup's processes are listed at the top of its domain
 			return nil
-		}
-		if err != nil || !d.IsDir() {
+		case err != nil:
 			return err
 		}
-		b, err := os.ReadFile(filepath.Join(p, "cgroup.procs"))
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EOPNOTSUPP) {
-			return nil
+		more, err := parsePIDs(text)
+		if err != nil {
+			return errdefs.New(errdefs.ErrCorrupt, "file", filepath.Join(p, "cgroup.procs"), "%w", err)
 		}
-		for _, f := range strings.Fields(string(b)) {
-			if pid, err := strconv.Atoi(f); err == nil && pid > 0 {
-				pids = append(pids, pid)
-			}
-		}
-		return err
+		pids = append(pids, more...)
+		return nil
 	})
 	return pids, err
 }
 
-// KillAll sends SIGKILL to every process of the cgroup and its sub-cgroups: by cgroup.kill (Linux 5.14)
-// in the version 2 tree, else one by one until none is left that was not told.
-func (c *Cgroup) KillAll() error {
-	if c.unified != "" {
-		err := os.WriteFile(filepath.Join(c.unified, "cgroup.kill"), []byte("1"), 0)
-		if err == nil {
-			return nil
-		}
+// gone says that a cgroup went away while it was looked at.
+func gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV)
+}
+
+// maxDepth bounds how deep sub-cgroups are looked for; each level costs a directory of the kernel's,
+// and cgroup.max.depth of a container is its user's to set.
+const maxDepth = 256
+
+// walkDirs calls f for a directory and all below it, parents first. "" and what is gone have none.
+func walkDirs(dir string, f func(dir string) error) error { return walkBelow(dir, f, maxDepth) }
+
+func walkBelow(dir string, f func(dir string) error, depth int) error {
+	if dir == "" || depth == 0 {
+		return nil
 	}
-	const rounds = 20
-	self := os.Getpid()
-	for range rounds {
-		pids, err := c.PIDs()
-		if err != nil {
-			return err
-		}
-		told := 0
-		for _, pid := range pids {
-			if pid != self && unix.Kill(pid, syscall.SIGKILL) == nil {
-				told++
+	if err := f(dir); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if gone(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			if err := walkBelow(filepath.Join(dir, e.Name()), f, depth-1); err != nil {
+				return err
 			}
 		}
-		if told == 0 {
-			return nil
-		}
-		time.Sleep(time.Millisecond)
 	}
 	return nil
 }
 
-// Freeze stops every process of the cgroup and returns when all of them stand still.
-func (c *Cgroup) Freeze() error { return c.setFrozen(true) }
-
-// Thaw lets them go on.
-func (c *Cgroup) Thaw() error { return c.setFrozen(false) }
-
-// Frozen says whether the cgroup is frozen or about to be.
-func (c *Cgroup) Frozen() (bool, error) {
-	file, frozen, err := c.freezer()
-	if err != nil {
-		return false, err
-	}
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return false, fmt.Errorf("cgroup %s: %w", c.path, err)
-	}
-	s := strings.TrimSpace(string(b))
-	return s == frozen || s == "FREEZING", nil
-}
-
-// freezer is the file that freezes and its word for frozen. The version 2 one is preferred: what it
-// froze can still be killed.
-func (c *Cgroup) freezer() (file, frozen string, err error) {
-	if c.unified != "" {
-		file := filepath.Join(c.unified, "cgroup.freeze")
-		if _, err := os.Stat(file); err == nil {
-			return file, "1", nil
+// KillAll sends SIGKILL to every process of the cgroup and its sub-cgroups, the caller's own excepted, frozen
+// ones too: by cgroup.kill (Linux 5.14) in the version 2 tree, else while all of them are frozen, so that
+// none can fork away, else one by one until none is left that was not told. What was frozen is
+// thawed by it. It does not wait for their end.
+func (c *Cgroup) KillAll() error {
+	if c.unified != "" && writeFile(filepath.Join(c.unified, "cgroup.kill"), "1") == nil {
+		if len(c.v1) == 0 {
+			return nil
 		}
+		// What was moved out of the version 2 cgroup, or is frozen by version 1.
+		_, err := c.killListed(c.processDirV1())
+		return errors.Join(err, c.thawV1())
 	}
-	if dir, ok := c.v1["freezer"]; ok {
-		return filepath.Join(dir, "freezer.state"), "FROZEN", nil
-	}
-	return "", "", errdefs.Unsupported("pause", "the cgroup controller %q is not available here", "freezer")
-}
-
-func (c *Cgroup) setFrozen(freeze bool) error {
-	file, word, err := c.freezer()
-	if err != nil {
-		return err
-	}
-	v1 := word == "FROZEN"
-	if !freeze {
-		word = "0"
-		if v1 {
-			word = "THAWED"
+	held := c.Freeze() == nil
+	defer func() {
+		if held {
+			_ = c.Thaw()
 		}
-	}
-	const limit = 5 * time.Second
-	deadline := time.Now().Add(limit)
-	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
-		// Version 1 can get stuck while a process is being forked; writing again helps.
-		if err := os.WriteFile(file, []byte(word), 0); err != nil {
-			return fmt.Errorf("cgroup %s: %w", c.path, err)
-		}
-		done, err := settled(file, word, v1)
-		if err != nil || done {
+	}()
+	const rounds = 20
+	for range rounds {
+		told, err := c.killListed(c.processDir())
+		if err != nil {
 			return err
 		}
-		if time.Now().After(deadline) {
+		if told == 0 || held {
 			break
 		}
-		time.Sleep(pause)
+		time.Sleep(time.Millisecond)
 	}
-	if freeze {
-		_ = c.setFrozen(false)
-	}
-	return errdefs.New(errdefs.ErrUnavailable, "cgroup", c.path, "did not freeze within %s", limit)
+	return c.thawV1()
 }
 
-// settled says whether the kernel has done what was written.
-func settled(file, word string, v1 bool) (bool, error) {
-	if v1 {
-		b, err := os.ReadFile(file)
-		return strings.TrimSpace(string(b)) == word, err
-	}
-	b, err := os.ReadFile(filepath.Join(filepath.Dir(file), "cgroup.events"))
-	return strings.Contains(string(b), "frozen "+word), err
-}
-
-// Remove removes the cgroup and its sub-cgroups from every hierarchy; one that is gone is no error.
-// Processes must have ended; what they leave is waited for a moment. ErrInUse if it stays.
-func (c *Cgroup) Remove() error {
-	var errs []error
-	for _, dir := range c.dirs() {
-		if err := removeDir(dir); err != nil {
-			errs = append(errs, &errdefs.Error{Op: "remove", Kind: "cgroup", Name: c.path, Class: errdefs.ErrInUse, Cause: err})
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// RemoveEmpty removes a cgroup that has neither processes nor sub-cgroups from every hierarchy.
-// One in use stays, one that is gone is no error: nothing is reported, and nothing waited for.
-func RemoveEmpty(p string) {
-	c, err := locate(p)
+// killListed kills those that are listed and says how many it told.
+func (c *Cgroup) killListed(dir string) (told int, err error) {
+	pids, err := pidsBelow(dir)
 	if err != nil {
-		return
+		return 0, err
 	}
-	for _, dir := range c.dirs() {
-		if err := unix.Rmdir(dir); err == unix.EBUSY {
-			return // in use in one is in use in all, but for those who come and go this moment
+	self := os.Getpid()
+	for _, pid := range pids {
+		if pid != self && unix.Kill(pid, syscall.SIGKILL) == nil {
+			told++
 		}
 	}
+	return told, nil
 }
 
-func removeDir(dir string) error {
-	const limit = 2 * time.Second
-	deadline := time.Now().Add(limit)
-	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		err := unix.Rmdir(dir)
-		switch {
-		case err == nil || err == unix.ENOENT:
+// thawV1 thaws the version 1 cgroup and those below it: a process frozen there does not die of SIGKILL.
+func (c *Cgroup) thawV1() error {
+	dir, ok := c.v1["freezer"]
+	if !ok {
+		return nil
+	}
+	return walkDirs(dir, func(p string) error {
+		file := filepath.Join(p, "freezer.state")
+		if s := readShort(file); s == "" || s == "THAWED" {
 			return nil
-		case err != unix.EBUSY && err != unix.ENOTEMPTY:
-			return &os.PathError{Op: "rmdir", Path: dir, Err: err}
-		case time.Now().After(deadline):
-			return &os.PathError{Op: "rmdir", Path: dir, Err: err}
 		}
-		entries, _ := os.ReadDir(dir)
-		for _, e := range entries {
-			if e.IsDir() {
-				_ = unix.Rmdir(filepath.Join(dir, e.Name()))
-				if sub := filepath.Join(dir, e.Name()); exists(sub) {
-					_ = removeDir(sub)
-				}
-			}
+		if err := writeFile(file, "THAWED"); err != nil && !gone(err) {
+			return err
 		}
-		time.Sleep(pause)
-	}
-}
-
-func exists(p string) bool {
-	_, err := os.Lstat(p)
-	return err == nil
+		return nil
+	})
 }

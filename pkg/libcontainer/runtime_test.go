@@ -18,7 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// program is the small program, built once for all tests of this package; "" if they cannot run.
+// program is the small program: $MANAGER_BIN's, or built once for all tests of this package; "" if they
+// cannot run.
 var program, skipReason string
 
 func TestMain(m *testing.M) {
@@ -43,6 +44,10 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
+		if built := os.Getenv("MANAGER_BIN"); built != "" {
+			program = filepath.Join(built, "manager-monitor")
+			return m.Run()
+		}
 		program = filepath.Join(dir, "manager-monitor")
 		cmd := exec.Command("go", "build", "-o", program, "../../cmd/manager-monitor")
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

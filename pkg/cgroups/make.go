@@ -1,0 +1,115 @@
+package cgroups
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// makeAll makes the directories. A hierarchy that is mounted read-only, or that belongs to another
+// user, is left out when rootless. only is as in makeUnified.
+func (c *Cgroup) makeAll(only map[string]bool) error {
+	if c.unified != "" {
+		if err := makeUnified(c.layout.Unified, c.path, only); err != nil {
+			if !c.forgivable(err) {
+				return err
+			}
+			c.unified = ""
+		}
+	}
+	var kept []string
+	for _, dir := range c.v1Dirs {
+		err := os.MkdirAll(dir, 0o755)
+		if err == nil {
+			kept = append(kept, dir)
+			continue
+		}
+		if !c.forgivable(err) {
+			return err
+		}
+		for name, d := range c.v1 {
+			if d == dir {
+				delete(c.v1, name)
+			}
+		}
+	}
+	c.v1Dirs = kept
+	if dir, ok := c.v1["cpuset"]; ok {
+		return inheritCpuset(dir)
+	}
+	return nil
+}
+
+func (c *Cgroup) forgivable(err error) bool {
+	return c.rootless && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EROFS))
+}
+
+// makeUnified makes a version 2 cgroup and passes controllers down to it: those in only, or every
+// available one if that is nil.
+// A level with processes of its own cannot pass any; whether that matters shows when limits are set.
+func makeUnified(top, p string, only map[string]bool) error {
+	dir := top
+	for _, name := range strings.Split(strings.TrimPrefix(p, "/"), "/") {
+		enableControllers(dir, only)
+		dir = filepath.Join(dir, name)
+		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+func enableControllers(dir string, only map[string]bool) {
+	if only != nil && len(only) == 0 {
+		return
+	}
+	available, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
+	if err != nil || len(available) <= 1 {
+		return
+	}
+	file := filepath.Join(dir, "cgroup.subtree_control")
+	enabled, _ := os.ReadFile(file)
+	have := map[string]bool{}
+	for _, n := range strings.Fields(string(enabled)) {
+		have[n] = true
+	}
+	for _, n := range strings.Fields(string(available)) {
+		if !have[n] && (only == nil || only[n]) {
+			_ = os.WriteFile(file, []byte("+"+n), 0) // one by one: one that fails does not stop the others
+		}
+	}
+}
+
+// inheritCpuset fills the cpuset of a version 1 cgroup and its ancestors, which are born with
+// none and take no process then.
+func inheritCpuset(dir string) error {
+	parent := filepath.Dir(dir)
+	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
+		own, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			return err
+		}
+		if strings.TrimSpace(string(own)) != "" {
+			continue
+		}
+		theirs, err := os.ReadFile(filepath.Join(parent, file))
+		if err != nil {
+			return err
+		}
+		if strings.TrimSpace(string(theirs)) == "" {
+			if err := inheritCpuset(parent); err != nil {
+				return err
+			}
+			if theirs, err = os.ReadFile(filepath.Join(parent, file)); err != nil {
+				return err
+			}
+		}
+		if err := os.WriteFile(filepath.Join(dir, file), theirs, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,70 @@
+package cgroups
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/manager-project/manager/pkg/errdefs"
+	"golang.org/x/sys/unix"
+)
+
+// Remove removes the cgroup and its sub-cgroups from every hierarchy; one that is gone is no error.
+// Processes must have ended; what they leave is waited for a moment. ErrInUse if it stays. A scope
+// of systemd is stopped, and forgotten if it had failed.
+func (c *Cgroup) Remove() error {
+	var errs []error
+	if err := c.unit.stop(); err != nil {
+		errs = append(errs, err)
+	}
+	for _, dir := range c.dirs() {
+		if err := removeDir(dir); err != nil {
+			errs = append(errs, &errdefs.Error{
+				Op: "remove", Kind: "cgroup", Name: c.path, Class: errdefs.ErrInUse, Cause: err, Hint: "end its processes first",
+			})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// RemoveEmpty removes a cgroup that has neither processes nor sub-cgroups from every hierarchy.
+// One in use stays, one that is gone is no error: nothing is reported, and nothing waited for.
+func RemoveEmpty(p string) {
+	c, err := locate(p)
+	if err != nil {
+		return
+	}
+	for _, dir := range c.dirs() {
+		if err := unix.Rmdir(dir); err == unix.EBUSY {
+			return // in use in one is in use in all, but for those who come and go this moment
+		}
+	}
+}
+
+// removeLimit is how long processes that were killed may take to leave. A group of a thousand with
+// gigabytes to free takes about a second.
+const removeLimit = 2 * time.Second
+
+func removeDir(dir string) error {
+	return removeBefore(dir, time.Now().Add(removeLimit), maxDepth)
+}
+
+func removeBefore(dir string, deadline time.Time, depth int) error {
+	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		err := unix.Rmdir(dir)
+		switch {
+		case err == nil || err == unix.ENOENT:
+			return nil
+		case err != unix.EBUSY && err != unix.ENOTEMPTY, time.Now().After(deadline), depth == 0:
+			return &os.PathError{Op: "rmdir", Path: dir, Err: err}
+		}
+		entries, _ := os.ReadDir(dir)
+		for _, e := range entries {
+			if e.IsDir() {
+				_ = removeBefore(filepath.Join(dir, e.Name()), deadline, depth-1)
+			}
+		}
+		time.Sleep(pause)
+	}
+}

@@ -1,0 +1,169 @@
+package cgroups
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/manager-project/manager/pkg/errdefs"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Validate says whether resources can mean anything, without a look at the host: ErrInvalid names the
+// JSON field, like "linux.resources.memory.limit". Nil is valid. In the fields of memory, cpu and
+// blockIO the number 0 means that nothing is asked for, as other runtimes have it.
+// Source: OCI runtime-spec, config-linux.md, "Control groups".
+func Validate(r *specs.LinuxResources) error {
+	if r == nil {
+		return nil
+	}
+	if _, err := deviceRules(r); err != nil {
+		return err
+	}
+	for _, check := range []func() error{
+		func() error { return validateMemory(r.Memory) },
+		func() error { return validateCPU(r.CPU) },
+		func() error { return validateBlockIO(r.BlockIO) },
+		func() error { return validateHugetlb(r.HugepageLimits) },
+		func() error { return validateRDMA(r.Rdma) },
+		func() error { return validateNetwork(r.Network) },
+		func() error { return validateUnified(r.Unified) },
+	} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Warnings are what a user should hear about resources that are valid and can do nothing.
+func Warnings(r *specs.LinuxResources) []string {
+	if r == nil || r.Memory == nil {
+		return nil
+	}
+	var out []string
+	for field, n := range map[string]*int64{"kernel": r.Memory.Kernel, "kernelTCP": r.Memory.KernelTCP} { //nolint:staticcheck // deprecated, and still to be warned of
+		if _, ok := given(n); ok {
+			out = append(out, fieldMemory+field+": kernels have no such limit any more; it is not set")
+		}
+	}
+	return out
+}
+
+func validateMemory(m *specs.LinuxMemory) error {
+	if m == nil {
+		return nil
+	}
+	for _, c := range []struct {
+		field string
+		n     *int64
+	}{{"limit", m.Limit}, {"reservation", m.Reservation}, {"swap", m.Swap}} {
+		if c.n != nil && *c.n < -1 {
+			return errdefs.Invalid(fieldMemory+c.field, signed(*c.n), "want a number of bytes, or -1 for no limit")
+		}
+	}
+	limit, l := given(m.Limit)
+	if swap, s := given(m.Swap); l && s && swap > 0 && (limit < 0 || swap < limit) {
+		return errdefs.Invalid(fieldMemory+"swap", signed(swap), "it is the sum of memory and swap and must not be below the memory limit %d", limit)
+	}
+	if m.Swappiness != nil && *m.Swappiness > 100 {
+		return errdefs.Invalid(fieldMemory+"swappiness", unsigned(*m.Swappiness), "want 0 to 100")
+	}
+	return nil
+}
+
+// The bounds of the bandwidth control, in microseconds.
+const (
+	minQuota  = 1000
+	minPeriod = 1000
+	maxPeriod = 1000000
+)
+
+func validateCPU(c *specs.LinuxCPU) error {
+	if c == nil {
+		return nil
+	}
+	quota, limited := given(c.Quota)
+	if limited && (quota < -1 || (quota > 0 && quota < minQuota)) {
+		return errdefs.Invalid(fieldCPU+"quota", signed(quota), "want %d microseconds or more, or -1 for no limit", minQuota)
+	}
+	if n, ok := given(c.Period); ok && (n < minPeriod || n > maxPeriod) {
+		return errdefs.Invalid(fieldCPU+"period", unsigned(n), "want %d to %d microseconds", minPeriod, maxPeriod)
+	}
+	if n, ok := given(c.Burst); ok && limited && quota > 0 && n > uint64(quota) {
+		return errdefs.Invalid(fieldCPU+"burst", unsigned(n), "it must not exceed the quota %d", quota)
+	}
+	if n, ok := given(c.Shares); ok && n > maxShares {
+		return errdefs.Invalid(fieldCPU+"shares", unsigned(n), "want at most %d", maxShares)
+	}
+	if c.Idle != nil && *c.Idle != 0 && *c.Idle != 1 {
+		return errdefs.Invalid(fieldCPU+"idle", signed(*c.Idle), "want 0 or 1")
+	}
+	return validateSets(c)
+}
+
+func validateSets(c *specs.LinuxCPU) error {
+	if n, ok := given(c.RealtimeRuntime); ok && n < -1 {
+		return errdefs.Invalid(fieldCPU+"realtimeRuntime", signed(n), "want a number of microseconds")
+	}
+	runtime, r := given(c.RealtimeRuntime)
+	if period, p := given(c.RealtimePeriod); p && r && runtime > 0 && uint64(runtime) > period {
+		return errdefs.Invalid(fieldCPU+"realtimeRuntime", signed(runtime), "it must not exceed the period %d", period)
+	}
+	for _, l := range []struct{ field, list string }{{"cpus", c.Cpus}, {"mems", c.Mems}} {
+		if l.list == "" {
+			continue
+		}
+		if _, err := parseList(l.list); err != nil {
+			return errdefs.Invalid(fieldCPU+l.field, l.list, "want a list like 0-3,7: %w", err)
+		}
+	}
+	return nil
+}
+
+func validateHugetlb(limits []specs.LinuxHugepageLimit) error {
+	for i, h := range limits {
+		digits := strings.TrimRight(h.Pagesize, "KMGB")
+		unit := h.Pagesize[len(digits):]
+		if digits == "" || strings.Trim(digits, "0123456789") != "" || digits[0] == '0' || (unit != "KB" && unit != "MB" && unit != "GB") {
+			return errdefs.Invalid(fmt.Sprintf("%shugepageLimits[%d].pageSize", fieldResources, i), h.Pagesize, "want a number and KB, MB or GB, like 2MB")
+		}
+	}
+	return nil
+}
+
+func validateRDMA(devices map[string]specs.LinuxRdma) error {
+	for _, name := range sortedKeys(devices) {
+		if name == "" || strings.ContainsAny(name, " \t\n\x00") {
+			return errdefs.Invalid(fieldResources+"rdma", name, "want the name of a device")
+		}
+		if l := devices[name]; l.HcaHandles == nil && l.HcaObjects == nil {
+			return errdefs.Invalid(fieldResources+"rdma", name, "it needs hcaHandles or hcaObjects")
+		}
+	}
+	return nil
+}
+
+func validateNetwork(n *specs.LinuxNetwork) error {
+	if n == nil {
+		return nil
+	}
+	for i, p := range n.Priorities {
+		if p.Name == "" || strings.ContainsAny(p.Name, " \t\n\x00/") {
+			return errdefs.Invalid(fmt.Sprintf("%snetwork.priorities[%d].name", fieldResources, i), p.Name, "want the name of an interface")
+		}
+	}
+	return nil
+}
+
+func validateUnified(files map[string]string) error {
+	for _, name := range sortedKeys(files) {
+		controller, rest, ok := strings.Cut(name, ".")
+		if !ok || controller == "" || rest == "" || strings.ContainsAny(name, "/\x00") {
+			return errdefs.Invalid(fieldResources+"unified", name, "want the name of a control file, like memory.high")
+		}
+		if strings.ContainsRune(files[name], 0) {
+			return errdefs.Invalid(fieldResources+"unified."+name, files[name], "it has a NUL byte")
+		}
+	}
+	return nil
+}
