@@ -23,6 +23,9 @@ LDFLAGS := -s -w -X $(MODULE)/internal/version.GitCommit=$(COMMIT) -X $(MODULE)/
 GOBUILD = $(GO) build -trimpath -tags "$(TAGS)" -ldflags "$(LDFLAGS)"
 GOTEST = $(GO) test -tags "$(TAGS)"
 TOOL = $(GO) tool -modfile=tools/go.mod
+# The tests of other worlds: a virtual machine, a bare cgroup hierarchy. RUN=TestX picks tests, LANE=v2 lanes.
+VM = $(GO) run -tags "$(TAGS)" ./test/vm
+TESTSUM = MANAGER_BIN=$(CURDIR)/bin $(GO) run -tags "$(TAGS)" ./internal/testsum
 # Everything but the end-to-end, conformance and benchmark programs.
 UNIT = $$($(GO) list -tags "$(TAGS)" ./... | grep -v '^$(MODULE)/test/')
 
@@ -35,18 +38,18 @@ toolchain:
 	@hack/go-version.sh
 
 .PHONY: build
-build: toolchain ## build bin/manager, bin/manager-runtime and bin/manager-monitor, all static
+build: toolchain ## build bin/manager, bin/manager-runtime, bin/manager-monitor and bin/manager-full-ID, all static
 	@hack/deps.sh build
-	$(GO) run ./internal/genembed
+	$(GO) run ./internal/genembed -full "$(LDFLAGS)"
 	$(GOBUILD) -o bin/manager-monitor ./cmd/manager-monitor
 	$(GOBUILD) -o bin/manager-runtime ./cmd/manager-runtime
-	$(GOBUILD) -o bin/manager ./cmd/manager
+	$(GO) build -trimpath -tags "$(TAGS) lean" -ldflags "$(LDFLAGS)" -o bin/manager ./cmd/manager
 
 .PHONY: install
 install: build ## install below DESTDIR/PREFIX: bin, libexec/manager, manual pages, completions
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/manager $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 755 bin/manager $(DESTDIR)$(PREFIX)/bin/manager
-	install -m 755 bin/manager-runtime bin/manager-monitor $(DESTDIR)$(PREFIX)/libexec/manager/
+	install -m 755 bin/manager-runtime bin/manager-monitor bin/manager-full-* $(DESTDIR)$(PREFIX)/libexec/manager/
 	install -m 755 internal/embedded/assets/manager-monitor \
 		$(DESTDIR)$(PREFIX)/libexec/manager/manager-monitor-$$(cat internal/embedded/assets/manager-monitor.id)
 	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
@@ -76,14 +79,24 @@ lint: toolchain ## formatting, staticcheck, errorlint, exhaustive, nilerr, reviv
 	hack/lint.sh
 
 .PHONY: test
-test: build ## everything: unit and end-to-end tests, with the sum of passes, failures and skips, and nothing left behind
-	@hack/deps.sh test
-	MANAGER_BIN=$(CURDIR)/bin $(GO) run -tags "$(TAGS)" ./internal/testsum $(GOTEST) -json -count=1 -timeout 25m ./...
+test: build ## everything: unit and end-to-end tests, here and in the machine, with the sum of passes, failures and skips
+	@hack/deps.sh test vm
+	$(TESTSUM) bash -c '$(GOTEST) -json -count=1 -timeout 25m ./...; code=$$?; $(VM) && exit $$code'
+
+.PHONY: vm-test
+vm-test: build ## the tests of other worlds: a virtual machine with systemd and SELinux, a bare hierarchy; RUN=TestX LANE=v2 pick
+	@hack/deps.sh vm
+	$(TESTSUM) $(VM) -run '$(RUN)' -lanes '$(LANE)'
+
+.PHONY: vm-shell
+vm-shell: build ## a root shell in that machine; APPEND="security=selinux selinux=1" adds to its kernel's command line
+	@hack/deps.sh vm
+	MANAGER_BIN=$(CURDIR)/bin $(VM) -shell $(APPEND)
 
 .PHONY: e2e
 e2e: build ## the end-to-end scripts only; RUN=container/run picks by name
 	@hack/deps.sh test
-	MANAGER_BIN=$(CURDIR)/bin $(GO) run -tags "$(TAGS)" ./internal/testsum $(GOTEST) -json -count=1 -timeout 25m -run 'TestScripts/$(RUN)' ./test/e2e
+	$(TESTSUM) $(GOTEST) -json -count=1 -timeout 25m -run 'TestScripts/$(RUN)' ./test/e2e
 
 .PHONY: bench
 bench: build ## compare with podman, docker, crun and runc; appends to docs/benchmarks.md
@@ -97,7 +110,7 @@ fuzz: toolchain ## run every fuzz target for FUZZTIME
 
 .PHONY: soak
 soak: build ## random commands and kills for SOAK (10m): crowds, kill -9 at any time
-	MANAGER_SOAK=$(SOAK) MANAGER_BIN=$(CURDIR)/bin $(GO) run -tags "$(TAGS)" ./internal/testsum $(GOTEST) -json -count=1 -timeout 60m -run 'Mix|AnyTime' ./test/crash
+	MANAGER_SOAK=$(SOAK) $(TESTSUM) $(GOTEST) -json -count=1 -timeout 60m -run 'Mix|AnyTime' ./test/crash
 
 .PHONY: docs
 docs: ## regenerate manual pages, reference pages and completions from the commands
@@ -106,4 +119,4 @@ docs: ## regenerate manual pages, reference pages and completions from the comma
 .PHONY: clean
 clean: ## remove what was built and the cached test images
 	rm -rf bin .cache
-	find internal/embedded/assets -type f ! -name README ! -name .gitignore -delete
+	find internal/embedded/assets internal/embedded/full -type f ! -name README ! -name .gitignore -delete

@@ -14,6 +14,7 @@ needs() {
 		'/bin/busybox busybox-static busybox' \
 		'debootstrap debootstrap debootstrap' \
 		'skopeo skopeo skopeo' \
+		'buildah buildah buildah' \
 		'docker-registry docker-registry docker-distribution' \
 		'htpasswd apache2-utils httpd-tools' \
 		'setfattr attr attr' \
@@ -26,8 +27,17 @@ needs() {
 		'podman podman podman' \
 		'crun crun crun' \
 		'runc runc runc' \
+		'conmon conmon conmon' \
+		'dockerd docker.io moby-engine' \
+		'containerd containerd containerd' \
+		'/usr/lib/podman/netavark|/usr/libexec/podman/netavark netavark netavark' \
 		'ps procps procps-ng' \
 		'/usr/share/zoneinfo/Europe/Berlin tzdata tzdata' ;;
+	vm) printf '%s\n' \
+		'qemu-system-x86_64 qemu-system-x86 qemu-system-x86' \
+		'debootstrap debootstrap debootstrap' \
+		'mkfs.ext4 e2fsprogs e2fsprogs' \
+		'/bin/busybox busybox-static busybox' ;;
 	bench) printf '%s\n' \
 		'/bin/busybox busybox-static busybox' \
 		'podman podman podman' \
@@ -42,7 +52,7 @@ needs() {
 		'/usr/lib/podman/netavark|/usr/libexec/podman/netavark netavark netavark' \
 		'/usr/lib/podman/aardvark-dns|/usr/libexec/podman/aardvark-dns aardvark-dns aardvark-dns' ;;
 	*)
-		echo "deps.sh: no group $1 (make build test bench)" >&2
+		echo "deps.sh: no group $1 (make build test vm bench)" >&2
 		exit 2
 		;;
 	esac

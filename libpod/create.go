@@ -115,7 +115,7 @@ func (r *Runtime) decide(ctx context.Context, req *spec.Request, img *spec.Image
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := r.decideRuntime(cfg); err != nil {
+	if err := r.decideRuntime(ctx, cfg); err != nil {
 		return nil, nil, err
 	}
 	if err := cgroups.Check(cfg.Limits.Resources, host.Controllers); err != nil {

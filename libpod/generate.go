@@ -2,15 +2,16 @@ package libpod
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/manager-project/manager/internal/embedded"
 	"github.com/manager-project/manager/pkg/atomicfile"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/spec"
+	"github.com/manager-project/manager/pkg/specjson"
 )
 
 // generate derives the OCI spec of this start and keeps it in the bundle for whoever looks.
@@ -46,7 +47,7 @@ func (s *start) generate(context.Context) error {
 	if s.spec.Process.Terminal {
 		s.spec.Process.ConsoleSize = s.window
 	}
-	raw, err := json.Marshal(s.spec)
+	raw, err := specjson.Marshal(s.spec)
 	if err != nil {
 		return err
 	}
@@ -83,11 +84,7 @@ func (s *start) monitorConfig() monitor.Config {
 
 // cleanupCommand is what the monitor runs when the container has ended and no client is left.
 func (s *start) cleanupCommand() []string {
-	self, err := os.Executable()
-	if err != nil {
-		return nil // the next command cleans up
-	}
-	return append(append([]string{self}, s.rt.globalArgs()...), "container", "cleanup", s.row.ID)
+	return append(append([]string{embedded.Self()}, s.rt.globalArgs()...), "container", "cleanup", s.row.ID)
 }
 
 // cleanupEnv passes on where the configuration is, and nothing else.

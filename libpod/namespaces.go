@@ -15,8 +15,17 @@ import (
 	"github.com/manager-project/manager/pkg/spec"
 )
 
-// findNamespaces names the files of the namespaces that the container joins.
+// findNamespaces names the files of the namespaces that the container joins, and makes the
+// directory of one that it shares.
 func (s *start) findNamespaces(ctx context.Context) error {
+	if err := s.joinNamespaces(ctx); err != nil {
+		return err
+	}
+	return s.shareShm()
+}
+
+// joinNamespaces names the files of the namespaces that the container joins.
+func (s *start) joinNamespaces(ctx context.Context) error {
 	s.facts.NamespacePaths = map[specs.LinuxNamespaceType]string{}
 	for _, n := range []struct {
 		kind specs.LinuxNamespaceType
@@ -44,7 +53,7 @@ func (s *start) findNamespaces(ctx context.Context) error {
 		default: // joins none
 		}
 	}
-	return s.shareShm()
+	return nil
 }
 
 // startDependencies starts the containers whose namespaces this one joins, or that --requires

@@ -1,6 +1,7 @@
 package libpod
 
 import (
+	"context"
 	"os"
 	"slices"
 	"strings"
@@ -102,9 +103,9 @@ func (r *Runtime) knowsNoCgroups(choice spec.Runtime) bool {
 }
 
 // decideRuntime notes the runtime in a new container's configuration, if it can do what the container needs.
-func (r *Runtime) decideRuntime(cfg *spec.Config) error {
+func (r *Runtime) decideRuntime(ctx context.Context, cfg *spec.Config) error {
 	var err error
-	if cfg.Runtime, err = r.chooseRuntime(); err != nil || cfg.Runtime.Path == "" {
+	if cfg.Runtime, err = r.chooseRuntime(); err != nil {
 		return err
 	}
 	rt, err := r.runtimeOf(cfg.Runtime)
@@ -115,7 +116,10 @@ func (r *Runtime) decideRuntime(cfg *spec.Config) error {
 	if cfg.Limits.Disabled {
 		needs = append(needs, oci.NoCgroups)
 	}
-	return rt.Check(needs...)
+	if cfg.Process.Personality != "" {
+		needs = append(needs, oci.Personality)
+	}
+	return rt.Check(ctx, needs...)
 }
 
 // runtimeName is what inspect prints.

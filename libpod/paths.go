@@ -16,6 +16,7 @@ import (
 //	graphRoot/                      the shared image store (containers/storage)
 //	graphRoot/manager/              static: state.db
 //	graphRoot/manager/containers/ID lock, ctr.log
+//	graphRoot/manager/programs/     manager-full, when none is installed
 //	graphRoot/volumes/NAME/_data    named volumes
 //	runRoot/                        the store's run directory
 //	tmp/                            ours: gone after a reboot, or stale

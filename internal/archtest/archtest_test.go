@@ -15,7 +15,7 @@ func tree(t *testing.T) (map[string]*pkg, []*source) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := list(root)
+	all, err := list(root, "./...")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,6 +49,26 @@ func TestTree(t *testing.T) {
 		}
 	})
 	t.Run("report", func(t *testing.T) { measureTree(files).print(t.Output()) })
+}
+
+// TestLean looks at the program that most commands start: what it links, each of them pays for.
+func TestLean(t *testing.T) {
+	root, err := moduleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := list(root, "./cmd/manager", "lean")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := all[module+"cmd/manager"]; p == nil || len(p.Deps) == 0 {
+		t.Fatal("cmd/manager was not found")
+	}
+	for path := range all {
+		if hasPrefix(path, transfers) {
+			t.Errorf("the lean program links %s; only files without the tag \"lean\" may import it", path)
+		}
+	}
 }
 
 // fake builds a tree from lines "folder: import import".

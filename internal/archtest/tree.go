@@ -34,10 +34,11 @@ func (p *pkg) folder() string {
 	return strings.TrimPrefix(p.ImportPath, module)
 }
 
-// list asks go list about our packages and everything they import.
-func list(root string) (map[string]*pkg, error) {
-	cmd := exec.Command("go", "list", "-e", "-deps", "-tags", tags,
-		"-json=Dir,ImportPath,Standard,GoFiles,Imports,Deps,Module", "./...")
+// list asks go list about packages of ours and everything they import, built with more tags
+// than the usual ones.
+func list(root, packages string, more ...string) (map[string]*pkg, error) {
+	cmd := exec.Command("go", "list", "-e", "-deps", "-tags", strings.Join(append(more, tags), " "),
+		"-json=Dir,ImportPath,Standard,GoFiles,Imports,Deps,Module", packages)
 	cmd.Dir = root
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -3,6 +3,9 @@
 // internal/genembed, which `make build` runs before the compiler; a tree where that was
 // not done still compiles and says so when one of them is asked for.
 //
+// Built with the tag "lean", manager leaves out what moves images and carries the program that
+// has it instead: itself, built without the tag. See decision 12.
+//
 // The bytes are kept as they are, uncompressed, so that they lie in the program's
 // read-only pages and cost nothing until they are used.
 package embedded
@@ -39,8 +42,12 @@ func HelloImage() ([]byte, error) { return read("hello.tar") }
 func read(name string) ([]byte, error) {
 	data, err := assets.ReadFile("assets/" + name)
 	if err != nil {
-		return nil, errdefs.New(errdefs.ErrUnsupported, "", name, "this program was built without it").
-			WithHint("build it with 'make build'")
+		return nil, missing(name)
 	}
 	return data, nil
+}
+
+func missing(name string) error {
+	return errdefs.New(errdefs.ErrUnsupported, "", name, "this program was built without it").
+		WithHint("build it with 'make build'")
 }

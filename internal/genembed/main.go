@@ -1,6 +1,6 @@
 // Command genembed builds what package embedded carries. Run it in the module's root:
 //
-//	go run ./internal/genembed [-arch GOARCH]
+//	go run ./internal/genembed [-arch GOARCH] [-full FLAGS]
 //
 // It builds the programs that exist under cmd/, static and without debug tables, for
 // Linux on this machine's or the named architecture, and packs cmd/hello into an image. A file whose content would not
@@ -14,6 +14,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -23,7 +24,17 @@ import (
 	"time"
 )
 
-const assets = "internal/embedded/assets"
+// The folders that package embedded carries.
+const (
+	assets = "internal/embedded/assets"
+	full   = "internal/embedded/full"
+)
+
+// smallest are the linker's flags for programs that only their content matters of.
+const smallest = "-s -w -buildid="
+
+// fullFlags are the linker's flags for manager with everything linked in; "" leaves it out.
+var fullFlags = flag.String("full", "", "build manager-full, with these flags for the linker")
 
 // arch is the architecture to build for, in Go's words. It is a flag because GOARCH in
 // the environment would also be what "go run" builds this command for.
@@ -39,7 +50,7 @@ func main() {
 
 func run() error {
 	for _, name := range []string{"manager-monitor", "manager-runtime"} {
-		data, err := build(name)
+		data, err := build(name, smallest)
 		if err != nil {
 			return err
 		}
@@ -54,7 +65,7 @@ func run() error {
 			return err
 		}
 	}
-	hello, err := build("hello")
+	hello, err := build("hello", smallest)
 	if err != nil || hello == nil {
 		return err
 	}
@@ -62,11 +73,50 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	return put("hello.tar", img)
+	if err := put("hello.tar", img); err != nil {
+		return err
+	}
+	if *fullFlags == "" {
+		return nil
+	}
+	return buildFull()
+}
+
+// buildFull builds manager with everything linked in, for the lean one to carry, and beside it
+// in bin/ as it is installed. It comes last, since it carries the others.
+func buildFull() error {
+	program, err := build("manager", *fullFlags)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(program)
+	id := []byte(hex.EncodeToString(sum[:8]))
+	installed := filepath.Join("bin", "manager-full-"+string(id))
+	if _, err := os.Stat(installed); err == nil {
+		return nil
+	}
+	old, err := filepath.Glob(filepath.Join("bin", "manager-full-*"))
+	for _, path := range old {
+		err = errors.Join(err, os.Remove(path))
+	}
+	if err := errors.Join(err, os.MkdirAll("bin", 0o755)); err != nil {
+		return err
+	}
+	packed, err := compress(program, gzip.DefaultCompression)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(full, "manager-full.gz"), packed, 0o644); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(full, "manager-full.id"), id, 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(installed, program, 0o755)
 }
 
 // build compiles cmd/name and returns the program, or nil when there is no such command.
-func build(name string) ([]byte, error) {
+func build(name, flags string) ([]byte, error) {
 	dir := filepath.Join("cmd", name)
 	if files, err := filepath.Glob(filepath.Join(dir, "*.go")); err != nil || len(files) == 0 {
 		return nil, err
@@ -77,7 +127,7 @@ func build(name string) ([]byte, error) {
 	}
 	defer func() { _ = os.RemoveAll(tmp) }()
 	out := filepath.Join(tmp, name)
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=",
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags,
 		"-tags", "containers_image_openpgp exclude_graphdriver_btrfs", "-o", out, "./"+dir)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+*arch)
 	cmd.Stderr = os.Stderr
@@ -159,7 +209,7 @@ func pack(program []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return compress(archive)
+	return compress(archive, gzip.BestCompression)
 }
 
 // tarOf writes the files as a tar.
@@ -188,9 +238,9 @@ func tarOf(files []file) ([]byte, error) {
 }
 
 // compress gzips data without a time stamp.
-func compress(data []byte) ([]byte, error) {
+func compress(data []byte, level int) ([]byte, error) {
 	var buf bytes.Buffer
-	w, err := gzip.NewWriterLevel(&buf, gzip.BestCompression)
+	w, err := gzip.NewWriterLevel(&buf, level)
 	if err != nil {
 		return nil, err
 	}

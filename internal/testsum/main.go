@@ -6,6 +6,8 @@
 // that failed. At the end it prints the names of the failures, the skipped tests with
 // their reasons, and one line "N passed, N failed, N skipped". Its exit code is 1 when
 // anything failed, when a package did not build, or when no test ran at all.
+//
+// A test that testenv.Need left to another world counts by its result there; see lanes.go.
 package main
 
 import (

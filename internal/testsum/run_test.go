@@ -15,7 +15,8 @@ import (
 func TestRun(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	for script, wants := range map[string][]string{
-		`echo '{"Action":"pass","Package":"p","Test":"TestA"}'; exit 1`: nil,
+		`echo '{"Action":"pass","Package":"p","Test":"TestA"}'`:         nil,
+		`echo '{"Action":"fail","Package":"p","Test":"TestA"}'; exit 1`: {"TestA"},
 		`touch $TMPDIR/forgotten; sleep 20 <&- >/dev/null 2>&1 &
 		echo '{"Action":"pass","Package":"p","Test":"TestA"}'; echo $! >pid`: {"forgotten", "process"},
 	} {
@@ -50,5 +51,16 @@ func kill(t *testing.T, pid string) {
 	}
 	if err := syscall.Kill(n, syscall.SIGKILL); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRunFailsUnexplained runs a command that fails without an event that says so.
+func TestRunFailsUnexplained(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	var text bytes.Buffer
+	sum := newSummary(bufio.NewWriter(&text))
+	err := sum.run([]string{"sh", "-c", `echo '{"Action":"pass","Package":"p","Test":"TestA"}'; exit 3`})
+	if err == nil || !strings.Contains(err.Error(), "exit status 3") {
+		t.Errorf("error %v", err)
 	}
 }

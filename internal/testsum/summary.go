@@ -37,11 +37,15 @@ type summary struct {
 	broken  []string // packages that failed without a failing test: build, panic, timeout
 	// failing counts the failed tests per package.
 	failing map[string]int
+	worlds  worlds
 }
 
 // newSummary returns an empty summary that prints to out.
 func newSummary(out flusher) *summary {
-	return &summary{out: out, output: map[string][]string{}, failing: map[string]int{}}
+	return &summary{
+		out: out, output: map[string][]string{}, failing: map[string]int{},
+		worlds: worlds{ran: map[string]bool{}, lanes: map[string]string{}},
+	}
 }
 
 // read takes events until the end of the input. A line that is not an event is printed.
@@ -82,7 +86,7 @@ func (s *summary) take(ev *event) {
 		if ev.Test == "" {
 			s.endPackage(ev)
 		} else {
-			s.endTest(ev.Action, ev.Package, name)
+			s.endTest(ev, name)
 		}
 		delete(s.output, name)
 	}
@@ -99,14 +103,18 @@ func isClosing(line string) bool {
 }
 
 // endTest counts one test.
-func (s *summary) endTest(action, pkg, name string) {
-	switch action {
+func (s *summary) endTest(ev *event, name string) {
+	why := reason(s.output[name])
+	deferred := s.worlds.note(ev.Action, ev.Package, ev.Test, why)
+	switch ev.Action {
 	case "pass":
 		s.passed++
 	case "skip":
-		s.skipped = append(s.skipped, name+": "+reason(s.output[name]))
+		if !deferred {
+			s.skipped = append(s.skipped, name+": "+why)
+		}
 	case "fail":
-		s.failing[pkg]++
+		s.failing[ev.Package]++
 		s.failed = append(s.failed, name)
 		for _, line := range s.output[name] {
 			fmt.Fprint(s.out, line)
@@ -165,8 +173,17 @@ func (s *summary) ok() bool {
 	return len(s.failed) == 0 && len(s.broken) == 0 && len(s.left) == 0 && s.passed > 0
 }
 
+// settle gives the tests that were left to other worlds their place in the sum.
+func (s *summary) settle() {
+	skipped, forgotten := s.worlds.settle()
+	s.skipped = append(s.skipped, skipped...)
+	s.failed = append(s.failed, forgotten...)
+	s.worlds.deferred = nil
+}
+
 // report prints the sums.
 func (s *summary) report() {
+	s.settle()
 	list := func(title string, names []string) {
 		if len(names) == 0 {
 			return

@@ -1,18 +1,14 @@
+//go:build !lean
+
 package image
 
 import (
-	"context"
 	"crypto/x509"
 	"errors"
-	"io"
-	"io/fs"
-	"net"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 	"sync"
-	"syscall"
 
 	"github.com/docker/distribution/registry/api/errcode"
 	"go.podman.io/image/v5/docker"
@@ -20,27 +16,9 @@ import (
 	"go.podman.io/image/v5/oci/layout"
 	"go.podman.io/image/v5/signature"
 	imgstorage "go.podman.io/image/v5/storage"
-	"go.podman.io/storage"
 
 	"github.com/manager-project/manager/pkg/errdefs"
 )
-
-// failure gives an error of the image library its class, one line and a remedy.
-// op and name are in the user's terms; host is the registry concerned, or "".
-func failure(op, name, host string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && !isNetwork(err) {
-		return &errdefs.Error{Op: op, Name: name, Cause: err}
-	}
-	var own *errdefs.Error
-	if errors.As(err, &own) && own.Class != nil {
-		return &errdefs.Error{Op: op, Name: name, Class: own.Class, Cause: oneLine(err), Hint: own.Hint}
-	}
-	hint, class := classify(host, err)
-	return &errdefs.Error{Op: op, Name: name, Class: class, Cause: oneLine(err), Hint: hint}
-}
 
 // damaged is what there is to say about a source that does not keep to its own digests or
 // to the formats.
@@ -61,19 +39,13 @@ func classify(host string, err error) (hint string, class error) {
 		return "see policy.json", errdefs.ErrPermission
 	case isMismatch(err):
 		return damaged, errdefs.ErrCorrupt
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return "free space in the image store or in $TMPDIR", errdefs.ErrUnavailable
-	case errors.Is(err, storage.ErrDuplicateName), errors.Is(err, storage.ErrDuplicateID):
-		return "choose another name", errdefs.ErrExists
-	case errors.Is(err, storage.ErrImageUnknown):
-		return "see the local images with 'manager images'", errdefs.ErrNotFound
-	case errors.Is(err, fs.ErrNotExist):
-		return "check the path's spelling", errdefs.ErrNotFound
 	case isImageNotFound(err):
 		return "check which images it holds", errdefs.ErrNotFound
-	case errors.Is(err, fs.ErrPermission):
-		return "check the permissions of the path", errdefs.ErrPermission
-	case host != "":
+	}
+	if hint, class := classifyStore(err); class != nil {
+		return hint, class
+	}
+	if host != "" {
 		return damaged, errdefs.ErrCorrupt
 	}
 	return "it is damaged, or of another format; nothing was stored", errdefs.ErrCorrupt
@@ -163,16 +135,6 @@ func httpStatus(err error) int {
 	return 0
 }
 
-// isNetwork says that the other side did not answer, or stopped answering. net.Error is
-// no test for that: a plain errno satisfies it too.
-func isNetwork(err error) bool {
-	var op *net.OpError
-	var dns *net.DNSError
-	var request *url.Error
-	return errors.As(err, &op) || errors.As(err, &dns) || errors.As(err, &request) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EPIPE)
-}
-
 // isTLS says that the registry's certificate was not accepted.
 func isTLS(err error) bool {
 	var unknown x509.UnknownAuthorityError
@@ -196,51 +158,35 @@ func isImageNotFound(err error) bool {
 	return errors.As(err, &inLayout) || strings.Contains(err.Error(), archive.Transport.Name()+": no such")
 }
 
-// oneLine keeps the chain and makes its text one line of bounded length.
-func oneLine(err error) error { return lineError{err} }
-
-type lineError struct{ error }
-
-// Error is the text with line breaks and other control bytes made harmless.
-func (e lineError) Error() string {
-	const most = 600
-	text := strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, e.error.Error())
-	text = plainText(strings.Join(strings.Fields(text), " "))
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
-	}
-	return text
-}
-
 // unpackFailure is how the storage library words a layer that cannot be extracted: the
 // layer's three digests, how its child process ended, and what that wrote.
 var unpackFailure = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`adding layer with blob .*: unpacking failed \(error: (.*?); output: (.*?)\)( exhausting input failed.*)?$`)
 })
 
-// chains are the library's words for its own steps around a cause, and what of each says
-// something to the user.
-var chains = []struct {
+// A chain is the library's words for one of its own steps around a cause, and what of them
+// says something to the user.
+type chain struct {
 	text *regexp.Regexp
 	keep string
-}{
-	{regexp.MustCompile(`writing blob: (storing blob to file "[^"]*": )?(happened during read: )?`), ""},
-	{regexp.MustCompile(`Digest did not match, expected (\S+), got \S+`), "blob $1: its bytes have another digest"},
-	{regexp.MustCompile(`layer (\d+) \(blob .*\) does not match config's DiffID "([^"]*)"`), "layer $1: its content is not what the config says ($2)"},
-	{regexp.MustCompile(`adding layer with blob "[^"]*"(/"[^"]*")*: `), "store layer: "},
-	{regexp.MustCompile(`initializing source \S+: `), ""},
-	{regexp.MustCompile(`archive/tar: |flate: |gzip: `), ""},
 }
+
+// chains are compiled when the first error is worded.
+var chains = sync.OnceValue(func() []chain {
+	return []chain{
+		{regexp.MustCompile(`writing blob: (storing blob to file "[^"]*": )?(happened during read: )?`), ""},
+		{regexp.MustCompile(`Digest did not match, expected (\S+), got \S+`), "blob $1: its bytes have another digest"},
+		{regexp.MustCompile(`layer (\d+) \(blob .*\) does not match config's DiffID "([^"]*)"`), "layer $1: its content is not what the config says ($2)"},
+		{regexp.MustCompile(`adding layer with blob "[^"]*"(/"[^"]*")*: `), "store layer: "},
+		{regexp.MustCompile(`initializing source \S+: `), ""},
+		{regexp.MustCompile(`archive/tar: |flate: |gzip: `), ""},
+	}
+})
 
 // plainText leaves of the library's message what says something to the user.
 func plainText(text string) string {
 	text = unpackText(text)
-	for _, c := range chains {
+	for _, c := range chains() {
 		text = c.text.ReplaceAllString(text, c.keep)
 	}
 	return text
@@ -258,6 +204,3 @@ func unpackText(text string) string {
 	}
 	return text[:m[0]] + "extract layer: " + why
 }
-
-// Unwrap keeps errors.Is and errors.As working.
-func (e lineError) Unwrap() error { return e.error }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	imgspec "github.com/opencontainers/image-spec/specs-go/v1"
-	"go.podman.io/image/v5/manifest"
 	"go.podman.io/storage"
 
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -181,14 +180,13 @@ func configDigest(store storage.Store, img Image) (digest.Digest, error) {
 	if err != nil {
 		return "", err
 	}
-	if manifest.MIMETypeIsMultiImage(mime) {
+	if isIndexType(mime) {
 		return "", errdefs.New(errdefs.ErrUnsupported, "image", img.label(), "it is a list of images, not an image")
 	}
-	m, err := manifest.FromBlob(raw, mime)
+	d, err := configOfManifest(raw)
 	if err != nil {
 		return "", corruptImage(img, err)
 	}
-	d := m.ConfigInfo().Digest
 	if err := d.Validate(); err != nil {
 		return "", corruptImage(img, fmt.Errorf("config digest %q: %w", d, err))
 	}
@@ -201,7 +199,7 @@ func storedManifest(store storage.Store, img Image) (raw []byte, mime string, er
 	if err != nil {
 		return nil, "", corruptImage(img, fmt.Errorf("manifest: %w", err))
 	}
-	return raw, manifest.GuessMIMEType(raw), nil
+	return raw, manifestType(raw), nil
 }
 
 // corruptImage says that the store's copy of an image is damaged.

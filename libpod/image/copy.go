@@ -1,3 +1,5 @@
+//go:build !lean
+
 package image
 
 import (
@@ -33,7 +35,7 @@ func (s *Service) copyIn(ctx context.Context, t transfer) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	dest, err := destination(ctx, store, t)
+	dest, err := destination(ctx, guardedStore{store, ctx}, t)
 	if err != nil {
 		return Image{}, err
 	}
@@ -49,7 +51,7 @@ func (s *Service) copyIn(ctx context.Context, t transfer) (Image, error) {
 	}
 	ch, stop := t.progress.channel(t.label)
 	var resolved types.ImageReference
-	_, err = copy.Image(ctx, policy, dest, t.src, &copy.Options{
+	_, err = copy.Image(ctx, policy, dest, endable(t.src), &copy.Options{
 		SourceCtx: t.sys, DestinationCtx: t.sys,
 		Progress: ch, ProgressInterval: progressInterval,
 		MaxParallelDownloads: parallelBlobs, ReportResolvedReference: &resolved,

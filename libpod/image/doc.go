@@ -16,6 +16,11 @@
 // digests are checked on the way in and the config's again on the way out; sizes are
 // bounded; see Config for what is refused in a config.
 //
+// What moves images between the store and elsewhere (Pull, Push, Load, Save, Import, Login, the
+// signature policy) needs the image library, whose packages take four milliseconds to start.
+// Those files are left out under the build tag "lean"; their functions then return
+// ErrElsewhere, and the command line goes on in the program that has them.
+//
 // The package prints nothing. Progress and warnings are data: see Event and Warning.
 // All operations may be used concurrently, also by several processes on one store.
 package image

@@ -1,3 +1,5 @@
+//go:build !lean
+
 package image
 
 import (
@@ -24,24 +26,6 @@ import (
 	"github.com/manager-project/manager/pkg/errdefs"
 )
 
-// ImportOptions say how a file system becomes an image.
-type ImportOptions struct {
-	// Source is a path, or an http or https URL. Reader is used instead when it is set;
-	// it is read to its end and not closed.
-	Source string
-	Reader io.Reader
-	// Name is the image's name; "" makes a nameless image.
-	Name string
-	// Changes are Dockerfile-like instructions: see applyChange.
-	Changes []string
-	// Message is the comment in the image's history.
-	Message string
-	// Platform is what the image is for; empty parts are the machine's.
-	Platform Platform
-	// Progress receives events; nil means that nobody looks.
-	Progress ProgressFunc
-}
-
 // Import makes an image with one layer out of a root file system's tar, compressed or not.
 // Errors: ErrInvalid for names and changes, ErrNotFound for the source, ErrUnavailable
 // for the network, ErrCorrupt for what is no tar.
@@ -52,7 +36,7 @@ func (s *Service) Import(ctx context.Context, opts ImportOptions) (Image, error)
 	}
 	var names []reference.Named
 	if opts.Name != "" {
-		named, err := normalName(opts.Name)
+		named, err := normalReference(opts.Name)
 		if err != nil {
 			return Image{}, err
 		}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	imgspec "github.com/opencontainers/image-spec/specs-go/v1"
-	"go.podman.io/image/v5/manifest"
 	"go.podman.io/storage"
 )
 
@@ -105,8 +104,10 @@ func (ins *Inspection) addManifest(store storage.Store, img Image) error {
 	ins.ManifestType = mime
 	ins.Annotations = map[string]string{}
 	if mime == imgspec.MediaTypeImageManifest {
-		m, err := manifest.OCI1FromManifest(raw)
-		if err != nil {
+		var m struct {
+			Annotations map[string]string `json:"annotations"`
+		}
+		if err := json.Unmarshal(raw, &m); err != nil {
 			return corruptImage(img, err)
 		}
 		for k, v := range m.Annotations {

@@ -1,8 +1,9 @@
+//go:build !lean
+
 package image
 
 import (
 	"context"
-	"io"
 	"os"
 
 	"go.podman.io/image/v5/directory"
@@ -13,16 +14,6 @@ import (
 
 	"github.com/manager-project/manager/pkg/errdefs"
 )
-
-// LoadOptions says what Load reads. Exactly one of Path and Reader is set.
-type LoadOptions struct {
-	// Path is an archive, or a directory with an OCI layout or of the dir transport.
-	Path string
-	// Reader is an archive; it is read to its end and not closed.
-	Reader io.Reader
-	// Progress receives events; nil means that nobody looks.
-	Progress ProgressFunc
-}
 
 // Load stores all images of an archive or directory under the names it gives them. An
 // archive may be compressed with gzip, bzip2, xz or zstd. Images without names are
@@ -155,7 +146,7 @@ func archivedNames(reader *archive.Reader, refs []types.ImageReference) ([]refer
 			return nil, err
 		}
 		for _, tag := range tags {
-			named, err := normalName(tag)
+			named, err := normalReference(tag)
 			if err != nil {
 				return nil, err
 			}

@@ -1,3 +1,5 @@
+//go:build !lean
+
 package image
 
 import (
@@ -15,14 +17,6 @@ import (
 
 	"github.com/manager-project/manager/pkg/errdefs"
 )
-
-// LoginOptions say where credentials are kept and how the registry is asked. AuthFile and
-// CompatAuthFile cannot both be set.
-type LoginOptions struct {
-	RemoteOptions
-	// CompatAuthFile is a Docker config.json to use instead; "" means none.
-	CompatAuthFile string
-}
 
 // loginSystem lays the options over the library's parameters.
 func (s *Service) loginSystem(opts LoginOptions) (*types.SystemContext, error) {

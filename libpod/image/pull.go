@@ -1,3 +1,5 @@
+//go:build !lean
+
 package image
 
 import (
@@ -14,21 +16,8 @@ import (
 	"github.com/manager-project/manager/pkg/errdefs"
 )
 
-// PullOptions say how an image is fetched. The zero value is PullMissing for this machine.
-type PullOptions struct {
-	RemoteOptions
-	// Policy says whether to fetch; "" means PullMissing.
-	Policy Policy
-	// Platform is what the image must be for; empty parts are the machine's.
-	Platform Platform
-	// AllTags fetches every tag of the repository; the name must have none.
-	AllTags bool
-	// Choose picks one of several names that a short name may mean, when registries.conf
-	// says "enforcing". Nil refuses such names.
-	Choose func(names []string) (string, error)
-	// Progress receives events; nil means that nobody looks.
-	Progress ProgressFunc
-}
+// HasTransfers says whether this program was built with transfers.
+const HasTransfers = true
 
 // Pull fetches an image, or finds it in the store, as the policy says. name is a name or
 // short name, or "transport:reference" with docker, oci, oci-archive, docker-archive, dir
@@ -208,22 +197,6 @@ func (s *Service) pullFrom(ctx context.Context, sys *types.SystemContext, named 
 	})
 	if err != nil {
 		return Image{}, failure("pull", label, host, err)
-	}
-	return img, nil
-}
-
-// resolvePlatform is Resolve for a platform: an image for another one is not found.
-func (s *Service) resolvePlatform(ctx context.Context, name string, p Platform) (Image, error) {
-	img, err := s.Resolve(ctx, name)
-	if err != nil || p == (Platform{}) {
-		return img, err
-	}
-	cfg, err := s.Config(ctx, img)
-	if err != nil {
-		return Image{}, err
-	}
-	if err := p.matches(cfg); err != nil {
-		return Image{}, errdefs.New(errdefs.ErrNotFound, "image", name, "the local image is not the one wanted: %w", err)
 	}
 	return img, nil
 }

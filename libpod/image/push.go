@@ -1,3 +1,5 @@
+//go:build !lean
+
 package image
 
 import (
@@ -22,32 +24,6 @@ const (
 	imgManifestOCI      = imgspec.MediaTypeImageManifest
 	dockerTransportName = "docker"
 )
-
-// PushOptions say how an image is sent. The zero value keeps the manifest's format and
-// compresses with gzip.
-type PushOptions struct {
-	RemoteOptions
-	// Format is the manifest's: "oci", "v2s2" or "v2s1"; "" keeps the image's own.
-	Format string
-	// CompressionFormat is "gzip", "zstd" or "zstd:chunked"; "" means gzip.
-	CompressionFormat string
-	// CompressionLevel is the format's level; nil means its default.
-	CompressionLevel *int
-	// ForceCompression sends all layers in that format, also those that the registry has in another.
-	ForceCompression bool
-	// Compress compresses the layers of a "dir:" destination.
-	Compress bool
-	// RemoveSignatures leaves out the image's signatures.
-	RemoveSignatures bool
-	// SignBy is the fingerprint of a GPG key to sign with.
-	SignBy string
-	// SignBySigstoreKey is the file of a sigstore private key to sign with.
-	SignBySigstoreKey string
-	// SignPassphrase opens the key.
-	SignPassphrase []byte
-	// Progress receives events; nil means that nobody looks.
-	Progress ProgressFunc
-}
 
 // Push sends an image to a registry, or to "transport:destination" with docker, oci,
 // oci-archive, docker-archive or dir. dest "" means the image's own name. It returns the

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"go.podman.io/image/v5/types"
-
 	"github.com/manager-project/manager/pkg/errdefs"
 )
 
@@ -78,21 +76,6 @@ const (
 	DefaultRetryDelay = time.Second
 )
 
-// apply lays the options over the parameters of the image library.
-func (o RemoteOptions) apply(sys *types.SystemContext) {
-	if o.AuthFile != "" {
-		sys.AuthFilePath = o.AuthFile
-	}
-	if o.Credentials != nil {
-		sys.DockerAuthConfig = &types.DockerAuthConfig{Username: o.Credentials.Username, Password: o.Credentials.Password}
-	}
-	sys.DockerCertPath, sys.OCICertPath = o.CertDir, o.CertDir
-	if o.TLSVerify != nil {
-		sys.DockerInsecureSkipTLSVerify = types.NewOptionalBool(!*o.TLSVerify)
-		sys.OCIInsecureSkipTLSVerify = !*o.TLSVerify
-	}
-}
-
 // Policy says when an image is fetched although, or because, it is (not) in the store.
 type Policy string
 
@@ -120,11 +103,6 @@ func ParsePolicy(text string) (Policy, error) {
 		return PullNewer, nil
 	}
 	return "", errdefs.Invalid("--pull", text, "it is not always, missing, newer or never")
-}
-
-// applyPlatform asks for an image of that platform.
-func (p Platform) apply(sys *types.SystemContext) {
-	sys.OSChoice, sys.ArchitectureChoice, sys.VariantChoice = p.OS, p.Arch, p.Variant
 }
 
 // matches says whether an image's config is for the platform. Empty parts that the caller

@@ -7,9 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/opencontainers/go-digest"
-	"go.podman.io/image/v5/docker/reference"
-	"go.podman.io/image/v5/pkg/shortnames"
 	"go.podman.io/storage"
 
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -83,69 +80,52 @@ func lookupID(store storage.Store, id, name string) (Image, error) {
 
 // lookupName finds an image by one fully qualified name. A digest that is not part of a
 // stored name is looked up among the manifests of images of the same repository.
-func lookupName(store storage.Store, ref reference.Named) (Image, error) {
-	rec, err := store.Image(ref.String())
-	if err == nil && slices.Contains(rec.Names, ref.String()) {
-		return fromRecord(rec, ref.String()), nil
+func lookupName(store storage.Store, name fullName) (Image, error) {
+	text := name.String()
+	rec, err := store.Image(text)
+	if err == nil && slices.Contains(rec.Names, text) {
+		return fromRecord(rec, text), nil
 	}
-	if digested, ok := ref.(reference.Digested); ok {
-		return lookupDigest(store, ref, digested.Digest())
+	if name.digest != "" {
+		return lookupDigest(store, name)
 	}
 	return Image{}, storage.ErrImageUnknown
 }
 
-// lookupDigest finds an image that has the manifest digest d and a name in ref's repository.
-func lookupDigest(store storage.Store, ref reference.Named, d digest.Digest) (Image, error) {
-	recs, err := store.ImagesByDigest(d)
+// lookupDigest finds an image that has the name's manifest digest and a name in its repository.
+func lookupDigest(store storage.Store, name fullName) (Image, error) {
+	recs, err := store.ImagesByDigest(name.digest)
 	if err != nil {
 		return Image{}, storage.ErrImageUnknown
 	}
 	for _, rec := range recs {
 		for _, n := range rec.Names {
-			if named, err := reference.ParseNormalizedNamed(n); err == nil && named.Name() == ref.Name() {
-				return fromRecord(rec, ref.String()), nil
+			if other, err := parseFullName(n); err == nil && other.repository() == name.repository() {
+				return fromRecord(rec, name.String()), nil
 			}
 		}
 	}
 	return Image{}, storage.ErrImageUnknown
 }
 
-// localCandidates lists the full names that a user's name may stand for in the store.
-func (s *Service) localCandidates(name string) ([]reference.Named, error) {
-	named, err := reference.ParseNormalizedNamed(name)
+// resolvePlatform is Resolve for a platform: an image for another one is not found.
+func (s *Service) resolvePlatform(ctx context.Context, name string, p Platform) (Image, error) {
+	img, err := s.Resolve(ctx, name)
+	if err != nil || p == (Platform{}) {
+		return img, err
+	}
+	cfg, err := s.Config(ctx, img)
 	if err != nil {
-		return nil, invalidName(name, err)
+		return Image{}, err
 	}
-	candidates, err := shortnames.ResolveLocally(s.system(), name)
-	if err != nil {
-		return nil, &errdefs.Error{Op: "read registries.conf", Class: errdefs.ErrInvalid, Cause: err}
+	if err := p.matches(cfg); err != nil {
+		return Image{}, errdefs.New(errdefs.ErrNotFound, "image", name, "the local image is not the one wanted: %w", err)
 	}
-	dockerName := reference.TagNameOnly(named)
-	if !slices.ContainsFunc(candidates, func(r reference.Named) bool { return r.String() == dockerName.String() }) {
-		candidates = append(candidates, dockerName)
-	}
-	// A digest says more than a tag: names with both are stored with the digest alone.
-	for i, c := range candidates {
-		candidates[i] = withoutTagIfDigested(c)
-	}
-	return candidates, nil
-}
-
-// withoutTagIfDigested drops the tag of a reference that has a digest too.
-func withoutTagIfDigested(ref reference.Named) reference.Named {
-	digested, ok := ref.(reference.Digested)
-	if !ok {
-		return ref
-	}
-	canonical, err := reference.WithDigest(reference.TrimNamed(ref), digested.Digest())
-	if err != nil {
-		return ref
-	}
-	return canonical
+	return img, nil
 }
 
 // searchAll applies the rules that must see every image: id prefixes and ends of names.
-func searchAll(store storage.Store, name, id string, candidates []reference.Named) (Image, error) {
+func searchAll(store storage.Store, name, id string, candidates []fullName) (Image, error) {
 	all, err := store.Images()
 	if err != nil {
 		return Image{}, storeReadError(err)
@@ -200,7 +180,7 @@ func invalidName(name string, cause error) error {
 
 // nameHint says how names are written.
 func nameHint(cause error) string {
-	if errors.Is(cause, reference.ErrNameContainsUppercase) {
+	if errors.Is(cause, errNameCase) {
 		return "write the name in lower case"
 	}
 	return "write [REGISTRY/]NAME[:TAG] or NAME@sha256:DIGEST"

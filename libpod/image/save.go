@@ -1,3 +1,5 @@
+//go:build !lean
+
 package image
 
 import (
@@ -21,38 +23,6 @@ import (
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/undo"
 )
-
-// The formats of Save.
-const (
-	// FormatDockerArchive is a tar as "docker load" reads it. The only one for several images.
-	FormatDockerArchive = "docker-archive"
-	// FormatOCIArchive is a tar of an OCI layout.
-	FormatOCIArchive = "oci-archive"
-	// FormatOCIDir is a directory with an OCI layout.
-	FormatOCIDir = "oci-dir"
-	// FormatDockerDir is a directory of the dir transport, with a Docker manifest.
-	FormatDockerDir = "docker-dir"
-)
-
-// SaveOptions say how images are written. Exactly one of Output and Writer is set.
-type SaveOptions struct {
-	// Format is one of the Format constants; "" means FormatDockerArchive.
-	Format string
-	// Output is the file or directory. It appears, or is replaced, when it is complete. A
-	// directory must not exist or be empty.
-	Output string
-	// Writer receives the archive instead; it is not closed.
-	Writer io.Writer
-	// MultiImage allows several images in one archive; without it names after the first are further
-	// names of the first image.
-	MultiImage bool
-	// Compress compresses the layers of FormatDockerDir; elsewhere it is ErrInvalid.
-	Compress bool
-	// Uncompressed leaves the layers of OCI formats uncompressed.
-	Uncompressed bool
-	// Progress receives events; nil means that nobody looks.
-	Progress ProgressFunc
-}
 
 // Save writes images to an archive or a directory. Nothing is left at Output on failure.
 // Errors: ErrNotFound, ErrAmbiguous, ErrInvalid for options that do not fit together,
@@ -92,7 +62,7 @@ func addSaved(images []savedImage, img Image, name string, multi bool) []savedIm
 	for i := range images {
 		if images[i].img.ID == img.ID || !multi {
 			if len(tags) == 0 {
-				if named, err := normalName(name); err == nil {
+				if named, err := normalReference(name); err == nil {
 					if tagged, ok := named.(reference.NamedTagged); ok && img.Name != "" {
 						tags = append(tags, tagged)
 					}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"sync"
 
-	"go.podman.io/image/v5/types"
 	"go.podman.io/storage"
 	storagetypes "go.podman.io/storage/types"
 
@@ -129,30 +128,6 @@ func storeOpenError(root string, err error) error {
 		e.Class = errdefs.ErrInvalid
 	}
 	return e
-}
-
-// system returns a fresh set of parameters for the image library.
-func (s *Service) system() *types.SystemContext {
-	return &types.SystemContext{
-		SignaturePolicyPath:         s.opts.SignaturePolicyPath,
-		SystemRegistriesConfPath:    s.opts.RegistriesConf,
-		SystemRegistriesConfDirPath: s.opts.RegistriesConfDir,
-		AuthFilePath:                authFile(s.opts.AuthFile),
-		BigFilesTemporaryDir:        s.opts.TempDir,
-		DockerRegistryUserAgent:     userAgent,
-	}
-}
-
-// userAgent is how registries see this program.
-const userAgent = "manager"
-
-// authFile is the credentials file to use: the caller's, else $REGISTRY_AUTH_FILE, else
-// "" for the usual places.
-func authFile(path string) string {
-	if path != "" {
-		return path
-	}
-	return os.Getenv("REGISTRY_AUTH_FILE")
 }
 
 // tempDir is a fresh directory for large files; the caller removes it.

@@ -101,6 +101,21 @@ func sparse(size int64) []byte {
 	return bytes.Join([][]byte{header("pax", 'x', octal(int64(len(records)))), block, header("hole", '0', octal(512)), data}, nil)
 }
 
+// oldSparse is such a file in GNU's older format, without a map of its data.
+func oldSparse(size int64) []byte {
+	block := header("hole", 'S', octal(0))
+	copy(block[257:], "ustar  \x00")
+	real := base256(size)
+	copy(block[483:], real[:])
+	copy(block[148:], "        ")
+	sum := 0
+	for _, b := range block {
+		sum += int(b)
+	}
+	copy(block[148:], fmt.Sprintf("%06o\x00 ", sum))
+	return block
+}
+
 // TestLayerSizes brings in layers that lie about their sizes or do not fit. All must end soon,
 // with one line, in little memory, and leave the store as it was.
 func TestLayerSizes(t *testing.T) {
@@ -108,13 +123,18 @@ func TestLayerSizes(t *testing.T) {
 	for name, tc := range map[string]struct {
 		layer    []byte
 		accepted bool
+		cause    string // of the error
 	}{
 		"8 EiB":               {layer: append(header("huge", '0', base256(math.MaxInt64)), "data"...)},
-		"8 EiB, PAX":          {layer: append(pax("size", "9223372036854775807", "huge"), end...)},
+		"8 EiB in PAX":        {layer: append(pax("size", "9223372036854775807", "huge"), end...)},
 		"more than 64 bits":   {layer: append(pax("size", "92233720368547758070", "huge"), end...)},
 		"negative":            {layer: append(header("neg", '0', base256(-512)), end...)},
-		"negative, PAX":       {layer: append(pax("size", "-1", "neg"), end...)},
+		"negative in PAX":     {layer: append(pax("size", "-1", "neg"), end...)},
 		"sparse 1 GiB":        {layer: append(sparse(1<<30), end...)},
+		"sparse 1 EiB":        {layer: append(sparse(1<<60), end...), cause: "sparse file of 1152921504606846976 bytes"},
+		"sparse 8 EiB":        {layer: append(sparse(math.MaxInt64), end...), cause: "sparse file"},
+		"old sparse 4 EiB":    {layer: append(oldSparse(1<<62), end...), cause: "sparse file"},
+		"sparse in parts":     {layer: append(bytes.Repeat(sparse(1<<30), 5), end...), cause: "sparse file of 1073741824 bytes"},
 		"size above the data": {layer: append(header("long", '0', octal(1<<20)), "data"...)},
 		"a directory's size":  {layer: append(header("dir/", '5', octal(1<<40)), end...)},
 		"zeros at the end":    {layer: append(evil.Layer(evil.File("x", "x", 0o644)), make([]byte, 32<<20)...), accepted: true},
@@ -135,6 +155,9 @@ func TestLayerSizes(t *testing.T) {
 			t.Logf("%v", err)
 			if tc.accepted != (err == nil) && name != "a directory's size" {
 				t.Errorf("error %v", err)
+			}
+			if tc.cause != "" && (err == nil || !strings.Contains(err.Error(), tc.cause)) {
+				t.Errorf("error %v lacks %q", err, tc.cause)
 			}
 			if err != nil {
 				checkRefused(t, svc, err, "")
@@ -250,9 +273,8 @@ func TestManyEntries(t *testing.T) {
 	}
 }
 
-// TestExtremeHeaders stores owners and times at the ends of their ranges, as decision 14 says:
-// an owner counts modulo 2^32, the kernel's "no owner" is root, and a time that cannot be kept
-// is the epoch.
+// TestExtremeHeaders stores owners and times at the ends of their ranges: an owner that the
+// kernel does not know is refused, and a time that cannot be kept is the epoch.
 func TestExtremeHeaders(t *testing.T) {
 	file := func(change func(h *tar.Header)) []byte {
 		e := evil.File("f", "x", 0o644)
@@ -264,6 +286,7 @@ func TestExtremeHeaders(t *testing.T) {
 	stamp := func(year int) []byte {
 		return file(func(h *tar.Header) { h.ModTime = time.Date(year, 1, 2, 3, 4, 5, 0, time.UTC) })
 	}
+	const none = -1 // refused
 	for name, tc := range map[string]struct {
 		layer []byte
 		uid   int64 // the only one it may have
@@ -271,10 +294,10 @@ func TestExtremeHeaders(t *testing.T) {
 	}{
 		"uid 2^31":             {owner(1 << 31), 1 << 31, [2]int{2023, 2023}},
 		"uid 2^32-2":           {owner(1<<32 - 2), 1<<32 - 2, [2]int{2023, 2023}},
-		"uid 2^32-1":           {owner(1<<32 - 1), 0, [2]int{2023, 2023}},
-		"uid 2^32":             {owner(1 << 32), 0, [2]int{2023, 2023}},
-		"uid 2^32+1000":        {owner(1<<32 + 1000), 1000, [2]int{2023, 2023}},
-		"uid -1":               {owner(-1), 0, [2]int{2023, 2023}},
+		"uid 2^32-1":           {owner(1<<32 - 1), none, [2]int{2023, 2023}},
+		"uid 2^32":             {owner(1 << 32), none, [2]int{2023, 2023}},
+		"uid 2^32+1000":        {owner(1<<32 + 1000), none, [2]int{2023, 2023}},
+		"uid -1":               {owner(-1), none, [2]int{2023, 2023}},
 		"time before the year": {stamp(-1), 0, [2]int{-1, 1970}},
 		"time in 1900":         {stamp(1900), 0, [2]int{1900, 1970}},
 		"time in 9999":         {stamp(9999), 0, [2]int{1970, 9999}},
@@ -283,8 +306,12 @@ func TestExtremeHeaders(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			svc := newService(t)
 			img, err := loadLayers(t, svc, [][]byte{tc.layer})
-			if err != nil {
-				t.Logf("refused: %v", err)
+			if refused := tc.uid == none; refused != (err != nil) {
+				t.Fatalf("error %v", err)
+			} else if refused {
+				if !strings.Contains(err.Error(), "belongs to") {
+					t.Errorf("the cause is not named: %v", err)
+				}
 				checkRefused(t, svc, err, "")
 				return
 			}

@@ -1,3 +1,5 @@
+//go:build !lean
+
 package image
 
 import (
@@ -27,23 +29,6 @@ var transports = map[string]func(string) (types.ImageReference, error){
 	"oci-archive":    ociarchive.ParseReference,
 	"docker-archive": archive.ParseReference,
 	"dir":            directory.Transport.ParseReference,
-}
-
-// known but not offered: they need a daemon, a cluster or a format of another program.
-var otherTransports = []string{"docker-daemon", "atomic", "ostree", "sif", "tarball", "containers-storage"}
-
-// splitTransport cuts "transport:rest". A name without a transport returns "".
-func splitTransport(ref string) (transport, rest string) {
-	name, rest, ok := strings.Cut(ref, ":")
-	if _, known := transports[name]; ok && known {
-		return name, rest
-	}
-	for _, o := range otherTransports {
-		if ok && name == o {
-			return name, rest
-		}
-	}
-	return "", ref
 }
 
 // parseTransport reads a reference of one of the transports.
@@ -124,12 +109,12 @@ func localName(ref types.ImageReference) []reference.Named {
 	}
 	name := strings.ToLower(filepath.Base(path))
 	if tag != "" {
-		if named, err := normalName(tag); err == nil && strings.ContainsAny(tag, "/:") {
+		if named, err := normalReference(tag); err == nil && strings.ContainsAny(tag, "/:") {
 			return []reference.Named{named}
 		}
 		name += ":" + tag
 	}
-	named, err := normalName(localDomain + "/" + name)
+	named, err := normalReference(localDomain + "/" + name)
 	if err != nil {
 		return nil
 	}

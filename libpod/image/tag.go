@@ -4,8 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"go.podman.io/image/v5/docker/reference"
-
 	"github.com/manager-project/manager/pkg/errdefs"
 )
 
@@ -23,7 +21,7 @@ func (s *Service) Tag(ctx context.Context, name string, names ...string) error {
 		if err != nil {
 			return err
 		}
-		if _, ok := named.(reference.Digested); ok {
+		if named.digest != "" {
 			return errdefs.New(errdefs.ErrInvalid, "image", n, "a name with a digest cannot be given")
 		}
 		full = append(full, named.String())

@@ -28,7 +28,7 @@ type Runtime interface {
 	Destroy(ctx context.Context, l Leftover) error
 	// Check says whether the runtime can do what a container needs of it beyond the ordinary. The
 	// class is ErrUnsupported.
-	Check(needs ...Ability) error
+	Check(ctx context.Context, needs ...Ability) error
 	// Describe says which program this is; it may have to be started for that.
 	Describe(ctx context.Context) (Description, error)
 }
@@ -36,8 +36,13 @@ type Runtime interface {
 // Ability is something that not every runtime can do.
 type Ability string
 
-// NoCgroups is to run a container without a cgroup of its own (--cgroups=disabled).
-const NoCgroups Ability = "no cgroups"
+// The abilities that are asked for.
+const (
+	// NoCgroups is to run a container without a cgroup of its own (--cgroups=disabled).
+	NoCgroups Ability = "no cgroups"
+	// Personality is to heed the specification's linux.personality (--personality).
+	Personality Ability = "personality"
+)
 
 // Leftover names what a launch may have left.
 type Leftover struct {
@@ -99,6 +104,9 @@ type LaunchRequest struct {
 	// ExtraFiles become descriptors 3, 4, … of the user's program. Where one is nil, the program
 	// has no such descriptor.
 	ExtraFiles []*os.File
+	// Trees are opened, detached trees to mount at bind mounts' destinations, in place of what the
+	// mount's source names by then. The caller keeps ownership.
+	Trees map[string]*os.File
 	// Init is the path inside the container of the init that becomes process 1 and gets "--" and
 	// the program's arguments; "" for none.
 	Init string

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,12 +35,13 @@ import (
 //	terminal CODE RxC STEPS ARG...  run the program on a terminal and play steps, see cmdTerminal
 //	signal NAME REGEXP              send a signal to this script's processes whose arguments match
 //	refused OPTION [VALUE]          want run and create to refuse the option in one line, see cmdRefused
+//	needs FEATURE...                leave the script to a lane with these features, see testenv.Need
 //	residue                         nothing but files may be left now
 var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"manager": cmdManager, "exits": cmdExits, "image": cmdImage, "wait-status": cmdWaitStatus,
 	"retry": cmdRetry, "background": cmdBackground, "await": cmdAwait, "json": cmdJSON,
 	"capture": cmdCapture, "kill9": cmdKill9, "residue": cmdResidue,
-	"terminal": cmdTerminal, "signal": cmdSignal, "refused": cmdRefused,
+	"needs": cmdNeeds, "terminal": cmdTerminal, "signal": cmdSignal, "refused": cmdRefused,
 }
 
 // waiting bounds the commands that wait for something to become true.
@@ -54,6 +56,23 @@ func of(ts *testscript.TestScript) *testenv.Manager {
 func need(ts *testscript.TestScript, neg bool, args []string, atLeast int, usage string) {
 	if neg || len(args) < atLeast {
 		ts.Fatalf("usage: %s", usage)
+	}
+}
+
+// cmdNeeds skips the script where a feature is missing; another world runs it.
+func cmdNeeds(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 1, "needs FEATURE...")
+	var features []testenv.Feature
+	for _, name := range args {
+		if !slices.Contains(testenv.Features(), testenv.Feature(name)) {
+			ts.Fatalf("no feature %s; there are %v", name, testenv.Features())
+		}
+		features = append(features, testenv.Feature(name))
+	}
+	reason, err := testenv.Missing(features...)
+	ts.Check(err)
+	if reason != "" {
+		ts.Value(testKey{}).(testscript.T).Skip(reason)
 	}
 }
 

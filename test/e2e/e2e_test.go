@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -35,8 +34,12 @@ func TestScripts(t *testing.T) {
 	t.Cleanup(func() { _ = os.Unsetenv("GOTMPDIR") })
 	for _, noun := range nouns {
 		t.Run(noun.Name(), func(t *testing.T) {
+			files, err := scriptsFor(noun.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
 			testscript.Run(t, testscript.Params{
-				Dir:                filepath.Join(scripts, noun.Name()),
+				Files:              files,
 				Setup:              func(env *testscript.Env) error { return setup(env, programs) },
 				Cmds:               commands,
 				Condition:          condition,
@@ -46,16 +49,22 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// managerKey finds a script's manager among its values.
-type managerKey struct{}
+// managerKey and testKey find a script's manager and its test among its values.
+type (
+	managerKey struct{}
+	testKey    struct{}
+)
 
 // setup gives a script its manager, and takes it away at the end.
 func setup(env *testscript.Env, programs string) error {
 	m, err := testenv.OpenManager(programs)
+	if err == nil {
+		err = useRuntime(m)
+	}
 	if err != nil {
 		return err
 	}
-	env.Values[managerKey{}] = m
+	env.Values[managerKey{}], env.Values[testKey{}] = m, env.T()
 	work := env.Getenv("WORK")
 	env.Vars = append(env.Vars, m.Env...)
 	env.Setenv("WORK", work)

@@ -220,3 +220,24 @@ func TestRedirectCredentials(t *testing.T) {
 		t.Errorf("the registry itself got no credentials: %+v", sent)
 	}
 }
+
+// TestRedirectToOtherPort pins what the image library does and offers no hook for: Go's HTTP client
+// takes another port of the same host name for the same host, and sends the credentials on.
+// Should this fail, the library has become stricter; SECURITY.md speaks of it.
+func TestRedirectToOtherPort(t *testing.T) {
+	t.Parallel()
+	m := testenv.NewManager(t)
+	reg, name := served(t, m, registry.Options{Auth: true})
+	other := registry.Start(t, registry.Options{Backend: reg.Backend()})
+	reg.Fail(registry.Fault{Method: "GET", Path: blobs, Answer: registry.Redirect("https://" + other.Host)})
+	m.MustRun(t, "pull", "-q", "--tls-verify=false", "--creds", registry.Username+":"+registry.Password, name)
+	seen := other.Requests("", "")
+	if len(seen) == 0 {
+		t.Fatal("the redirect was not followed")
+	}
+	for _, q := range seen {
+		if q.Authorization == "" {
+			t.Errorf("%s %s got no credentials", q.Method, q.Path)
+		}
+	}
+}

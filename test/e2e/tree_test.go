@@ -19,6 +19,10 @@ const describeRoot = "MANAGER_TEST_DESCRIBE_ROOT"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(describeRoot) == "" {
+		if err := hideUnified(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 		os.Exit(m.Run())
 	}
 	// What a container has besides its image: mounts, and the files made for it.

@@ -7,23 +7,22 @@
 package cli
 
 import (
-	"context"
+	"errors"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/manager-project/manager/cmd/manager/cli/command"
+	"github.com/manager-project/manager/libpod/image"
 	"github.com/spf13/cobra"
 )
 
 // Main runs one command line, args[0] being the program, and returns the exit code.
 func Main(args []string, in *os.File, out, errOut io.Writer) int {
 	app := &command.App{In: in, Out: out, Err: errOut, Args: args, LogLevel: "warn"}
-	ctx, cancel := interruptible(args)
-	defer cancel()
+	ctx, signals := interruptible(args, errOut)
+	defer signals.stop()
 	t := newTree(app)
 	words := helpToFlag(args[1:])
 	t.root.SetArgs(words)
@@ -32,26 +31,15 @@ func Main(args []string, in *os.File, out, errOut io.Writer) int {
 	if closeErr := app.Close(); err == nil && closeErr != nil {
 		err = closeErr
 	}
+	if errors.Is(err, image.ErrElsewhere) {
+		err = handOver(app)
+	}
 	name := ""
 	if cc != nil {
 		name = path(cc)
 	}
-	return finish(errOut, err, t.codes, name, wantsJSON(cc, words))
-}
-
-// interruptible returns a context that ends at the first interrupt, so that work stops in
-// good order; a second one ends the program. Commands that pass signals on to a container
-// handle them on their own.
-func interruptible(args []string) (context.Context, context.CancelFunc) {
-	for _, a := range args[1:] {
-		switch a {
-		case "run", "start", "attach", "exec":
-			return context.WithCancel(context.Background())
-		}
-	}
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, cancel)
-	return ctx, cancel
+	err = signals.explain(err, name)
+	return signals.code(finish(errOut, err, t.codes, name, wantsJSON(cc, words)))
 }
 
 // helpToFlag turns "help run" into "run --help".

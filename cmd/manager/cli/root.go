@@ -6,6 +6,7 @@ import (
 
 	"github.com/manager-project/manager/cmd/manager/cli/command"
 	"github.com/manager-project/manager/cmd/manager/cli/flags"
+	"github.com/manager-project/manager/libpod/image"
 	"github.com/spf13/cobra"
 )
 
@@ -177,6 +178,9 @@ func (t *tree) runner(c *command.Command) func(*cobra.Command, []string) error {
 			if err := c.Args(args); err != nil {
 				return argsError(cc, err)
 			}
+		}
+		if c.Transfers && !image.HasTransfers {
+			return image.ErrElsewhere
 		}
 		if err := setUpLog(t.app); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -60,7 +61,7 @@ func (r *Runtime) Exec(ctx context.Context, q oci.ExecRequest) (oci.Process, err
 	}
 	tty, err := child.Ready(ctx)
 	if err != nil {
-		return nil, r.explain(err, said.drop(), &q)
+		return nil, refine(r.explain(err, said.drop(), &q), rootOf(&q))
 	}
 	if size := q.Process.ConsoleSize; tty != nil && size != nil {
 		// Not every runtime heeds the size of an exec's process.
@@ -76,12 +77,15 @@ func (r *Runtime) ready(q *oci.ExecRequest) error {
 }
 
 func writeProcess(dir string, q *oci.ExecRequest) error {
-	raw, err := json.Marshal(q.Process)
+	raw, err := json.Marshal(adapt(q.Process))
 	if err != nil {
 		return err
 	}
 	return atomicfile.Write(filepath.Join(dir, "process.json"), raw, 0o600, atomicfile.Volatile)
 }
+
+// rootOf is the container's root directory as its init sees it.
+func rootOf(q *oci.ExecRequest) string { return fmt.Sprintf("/proc/%d/root", q.PID) }
 
 func (r *Runtime) explain(err error, said string, q *oci.ExecRequest) error {
 	var failed *adopt.Error
@@ -120,7 +124,7 @@ func (r *Runtime) ExecDetached(ctx context.Context, q oci.ExecRequest, c monitor
 		_, err = s.Start(ctx)
 	}
 	if err != nil {
-		return errors.Join(err, s.Abort(context.WithoutCancel(ctx)))
+		return errors.Join(refine(err, rootOf(&q)), s.Abort(context.WithoutCancel(ctx)))
 	}
 	s.Release()
 	return nil

@@ -23,7 +23,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/sirupsen/logrus"
 
@@ -65,15 +64,6 @@ type Runtime struct {
 // New makes a runtime of a program; p is the monitor's.
 func New(p *program.Program, o Options) *Runtime { return &Runtime{Program: p, o: o} }
 
-// Check implements oci.Runtime.
-func (r *Runtime) Check(needs ...oci.Ability) error {
-	if slices.Contains(needs, oci.NoCgroups) && !r.o.NoCgroups {
-		return errdefs.Unsupported("--cgroups=disabled", "the runtime %s makes a cgroup for every container", r.o.Name).
-			WithHint("use another --runtime, or name this one in containers.conf under runtime_supports_nocgroups")
-	}
-	return nil
-}
-
 // Launch implements oci.Runtime.
 func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Session, monitor.Live, error) {
 	var back undo.Stack
@@ -87,7 +77,7 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 		return fail(err)
 	}
 	if q.Cgroup == "" {
-		if err := r.Check(oci.NoCgroups); err != nil {
+		if err := r.Check(ctx, oci.NoCgroups); err != nil {
 			return fail(err)
 		}
 	}
@@ -119,7 +109,7 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	fault.Point("monitor: spawned")
 	live, err := s.Ready(ctx)
 	if err != nil {
-		return fail(errors.Join(err, s.Abort(context.WithoutCancel(ctx))))
+		return fail(errors.Join(refine(err, q.Spec.Root.Path), s.Abort(context.WithoutCancel(ctx))))
 	}
 	return s, live, nil
 }
@@ -128,10 +118,9 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 func writeSpec(q *oci.LaunchRequest) error {
 	s := *q.Spec
 	s.Version = ociVersion
+	s.Process = adapt(s.Process)
 	if q.Init != "" {
-		p := *s.Process
-		p.Args = append([]string{q.Init, "--"}, p.Args...)
-		s.Process = &p
+		s.Process.Args = append([]string{q.Init, "--"}, s.Process.Args...)
 	}
 	raw, err := json.Marshal(&s)
 	if err != nil {

@@ -248,11 +248,22 @@ func labels(s *specs.Process, p *plan.Process) error {
 		}
 	}
 	if s.SelinuxLabel != "" {
-		if _, err := os.Stat("/sys/fs/selinux/enforce"); err != nil {
-			return errdefs.Unsupported("process.selinuxLabel", "SELinux is not enabled in this kernel")
+		if err := needSELinux("process.selinuxLabel"); err != nil {
+			return err
 		}
 	}
 	p.AppArmor, p.SELinux = s.ApparmorProfile, s.SelinuxLabel
+	return nil
+}
+
+// selinuxFS is where the kernel shows SELinux; tests set another.
+var selinuxFS = "/sys/fs/selinux"
+
+// needSELinux refuses a label where there is no SELinux.
+func needSELinux(field string) error {
+	if _, err := os.Stat(filepath.Join(selinuxFS, "enforce")); err != nil {
+		return errdefs.Unsupported(field, "SELinux is not enabled in this kernel")
+	}
 	return nil
 }
 

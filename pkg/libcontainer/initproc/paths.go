@@ -113,7 +113,11 @@ func (m *masks) coverDir(in *initializer, fd int, path string) error {
 		return err
 	}
 	defer func() { _ = empty.Close() }()
-	mount, err := in.instance(fs, []plan.Pair{{Key: "nr_blocks", Value: "1"}, {Key: "nr_inodes", Value: "1"}, {Key: "mode", Value: "755"}}, empty)
+	options := []plan.Pair{{Key: "nr_blocks", Value: "1"}, {Key: "nr_inodes", Value: "1"}, {Key: "mode", Value: "755"}}
+	if in.MountLabel != "" {
+		options = append(options, plan.Pair{Key: "context", Value: in.MountLabel})
+	}
+	mount, err := in.instance(fs, options, empty)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,13 @@ func (in *initializer) keyring() *launch.Failure {
 	if in.Process.Keyring == "" {
 		return nil
 	}
+	// Without a label of its own a key has its maker's, and the container could not use it.
+	if l := in.Process.SELinux; l != "" {
+		if err := in.writeProc("thread-self/attr/keycreate", l); err != nil {
+			return failure("selinux label", l, err)
+		}
+		defer func() { _ = in.writeProc("thread-self/attr/keycreate", "\n") }() // execve clears it too
+	}
 	_, err := unix.KeyctlJoinSessionKeyring(in.Process.Keyring)
 	if err == unix.ENOSYS || err == unix.EPERM || err == unix.EDQUOT {
 		return nil

@@ -6,7 +6,7 @@
 // executed by pkg/libcontainer/initproc, which only makes system calls. The two sit in
 // different programs, so the plan crosses the boundary encoded (see Encode).
 //
-// The package imports the standard library alone: it is linked into the small program.
+// The package imports the standard library and pkg/pack alone: it is linked into the small program.
 package plan
 
 // Plan is what the child does between its first instruction and the user's program.
@@ -24,6 +24,9 @@ type Plan struct {
 	// ReadonlyPaths and MaskedPaths are absolute paths in the root; missing ones are skipped.
 	ReadonlyPaths []string `json:"readonly_paths,omitempty"`
 	MaskedPaths   []string `json:"masked_paths,omitempty"`
+	// MountLabel is the SELinux context of the empty directories over masked ones; "" is the kernel's
+	// choice. In Mounts it is an option where it applies.
+	MountLabel string `json:"mount_label,omitempty"`
 	// Sysctl are written in this order, keys with slashes: "net/ipv4/ip_forward".
 	Sysctl []Pair `json:"sysctl,omitempty"`
 	// Hostname and Domainname are set in the new UTS namespace; "" leaves them.
@@ -53,6 +56,12 @@ type Hooks struct {
 type Pair struct {
 	Key   string `json:"k"`
 	Value string `json:"v,omitempty"`
+}
+
+// IsContext says whether a mount option's value is an SELinux context. Contexts have commas: where options
+// are a text, they are quoted. Source: mount(8), "SELinux context mounts".
+func IsContext(option string) bool {
+	return option == "context" || option == "fscontext" || option == "defcontext" || option == "rootcontext"
 }
 
 // Rootfs is the container's root file system.
@@ -102,6 +111,8 @@ type Mount struct {
 	RecClear uint64 `json:"rec_clear,omitempty"`
 	// Propagation are MS_ flags, each applied in order.
 	Propagation []uint64 `json:"propagation,omitempty"`
+	// Label is the SELinux context that the new file system's root gets when it is mounted; "" leaves it.
+	Label string `json:"label,omitempty"`
 	// Options are the file system's own, given by fsconfig; a value of "" makes a flag.
 	Options []Pair `json:"options,omitempty"`
 	// Flags are MS_ flags of the file system that only mount(2) knows (MS_I_VERSION).

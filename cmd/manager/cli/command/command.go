@@ -34,6 +34,10 @@ type Command struct {
 	NoInterspersed bool
 	// Codes overrides the exit codes of error classes for this command.
 	Codes Codes
+	// Transfers says that the command moves images, or reads the settings for that. A program
+	// without transfers starts the one with them before it does anything; see image.ErrElsewhere.
+	// Others find out on the way, and only as long as they have changed nothing.
+	Transfers bool
 	// Run does the work. Nil marks a noun.
 	Run func(ctx context.Context, app *App, args []string) error
 	// Commands are the verbs of a noun.

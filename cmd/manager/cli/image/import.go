@@ -20,9 +20,10 @@ func Import() *command.Command {
 	var p platformOptions
 	var quiet bool
 	return &command.Command{
-		Use:   "import [options] PATH [REFERENCE]",
-		Short: "Make an image of a root filesystem's archive",
-		Long:  "Makes an image with one layer of a tar archive: a file, a URL, or - for standard input. Prints its id.",
+		Use:       "import [options] PATH [REFERENCE]",
+		Short:     "Make an image of a root filesystem's archive",
+		Transfers: true,
+		Long:      "Makes an image with one layer of a tar archive: a file, a URL, or - for standard input. Prints its id.",
 		Examples: `# With a command to run
 manager import --change CMD=/bin/sh rootfs.tar localhost/tiny`,
 		Flags: func() []flags.Flag {

@@ -22,9 +22,10 @@ func Load() *command.Command {
 	var input string
 	var quiet bool
 	return &command.Command{
-		Use:   "load [options]",
-		Short: "Read images from an archive",
-		Long:  "Stores the images of an archive of docker-archive or oci-archive format, compressed or not, or of a directory.",
+		Use:       "load [options]",
+		Short:     "Read images from an archive",
+		Transfers: true,
+		Long:      "Stores the images of an archive of docker-archive or oci-archive format, compressed or not, or of a directory.",
 		Examples: `# From a file
 manager load -i images.tar
 # From another machine

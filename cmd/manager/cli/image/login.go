@@ -37,9 +37,10 @@ type loginOptions struct {
 func Login() *command.Command {
 	var o loginOptions
 	return &command.Command{
-		Use:   "login [options] [REGISTRY]",
-		Short: "Keep credentials for a registry",
-		Long:  "Checks a user name and password with the registry and keeps them. Without a registry the first of registries.conf is meant. What is not given is asked for on the terminal.",
+		Use:       "login [options] [REGISTRY]",
+		Short:     "Keep credentials for a registry",
+		Transfers: true,
+		Long:      "Checks a user name and password with the registry and keeps them. Without a registry the first of registries.conf is meant. What is not given is asked for on the terminal.",
 		Examples: `# Ask for user name and password
 manager login registry.example.com
 # In a script
@@ -179,8 +180,9 @@ func Logout() *command.Command {
 	var opts image.LoginOptions
 	var all bool
 	return &command.Command{
-		Use:   "logout [options] [REGISTRY]",
-		Short: "Forget the credentials for a registry",
+		Use:       "logout [options] [REGISTRY]",
+		Short:     "Forget the credentials for a registry",
+		Transfers: true,
 		Examples: `# Forget all
 manager logout --all`,
 		Flags: func() []flags.Flag {

@@ -33,9 +33,10 @@ type pullOptions struct {
 func Pull() *command.Command {
 	o := pullOptions{policy: "always"}
 	return &command.Command{
-		Use:   "pull [options] IMAGE [IMAGE...]",
-		Short: "Fetch images",
-		Long:  "Fetches images from registries, or from transport:reference with docker, oci, oci-archive, docker-archive or dir, and prints their ids.",
+		Use:       "pull [options] IMAGE [IMAGE...]",
+		Short:     "Fetch images",
+		Transfers: true,
+		Long:      "Fetches images from registries, or from transport:reference with docker, oci, oci-archive, docker-archive or dir, and prints their ids.",
 		Examples: `# Fetch an image
 manager pull docker.io/library/alpine:latest
 # Fetch it for another architecture

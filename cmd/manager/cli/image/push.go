@@ -31,9 +31,10 @@ type pushOptions struct {
 func Push() *command.Command {
 	var o pushOptions
 	return &command.Command{
-		Use:   "push [options] IMAGE [DESTINATION]",
-		Short: "Send an image to a registry",
-		Long:  "Sends an image to the registry of its name, or to a destination: a name, or transport:path with docker, oci, oci-archive, docker-archive or dir.",
+		Use:       "push [options] IMAGE [DESTINATION]",
+		Short:     "Send an image to a registry",
+		Transfers: true,
+		Long:      "Sends an image to the registry of its name, or to a destination: a name, or transport:path with docker, oci, oci-archive, docker-archive or dir.",
 		Examples: `# To the registry of its name
 manager push registry.example.com/team/web:1.2
 # Under another name, noting the digest

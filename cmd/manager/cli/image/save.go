@@ -25,9 +25,10 @@ func Save() *command.Command {
 	o := image.SaveOptions{Format: image.FormatDockerArchive}
 	var quiet bool
 	return &command.Command{
-		Use:   "save [options] IMAGE [IMAGE...]",
-		Short: "Write images to an archive",
-		Long:  "Writes images to an archive or directory, or to standard output.",
+		Use:       "save [options] IMAGE [IMAGE...]",
+		Short:     "Write images to an archive",
+		Transfers: true,
+		Long:      "Writes images to an archive or directory, or to standard output.",
 		Examples: `# To a file
 manager save -o alpine.tar docker.io/library/alpine
 # To another machine

@@ -7,8 +7,6 @@ import (
 	"sync"
 
 	"github.com/manager-project/manager/libpod/image"
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 )
 
@@ -23,8 +21,7 @@ type Progress struct {
 	isTerm bool
 
 	mu    sync.Mutex
-	pool  *mpb.Progress
-	bars  map[string]*mpb.Bar
+	bars  bars
 	shown map[string]bool
 }
 
@@ -40,7 +37,7 @@ func (p *Progress) Handle(e image.Event) {
 	defer p.mu.Unlock()
 	switch e.Kind {
 	case image.EventTrying:
-		p.finish()
+		p.bars.finish()
 		p.line(fmt.Sprintf(p.Trying, e.Name))
 	case image.EventRetry:
 		p.line(fmt.Sprintf("Trying again in %s (%d): %v", e.Delay, e.Attempt, e.Err))
@@ -61,7 +58,7 @@ func blobTitle(e image.Event) string {
 
 func (p *Progress) blob(e image.Event) {
 	if p.isTerm {
-		p.bar(e)
+		p.bars.show(p.out, e)
 		return
 	}
 	id := e.Digest.String()
@@ -79,61 +76,12 @@ func (p *Progress) blob(e image.Event) {
 	p.line(blobTitle(e) + id + suffix)
 }
 
-func (p *Progress) bar(e image.Event) {
-	if p.pool == nil {
-		p.pool = mpb.New(mpb.WithOutput(p.out), mpb.WithWidth(40))
-		p.bars = map[string]*mpb.Bar{}
-	}
-	id := e.Digest.String()
-	bar := p.bars[id]
-	if bar == nil {
-		end := "done"
-		if e.Kind == image.EventBlobExists {
-			end = "skipped: already exists"
-		}
-		bar = p.pool.AddBar(max(e.Size, 0),
-			mpb.PrependDecorators(decor.Name(blobTitle(e)+shortDigest(id)+" ")),
-			mpb.AppendDecorators(decor.OnComplete(decor.CountersKibiByte("%.1f / %.1f"), end)))
-		p.bars[id] = bar
-	}
-	bar.SetCurrent(e.Offset)
-	if e.Kind == image.EventBlobDone || e.Kind == image.EventBlobExists {
-		bar.SetTotal(-1, true)
-	}
-}
-
-func shortDigest(s string) string {
-	const algorithm = "sha256:"
-	if len(s) > len(algorithm)+12 && s[:len(algorithm)] == algorithm {
-		return s[len(algorithm) : len(algorithm)+12]
-	}
-	return s
-}
-
 // line prints a line above the bars.
-func (p *Progress) line(s string) {
-	if p.pool != nil {
-		_, _ = p.pool.Write([]byte(s + "\n"))
-		return
-	}
-	fmt.Fprintln(p.out, s)
-}
-
-// finish ends the bars of one image.
-func (p *Progress) finish() {
-	if p.pool == nil {
-		return
-	}
-	for _, bar := range p.bars {
-		bar.Abort(false)
-	}
-	p.pool.Wait()
-	p.pool, p.bars = nil, nil
-}
+func (p *Progress) line(s string) { fmt.Fprintln(p.bars.above(p.out), s) }
 
 // Close ends bars that are still shown. It may be called twice.
 func (p *Progress) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.finish()
+	p.bars.finish()
 }

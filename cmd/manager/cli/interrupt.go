@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/manager-project/manager/pkg/errdefs"
+)
+
+// graceAfterSignal is how long a command may take to stop in good order. What it leaves behind
+// when that was too short, the next command takes for the remains of a kill.
+const graceAfterSignal = 700 * time.Millisecond
+
+// interrupts are what the user's signals do to a command.
+type interrupts struct {
+	received atomic.Int32 // the first signal, 0 for none
+	cancel   context.CancelFunc
+	ch       chan os.Signal
+}
+
+// interruptible returns a context that ends at the first interrupt, so that work stops in
+// good order; the program ends a little later at the latest, and at a second signal at once.
+// Commands that pass signals on to a container handle them on their own.
+func interruptible(args []string, errOut io.Writer) (context.Context, *interrupts) {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &interrupts{cancel: cancel}
+	for _, a := range args[1:] {
+		switch a {
+		case "run", "start", "attach", "exec":
+			return ctx, s
+		}
+	}
+	s.ch = make(chan os.Signal, 1)
+	signal.Notify(s.ch, os.Interrupt, syscall.SIGTERM)
+	go s.watch(errOut)
+	return ctx, s
+}
+
+func (s *interrupts) watch(errOut io.Writer) {
+	sig, ok := (<-s.ch).(syscall.Signal)
+	if !ok {
+		return // the command has ended
+	}
+	signal.Stop(s.ch)
+	s.received.Store(int32(sig))
+	s.cancel()
+	time.Sleep(graceAfterSignal)
+	printLine(errOut, errInterrupted, "")
+	os.Exit(s.code(1))
+}
+
+// stop takes no more signals.
+func (s *interrupts) stop() {
+	s.cancel()
+	if s.ch != nil {
+		signal.Stop(s.ch)
+		close(s.ch)
+	}
+}
+
+// explain says of work that the signal ended that it did, in place of where that was.
+func (s *interrupts) explain(err error, words string) error {
+	if s.received.Load() == 0 || !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return &errdefs.Error{Op: words, Cause: errInterrupted}
+}
+
+var errInterrupted = errors.New("interrupted")
+
+// code is the exit code of a command: 128+n when it failed after signal n, else what it is otherwise.
+func (s *interrupts) code(otherwise int) int {
+	if sig := s.received.Load(); sig != 0 && otherwise != 0 {
+		return 128 + int(sig)
+	}
+	return otherwise
+}

@@ -1,0 +1,63 @@
+package external
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/manager-project/manager/libpod/oci"
+	"github.com/manager-project/manager/pkg/errdefs"
+)
+
+// lacks are things that a program does not do and does not refuse either: an option that would be
+// ignored. program is what its --version begins with; from is the version that can do it.
+var lacks = []struct {
+	program string
+	from    [2]int
+	ability oci.Ability
+	option  string
+}{
+	// Source: runc's CHANGELOG, 1.2.0.
+	{"runc", [2]int{1, 2}, oci.Personality, "--personality"},
+}
+
+// Check implements oci.Runtime.
+func (r *Runtime) Check(ctx context.Context, needs ...oci.Ability) error {
+	if slices.Contains(needs, oci.NoCgroups) && !r.o.NoCgroups {
+		return errdefs.Unsupported("--cgroups=disabled", "the runtime %s makes a cgroup for every container", r.o.Name).
+			WithHint("use another --runtime, or name this one in containers.conf under runtime_supports_nocgroups")
+	}
+	for _, l := range lacks {
+		if !slices.Contains(needs, l.ability) {
+			continue
+		}
+		d, err := r.Describe(ctx)
+		if err != nil {
+			return err
+		}
+		if name, version := parseVersion(d.Version); name == l.program && slices.Compare(version[:], l.from[:]) < 0 {
+			return errdefs.Unsupported(l.option, "%s %d.%d does not know it, %d.%d does", name, version[0], version[1], l.from[0], l.from[1]).
+				WithHint("install a newer %s, or use another --runtime", name)
+		}
+	}
+	return nil
+}
+
+var versionLine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(\S+) version (\d{1,6})\.(\d{1,6})`)
+})
+
+// parseVersion reads the first line of a runtime's --version: "runc version 1.1.5". Another form has no
+// name.
+func parseVersion(text string) (name string, version [2]int) {
+	m := versionLine().FindStringSubmatch(text)
+	if m == nil {
+		return "", version
+	}
+	for i := range version {
+		version[i], _ = strconv.Atoi(m[i+2])
+	}
+	return m[1], version
+}

@@ -1,0 +1,185 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/manager-project/manager/internal/testenv"
+)
+
+// runtimeVariable names the OCI runtime of the scripts' containers, in the process that
+// TestScriptsRuntime starts.
+const runtimeVariable = "MANAGER_TEST_RUNTIME"
+
+// peers are the runtimes that run the scripts in place of the embedded one.
+var peers = []struct {
+	// name is what is put into containers.conf, and the table's key in unfit.
+	name string
+	// program is where it is; "" looks it up.
+	program string
+	// noHybrid says that it refuses version 1 hierarchies beside a version 2 one with controllers. The
+	// scripts then run in a mount namespace without that one.
+	noHybrid bool
+}{
+	{name: "crun", noHybrid: true},
+	{name: "runc"},
+}
+
+// unfit are the scripts that a runtime does not pass, with the reason. "*" is every runtime but the
+// embedded one.
+var unfit = []struct{ script, runtime, reason string }{
+	{"run-init-missing", "*", "the runtime looks for the init only; the init finds that the program is missing, with the same exit code"},
+	{"run-env-no-path", "*", "the runtimes look for programs in the PATH of the container's environment only"},
+	{"runtime-choice", "*", "it chooses the runtimes itself"},
+	{"runtime-gone", "*", "it chooses the runtimes itself"},
+	{"runtime-killed", "*", "it chooses the runtimes itself"},
+	{"run-personality", "runc", "runc before 1.2 knows no personality; the option is refused"},
+	{"run-mounts-tmpfs-mode", "runc", "runc before 1.2 gives a tmpfs the mode of the directory below, whatever the option says"},
+	{"run-no-controllers", "crun", "on a unified hierarchy crun raises the limit on locked memory, which takes CAP_SYS_RESOURCE"},
+	{"exec-terminal-size", "crun", "crun gives the terminal of an exec no size; it comes a moment later"},
+}
+
+// unfitFor is why a runtime does not run a script, or "".
+func unfitFor(runtime, script string) string {
+	for _, u := range unfit {
+		if u.script == script && (u.runtime == "*" || u.runtime == runtime) {
+			return u.reason
+		}
+	}
+	return ""
+}
+
+// elsewhere are scripts about what no runtime has a part in: they run once, with the embedded one.
+var elsewhere = regexp.MustCompile(`^(ps-|prune-|names-|inspect-mixed|run-out-of-scope|run-names|run-limits-wrong|run-hello|logs-options|top-descriptors|run-volume|run-mounts-volume|rm-options|wait-conditions)`)
+
+// scriptsFor lists the scripts of a noun for this process's runtime.
+func scriptsFor(noun string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(scripts, noun, "*.txtar"))
+	runtime, _, other := strings.Cut(os.Getenv(runtimeVariable), "=")
+	if !other {
+		return files, err
+	}
+	return slices.DeleteFunc(files, func(file string) bool {
+		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+		return elsewhere.MatchString(name) || unfitFor(runtime, name) != ""
+	}), err
+}
+
+// TestScriptsRuntime runs the container scripts with other runtimes below the same monitor. Each has a
+// process of its own, since a mount namespace belongs to a process.
+func TestScriptsRuntime(t *testing.T) {
+	if os.Getenv(runtimeVariable) != "" {
+		t.Skip("this is the process that it starts")
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("needs root for a mount namespace")
+	}
+	programs := testenv.Programs(t)
+	for _, p := range peers {
+		t.Run(p.name, func(t *testing.T) {
+			path, err := exec.LookPath(p.name)
+			if p.program != "" {
+				path, err = filepath.Join(programs, p.program), nil
+			}
+			if err != nil {
+				t.Skipf("%s is not installed", p.name)
+			}
+			self, err := os.Executable()
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.CommandContext(t.Context(), self, "-test.v", "-test.run", "^TestScripts$/^container$", "-test.timeout", "10m")
+			cmd.Env = append(os.Environ(), runtimeVariable+"="+p.name+"="+path, "MANAGER_BIN="+programs)
+			cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
+			if p.noHybrid {
+				cmd.Env = append(cmd.Env, hideVariable+"=1")
+				cmd.SysProcAttr.Unshareflags = unix.CLONE_NEWNS
+			}
+			out, err := cmd.CombinedOutput()
+			var exit *exec.ExitError
+			if err != nil && !errors.As(err, &exit) {
+				t.Fatal(err)
+			}
+			retell(t, out, err != nil)
+			for _, u := range unfit {
+				if unfitFor(p.name, u.script) == u.reason {
+					t.Run(u.script, func(t *testing.T) { t.Skip(u.reason) })
+				}
+			}
+		})
+	}
+}
+
+// outcome is how "go test -v" tells the end of a script, and speaker how it tells whose lines follow.
+var (
+	outcome = regexp.MustCompile(`^\s*--- (PASS|FAIL|SKIP): TestScripts/container/(\S+) \(`)
+	speaker = regexp.MustCompile(`^=== \S+\s+TestScripts/container/(\S+)`)
+)
+
+// retell makes a test of this process out of each of the other's.
+func retell(t *testing.T, out []byte, failed bool) {
+	t.Helper()
+	last, name, counted := map[string]string{}, "", 0
+	for line := range strings.Lines(string(out)) {
+		if m := speaker.FindStringSubmatch(line); m != nil {
+			name = m[1]
+			continue
+		}
+		m := outcome.FindStringSubmatch(line)
+		if m == nil {
+			last[name] = strings.TrimSpace(line)
+			continue
+		}
+		counted++
+		t.Run(m[2], func(t *testing.T) {
+			switch m[1] {
+			case "FAIL":
+				t.Fail()
+			case "SKIP":
+				t.Skip(last[m[2]])
+			}
+		})
+	}
+	if failed || counted == 0 {
+		t.Errorf("%s", out)
+	}
+}
+
+// useRuntime makes the manager use the runtime that this process is for, if any.
+func useRuntime(m *testenv.Manager) error {
+	name, path, other := strings.Cut(os.Getenv(runtimeVariable), "=")
+	if !other {
+		return nil
+	}
+	file, err := os.OpenFile(filepath.Join(m.Dir, "containers.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(file, "runtime = %q\n[engine.runtimes]\n%q = [%q]\n", name, name, path)
+	return errors.Join(err, file.Close())
+}
+
+// hideVariable asks for a mount namespace without the unified hierarchy.
+const hideVariable = "MANAGER_TEST_NO_UNIFIED"
+
+// hideUnified takes the version 2 hierarchy out of this process's mount namespace, which is its own.
+func hideUnified() error {
+	const dir = "/sys/fs/cgroup/unified"
+	if os.Getenv(hideVariable) == "" {
+		return nil
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return nil // the host has version 2 alone, or version 1
+	}
+	return unix.Unmount(dir, 0)
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/manager-project/manager/internal/testenv"
+)
+
+// A machine is one boot of the virtual machine.
+type machine struct {
+	files *testenv.MachineFiles
+	// accel is QEMU's -accel.
+	accel string
+	// dir is a folder for this boot, which is made here and removed by the caller.
+	dir string
+}
+
+// command is QEMU with the machine, the payload as its second disk, and a kernel command line.
+// It dies with the thread that starts it.
+func (m *machine) command(ctx context.Context, payload string, words ...string) (*exec.Cmd, error) {
+	if err := os.MkdirAll(m.dir, 0o700); err != nil {
+		return nil, err
+	}
+	disk := filepath.Join(m.dir, "payload.img")
+	if err := testenv.MakePayload(disk, payload); err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", "-accel", m.accel, "-cpu", "max", "-smp", "2", "-m", "2048",
+		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-kernel", m.files.Kernel, "-initrd", m.files.Initrd,
+		"-append", "root=/dev/vda rw console=ttyS0 edd=off "+strings.Join(words, " "),
+		// Changes go into a file without a name in $TMPDIR; the cached disk stays as it is.
+		"-drive", "if=virtio,format=raw,snapshot=on,cache=unsafe,file="+m.files.Disk,
+		"-drive", "if=virtio,format=raw,readonly=on,file="+disk,
+		"-device", "virtio-rng-pci", "-device", "virtio-serial")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return cmd, nil
+}
+
+// runTests boots, passes on what the tests say, and ends the machine at the latest when the limit is
+// reached. It counts the tests. The lanes' failures are events; an error is one of this host.
+func (m *machine) runTests(ctx context.Context, b *boot, payload string, limit time.Duration) (tests int, err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	cmd, err := m.command(ctx, payload, b.Append, lanesWord+strings.Join(b.Lanes, ","), "systemd.mask=serial-getty@ttyS0.service")
+	if err != nil {
+		return 0, err
+	}
+	port, err := net.Listen("unix", filepath.Join(m.dir, "results"))
+	if err != nil {
+		return 0, err
+	}
+	defer port.Close()
+	console := filepath.Join(m.dir, "console")
+	var complaints strings.Builder
+	cmd.Stdout, cmd.Stderr = &complaints, &complaints
+	cmd.Args = append(cmd.Args, "-serial", "file:"+console,
+		"-chardev", "socket,id=results,path="+port.Addr().String(), "-device", "virtserialport,chardev=results,name=results")
+	watch := newWatcher(b.Lanes)
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	read := make(chan error, 1)
+	go func() {
+		conn, err := port.Accept()
+		if err == nil {
+			err = watch.read(conn)
+			_ = conn.Close()
+		}
+		read <- err
+	}()
+	ended := cmd.Wait()
+	_ = port.Close() // the machine is gone, connected or not
+	readErr := <-read
+	if len(watch.left) > 0 {
+		why := errors.New("the machine powered off before the tests were through")
+		switch {
+		case errors.Is(ctx.Err(), context.DeadlineExceeded):
+			why = fmt.Errorf("the machine was still running after %v", limit)
+		case ended != nil:
+			why = fmt.Errorf("qemu: %w: %s", ended, strings.TrimSpace(complaints.String()))
+		case readErr != nil && !errors.Is(readErr, net.ErrClosed):
+			why = readErr
+		}
+		watch.end(fmt.Errorf("%w; the end of its console:\n%s", why, tail(console, 60)))
+	}
+	return watch.tests, nil
+}
+
+// tail is the last lines of a file.
+func tail(path string, count int) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(lines[max(0, len(lines)-count):], "\n")
+}
+
+// runShell boots with a root shell on the terminal; the payload is there as in a test.
+func runShell(ctx context.Context, opts *options, words []string) error {
+	dir, err := os.MkdirTemp("", "vm")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	payload := filepath.Join(dir, "payload")
+	if err := makePayload(ctx, opts, payload, laneNames()); err != nil {
+		return err
+	}
+	files, err := testenv.BuildMachine()
+	if err != nil {
+		return err
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	m := &machine{files: files, accel: opts.accel, dir: filepath.Join(dir, "boot")}
+	cmd, err := m.command(ctx, payload, append(words, testenv.MachineShell)...)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stdout, "The payload is at %s; leave with \"poweroff\", or with C-a x.\r\n", testenv.MachinePayload)
+	cmd.Args = append(cmd.Args, "-serial", "mon:stdio")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	return cmd.Run()
+}

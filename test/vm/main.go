@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/manager-project/manager/internal/testenv"
+)
+
+// options are the command line.
+type options struct {
+	bin, run, lanes string
+	accel           string
+	limit           time.Duration
+}
+
+func main() {
+	var opts options
+	var inside, shell bool
+	flag.StringVar(&opts.bin, "bin", os.Getenv("MANAGER_BIN"), "the folder with the built programs")
+	flag.StringVar(&opts.run, "run", "", "run only tests that match, as with go test; \"\" runs those of suites.go")
+	flag.StringVar(&opts.lanes, "lanes", "", "run only these lanes, comma-separated: "+strings.Join(laneNames(), ", "))
+	flag.StringVar(&opts.accel, "accel", "tcg,thread=multi", "QEMU's accelerator")
+	flag.DurationVar(&opts.limit, "limit", 8*time.Minute, "the longest that one boot of the machine may take")
+	flag.BoolVar(&inside, "inside", false, "run the payload's tests: the machine does this")
+	flag.BoolVar(&shell, "shell", false, "boot with a root shell on this terminal instead of tests; any argument is added to the kernel's command line")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	defer stop()
+	var err error
+	switch {
+	case inside:
+		err = runInside(ctx)
+	case shell:
+		err = runShell(ctx, &opts, flag.Args())
+	default:
+		err = runLanes(ctx, &opts)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "vm:", err)
+		os.Exit(1)
+	}
+}
+
+// runLanes runs all chosen lanes. That tests failed is in the events and is no error.
+func runLanes(ctx context.Context, opts *options) error {
+	lanes := laneNames()
+	if opts.lanes != "" {
+		lanes = strings.Split(opts.lanes, ",")
+		for _, name := range lanes {
+			if !slices.Contains(laneNames(), name) {
+				return fmt.Errorf("no lane %q; there are %s", name, strings.Join(laneNames(), ", "))
+			}
+		}
+	}
+	dir, err := os.MkdirTemp("", "vm")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	began := time.Now()
+	payload := filepath.Join(dir, "payload")
+	if err := makePayload(ctx, opts, payload, lanes); err != nil {
+		return err
+	}
+	progress(began, "compiled the tests")
+	tests := 0
+	if slices.Contains(lanes, testenv.LaneBare) {
+		tests += runBare(ctx, payload)
+		progress(began, "lane "+testenv.LaneBare)
+	}
+	inMachine, err := runMachine(ctx, opts, dir, lanes, began)
+	if err == nil && opts.run != "" && tests+inMachine == 0 {
+		err = fmt.Errorf("no test of suites.go in lane %s matches %q", strings.Join(lanes, ", "), opts.run)
+	}
+	return err
+}
+
+// runMachine runs the lanes that are in the machine and counts their tests.
+func runMachine(ctx context.Context, opts *options, dir string, lanes []string, began time.Time) (tests int, err error) {
+	var mine []boot
+	for _, b := range boots {
+		b.Lanes = slices.DeleteFunc(slices.Clone(b.Lanes), func(l string) bool { return !slices.Contains(lanes, l) })
+		if len(b.Lanes) > 0 {
+			mine = append(mine, b)
+		}
+	}
+	if len(mine) == 0 {
+		return 0, nil
+	}
+	files, err := testenv.BuildMachine()
+	if err != nil {
+		for _, b := range mine {
+			for _, lane := range b.Lanes {
+				laneEnded(lane, err)
+			}
+		}
+		return 0, nil
+	}
+	progress(began, "the machine's disk is there")
+	var errs []error
+	for i, b := range mine {
+		m := &machine{files: files, accel: opts.accel, dir: filepath.Join(dir, fmt.Sprint("boot", i))}
+		count, err := m.runTests(ctx, &b, filepath.Join(dir, "payload"), opts.limit)
+		tests += count
+		errs = append(errs, err)
+		progress(began, "lanes "+strings.Join(b.Lanes, ", "))
+	}
+	return tests, errors.Join(errs...)
+}
+
+// progress says how far the run is, for whoever watches it.
+func progress(began time.Time, what string) {
+	emitLine(fmt.Appendf(nil, "vm: %3.0f s: %s", time.Since(began).Seconds(), what))
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/manager-project/manager/internal/testenv"
+)
+
+// module is our module's path.
+const module = "github.com/manager-project/manager"
+
+// A suite is a package's tests and the lanes that run them.
+type suite struct {
+	// Dir is the package's folder in the tree.
+	Dir string
+	// Lanes are where it runs.
+	Lanes []string
+	// Run picks its tests and Skip leaves some out, as "go test" does; "" takes all and leaves out none.
+	Run, Skip string
+}
+
+// suites are what runs elsewhere than in the ordinary run. A package whose tests call testenv.Need has
+// to be here with each lane that its tests may be left to; the sum of the run tells if one is not.
+var suites = []suite{
+	{Dir: "test/vm/world", Lanes: laneNames()},
+	{Dir: "pkg/cgroups", Lanes: []string{testenv.LaneBare, testenv.LaneV2}},
+	{Dir: "pkg/cgroups", Lanes: []string{testenv.LaneUser}, Run: "User|Rootless|Delegat"},
+	// Thousands of mounts are a question of time, which the emulator cannot answer.
+	{Dir: "pkg/libcontainer", Lanes: []string{testenv.LaneV2}, Skip: "TestThousandsOfMounts"},
+	{Dir: "pkg/libcontainer", Lanes: []string{testenv.LanePermissive, testenv.LaneEnforcing}, Run: "SELinux"},
+	{
+		Dir: "test/e2e", Lanes: []string{testenv.LaneV2},
+		Run: "TestScripts/container/(run-limits|run-namespaces|run-security|run-systemd|run-init|exec-options|rename-kill-pause)",
+	},
+}
+
+// A boot is one start of the machine and the lanes that run in it, one after the other.
+type boot struct {
+	// Append is what its kernel's command line has besides the usual.
+	Append string
+	Lanes  []string
+}
+
+// boots make all lanes of the machine.
+var boots = []boot{
+	{Lanes: []string{testenv.LaneV2, testenv.LaneUser}},
+	{Append: "security=selinux selinux=1 enforcing=0", Lanes: []string{testenv.LanePermissive}},
+	{Append: "security=selinux selinux=1 enforcing=1", Lanes: []string{testenv.LaneEnforcing}},
+}
+
+// laneNames are the names of all lanes.
+func laneNames() []string {
+	var names []string
+	for _, lane := range testenv.Lanes() {
+		names = append(names, lane.Name)
+	}
+	return names
+}
+
+// packages are the folders of the suites of some lanes, each once.
+func packages(lanes []string) []string {
+	var dirs []string
+	for _, s := range suites {
+		if slices.ContainsFunc(s.Lanes, func(l string) bool { return slices.Contains(lanes, l) }) && !slices.Contains(dirs, s.Dir) {
+			dirs = append(dirs, s.Dir)
+		}
+	}
+	return dirs
+}

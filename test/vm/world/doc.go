@@ -1,0 +1,2 @@
+// Package world holds the tests of the lanes themselves: that each world is what it promises.
+package world
