@@ -19,8 +19,8 @@ type CheckpointOptions struct {
 	// PreDump dumps memory only, for a dump with ParentPath later; the container runs on.
 	PreDump bool
 	// ParentPath is the directory of an earlier dump, relative to the images: "../NAME".
-	ParentPath                 string
-	TCPSkipInFlight, LinkRemap bool
+	ParentPath      string
+	TCPSkipInFlight bool
 	// PageServer gets the memory pages; nil puts them among the images.
 	PageServer *criu.PageServer
 	// StatusFD gets a zero byte when the page server is ready; nil for none. The caller closes it.
@@ -33,7 +33,7 @@ type ImageOptions struct {
 	// directory for WorkPath.
 	ImagePath, WorkPath                            string
 	TCPEstablished, ExtUnixSk, ShellJob, FileLocks bool
-	LazyPages, AutoDedup                           bool
+	LinkRemap, LazyPages, AutoDedup                bool
 	// CgroupsMode is nil for soft: cgroups that are there already are used.
 	CgroupsMode *criu.CgroupsMode
 	// EmptyNamespaces are CLONE_NEW flags of namespaces whose content is not dumped.
@@ -65,7 +65,7 @@ func (c *Container) dump(ctx context.Context, o *CheckpointOptions) error {
 	}
 	defer done()
 	opts.PID, opts.Root, opts.LogFile = c.record.PID, c.record.Rootfs, "dump.log"
-	opts.LeaveRunning, opts.Parent, opts.TCPSkipInFlight, opts.LinkRemap = o.LeaveRunning, o.ParentPath, o.TCPSkipInFlight, o.LinkRemap
+	opts.LeaveRunning, opts.Parent, opts.TCPSkipInFlight = o.LeaveRunning, o.ParentPath, o.TCPSkipInFlight
 	opts.PageServer, opts.StatusFD = o.PageServer, o.StatusFD
 	kind := criu.Dump
 	if o.PreDump {
@@ -114,7 +114,7 @@ func (o *ImageOptions) common(c *Container, open func(string) (*os.File, error))
 	const verbose = 4
 	opts = &criu.Options{
 		Images: images, Work: work, LogLevel: verbose, TCPEstablished: o.TCPEstablished, ExtUnixSk: o.ExtUnixSk, ShellJob: o.ShellJob,
-		FileLocks: o.FileLocks, LazyPages: o.LazyPages, AutoDedup: o.AutoDedup, CgroupMode: &mode, EmptyNamespaces: o.EmptyNamespaces,
+		FileLocks: o.FileLocks, LinkRemap: o.LinkRemap, LazyPages: o.LazyPages, AutoDedup: o.AutoDedup, CgroupMode: &mode, EmptyNamespaces: o.EmptyNamespaces,
 		OrphanPtsMaster: true, ConfigFile: c.record.Annotations[configAnnotation],
 	}
 	return opts, func() { _ = images.Close(); _ = work.Close() }, nil
