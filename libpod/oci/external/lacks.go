@@ -44,10 +44,14 @@ func (r *Runtime) Check(ctx context.Context, needs ...oci.Ability) error {
 	return nil
 }
 
-var versionLine = regexp.MustCompile(`^(\S+) version (\d{1,6})\.(\d{1,6})`)
+var (
+	versionLine = regexp.MustCompile(`^(\S+) version (\d{1,6})\.(\d{1,6})`)
+	programLine = regexp.MustCompile(`(?m)^program: (\S+)$`)
+)
 
-// parseVersion reads the first line of a runtime's --version: "runc version 1.1.5". Another form has no
-// name.
+// parseVersion reads a runtime's --version: "runc version 1.1.5" in the first line. A program that has
+// to call itself runc there, for engines that look for that word, says in a line "program: NAME" who it
+// is. Another form has no name.
 func parseVersion(text string) (name string, version [2]int) {
 	m := versionLine.FindStringSubmatch(text)
 	if m == nil {
@@ -55,6 +59,9 @@ func parseVersion(text string) (name string, version [2]int) {
 	}
 	for i := range version {
 		version[i], _ = strconv.Atoi(m[i+2])
+	}
+	if p := programLine.FindStringSubmatch(text); p != nil {
+		return p[1], version
 	}
 	return m[1], version
 }
