@@ -64,8 +64,9 @@ func (c *Cgroup) open(unified string, v1Dirs []string) (*Descriptors, error) {
 	return d, nil
 }
 
-// Sub makes a cgroup below this one, in every hierarchy, without limits of its own. name may have
-// several parts; ErrInvalid if it leads out. One that exists is no error.
+// Sub makes a cgroup below this one, in every hierarchy, without limits of its own: version 2 controllers
+// are not passed down, so that this one can still have processes. name may have several parts;
+// ErrInvalid if it leads out. One that exists is no error.
 func (c *Cgroup) Sub(name string) (*Cgroup, error) {
 	clean, err := below(name)
 	if err != nil {

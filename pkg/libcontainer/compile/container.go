@@ -23,6 +23,8 @@ type Options struct {
 	// ID is the container's: in the state that hooks read, and the session keyring's name ("_ses.ID");
 	// "" keeps the caller's keyring.
 	ID string
+	// KeepKeyring keeps the caller's session keyring although there is an ID.
+	KeepKeyring bool
 	// Bundle is the absolute directory that relative paths of the configuration start from.
 	Bundle string
 	// Rootfs replaces root.path when set; absolute.
@@ -36,6 +38,9 @@ type Options struct {
 	NoPivot bool
 	// Reaper is the path inside the container of the small program, for --init; "" means none.
 	Reaper string
+	// Trees are opened, detached trees by the destination of the bind mount that they are the source
+	// of. The caller keeps ownership.
+	Trees map[string]*os.File
 	// MakeCwd makes a missing working directory.
 	MakeCwd bool
 }

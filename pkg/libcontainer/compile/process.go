@@ -35,7 +35,7 @@ func (c *compiler) process() error {
 	c.p.Process = *p
 	c.p.Process.MakeCwd = c.opts.MakeCwd
 	c.p.Process.Reaper = c.opts.Reaper
-	if c.opts.ID != "" {
+	if c.opts.ID != "" && !c.opts.KeepKeyring {
 		c.p.Process.Keyring = "_ses." + c.opts.ID
 	}
 	return nil
@@ -249,9 +249,12 @@ func labels(s *specs.Process, p *plan.Process) error {
 	return nil
 }
 
+// selinuxFS is where the kernel shows SELinux; tests set another.
+var selinuxFS = "/sys/fs/selinux"
+
 // needSELinux refuses a label where there is no SELinux.
 func needSELinux(field string) error {
-	if _, err := os.Stat("/sys/fs/selinux/enforce"); err != nil {
+	if _, err := os.Stat(filepath.Join(selinuxFS, "enforce")); err != nil {
 		return errdefs.Unsupported(field, "SELinux is not enabled in this kernel")
 	}
 	return nil
