@@ -32,8 +32,8 @@ type command struct {
 // commands are all of them, in the order of help.
 func commands() []*command {
 	return []*command{
-		createCommand(), deleteCommand(), eventsCommand(), execCommand(), featuresCommand(), killCommand(), listCommand(),
-		pauseCommand(), psCommand(), resumeCommand(), runCommand(), specCommand(), startCommand(), stateCommand(), updateCommand(),
+		checkpointCommand(), createCommand(), deleteCommand(), eventsCommand(), execCommand(), featuresCommand(), killCommand(), listCommand(),
+		pauseCommand(), psCommand(), restoreCommand(), resumeCommand(), runCommand(), specCommand(), startCommand(), stateCommand(), updateCommand(),
 	}
 }
 

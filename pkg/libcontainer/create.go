@@ -78,7 +78,7 @@ func (c *creation) directory() error {
 		}
 		return fmt.Errorf("state directory: %w", err)
 	}
-	c.back.Add(func() error { return os.RemoveAll(path) })
+	c.back.Add(func() error { return removeState(path) })
 	d, err := openDir(path)
 	if err != nil {
 		return err

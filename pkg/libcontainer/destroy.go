@@ -43,7 +43,7 @@ func (c *Container) tearDown() error {
 		{"kill", c.killAll},
 		{"cgroup", c.removeCgroup},
 		{"hooks", func() error { c.poststop(); return nil }},
-		{"directory", func() error { return os.RemoveAll(c.dir.path) }},
+		{"directory", func() error { return removeState(c.dir.path) }},
 	})
 }
 
@@ -121,5 +121,5 @@ func (f *Factory) RemoveRemains(id string) error {
 	}
 	fault.Point("delete: remains")
 	cgroups.RemoveEmpty("/" + id)
-	return os.RemoveAll(d.path)
+	return removeState(d.path)
 }
