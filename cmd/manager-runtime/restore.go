@@ -92,5 +92,5 @@ func (o *restoreOptions) run(a *app, id string) (code int, err error) {
 
 // without leaves options out of a table: descriptors and keyrings come from the images.
 func without(flags []option, names ...string) []option {
-	return slices.DeleteFunc(flags, func(f flag) bool { return slices.Contains(names, f.name) })
+	return slices.DeleteFunc(flags, func(f option) bool { return slices.Contains(names, f.name) })
 }
