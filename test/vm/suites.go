@@ -26,7 +26,7 @@ var suites = []suite{
 	{Dir: "pkg/cgroups", Lanes: []string{testenv.LaneBare, testenv.LaneV2}},
 	{Dir: "pkg/cgroups", Lanes: []string{testenv.LaneUser}, Run: "User|Rootless|Delegat"},
 	{Dir: "pkg/libcontainer", Lanes: []string{testenv.LaneV2}},
-	{Dir: "cmd/manager-runtime", Lanes: []string{testenv.LaneV2}, Run: "Checkpoint|Restore"},
+	{Dir: "cmd/manager-runtime", Lanes: []string{testenv.LaneV2}, Run: "CRIU"},
 	{Dir: "pkg/libcontainer", Lanes: []string{testenv.LanePermissive, testenv.LaneEnforcing}, Run: "SELinux"},
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "TestScripts/(container|system)/(" +
 		"run-limits|run-namespaces|run-security|run-life|run-mounts|run-readonly|run-user|run-init|" +

@@ -33,7 +33,7 @@ type Event struct {
 // worker before the request is sent. Errors: ErrUnavailable when there is no criu, else what
 // criu says, with the place of its log.
 func (p Program) Run(ctx context.Context, kind Kind, o *Options, started func(pid int) error, handle func(Event) error) (int, error) {
-	w, err := p.start(ctx, o.files())
+	w, err := p.start(ctx, o.inherited())
 	if err != nil {
 		return 0, err
 	}
@@ -43,7 +43,7 @@ func (p Program) Run(ctx context.Context, kind Kind, o *Options, started func(pi
 			return 0, err
 		}
 	}
-	r, err := w.do(kind, o.encode(kind, socketFD+1), handle)
+	r, err := w.do(kind, o.encode(kind), handle)
 	if err != nil {
 		return 0, w.explain(kind, o, err)
 	}
