@@ -18,8 +18,8 @@ type attachOptions struct {
 	preserveFDs                         int
 }
 
-func (o *attachOptions) flags() []flag {
-	return []flag{
+func (o *attachOptions) flags() []option {
+	return []option{
 		{name: "console-socket", to: &o.consoleSocket, value: "SOCKET", usage: "path of a unix socket that gets the pseudo-terminal's master"},
 		{name: "pidfd-socket", to: &o.pidfdSocket, value: "SOCKET", usage: "path of a unix socket that gets a pidfd of the process"},
 		{name: "pid-file", to: &o.pidFile, value: "FILE", usage: "file for the process id"},
@@ -45,7 +45,8 @@ func (o *attachOptions) attachment() (at libcontainer.Attachment, err error) {
 		return at, err
 	}
 	for fd := 3; fd < 3+at.ListenFDs+o.preserveFDs; fd++ {
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
+		// What we opened ourselves closes at execve, so what was handed to us does not.
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC != 0 {
 			return at, errdefs.Invalid("--preserve-fds", strconv.Itoa(o.preserveFDs), "descriptor %d is not open", fd)
 		}
 		at.ExtraFiles = append(at.ExtraFiles, os.NewFile(uintptr(fd), fmt.Sprintf("fd %d", fd)))

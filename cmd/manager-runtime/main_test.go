@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/internal/testenv"
@@ -92,12 +93,17 @@ func buildPrograms() (string, error) {
 	if err := copyProgram(self, filepath.Join(dir, name)); err != nil {
 		return dir, err
 	}
-	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "manager-monitor"), "../manager-monitor")
+	return dir, buildStatic("../manager-monitor", filepath.Join(dir, "manager-monitor"))
+}
+
+// buildStatic builds a program that needs no libraries, as containers have none.
+func buildStatic(pkg, path string) error {
+	cmd := exec.Command("go", "build", "-o", path, pkg)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return dir, fmt.Errorf("build manager-monitor: %w\n%s", err, out)
+		return fmt.Errorf("build %s: %w\n%s", pkg, err, out)
 	}
-	return dir, nil
+	return nil
 }
 
 func copyProgram(from, to string) error {
@@ -114,4 +120,15 @@ func copyProgram(from, to string) error {
 // lines are the lines of a text without the empty ones.
 func lines(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == '\n' })
+}
+
+// wait waits until something has come true.
+func wait(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if is() {
+			return
+		}
+	}
+	t.Fatalf("waited in vain: %s", what)
 }

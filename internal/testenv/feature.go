@@ -69,7 +69,7 @@ func missing(need Feature) string {
 	case SELinux, Permissive, Enforcing:
 		return missingSELinux(need)
 	}
-	return "there is no such need"
+	return "there is no such feature"
 }
 
 // unless is the text when the condition does not hold.

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // MachineFiles are the parts of the virtual machine for the tests. They belong to the cache: boot
@@ -23,7 +25,7 @@ type MachineFiles struct {
 // What the machine and its driver agree upon.
 const (
 	// MachinePayload is where the machine mounts the second disk, whose label is "payload".
-	MachinePayload = "/payload"
+	MachinePayload = "/mnt"
 	// MachineInside is the program of the payload that the machine starts, as root and as a unit,
 	// when it is up. When that ends the machine powers off.
 	MachineInside = MachinePayload + "/inside"
@@ -53,8 +55,7 @@ var machineFiles = map[string]string{
 	// No module but those of the disks and the results' port has to be in the initial root.
 	"etc/initramfs-tools/conf.d/machine": "MODULES=list\nCOMPRESS=gzip\n",
 	"etc/initramfs-tools/modules":        "virtio_pci\nvirtio_blk\nvirtio_console\n",
-	"etc/fstab": "LABEL=payload " + MachinePayload +
-		" ext4 ro,nofail,context=system_u:object_r:bin_t:s0 0 0\n",
+	"etc/fstab":                          "LABEL=payload " + MachinePayload + " ext4 ro,nofail 0 0\n",
 	// A build that is cut off counts for nothing, so nothing needs to be on the disk at once.
 	"etc/dpkg/dpkg.cfg.d/unsafe-io":            "force-unsafe-io\n",
 	"etc/systemd/journald.conf.d/machine.conf": "[Journal]\nStorage=volatile\n",
@@ -63,15 +64,13 @@ var machineFiles = map[string]string{
 	"etc/systemd/system/machine-tests.service": `[Unit]
 Description=The tests of the second disk
 ConditionKernelCommandLine=!` + MachineShell + `
-RequiresMountsFor=` + MachinePayload + `
-After=dbus.service systemd-logind.service user@1000.service
+After=mnt.mount dbus.service systemd-logind.service user@1000.service
 Wants=dbus.service
 [Service]
 Type=oneshot
 ExecStart=` + MachineInside + ` -inside
 ExecStopPost=/bin/systemctl poweroff --no-block
 Delegate=yes
-SELinuxContext=-system_u:system_r:initrc_t:s0-s0:c0.c1023
 TimeoutStartSec=infinity
 [Install]
 WantedBy=multi-user.target
@@ -86,7 +85,7 @@ ExecStart=-/sbin/agetty --autologin root --noclear --keep-baud 115200 %I xterm
 // is "unlabeled" when SELinux starts.
 const machineScript = `
 useradd --create-home --uid 1000 --shell /bin/bash ` + MachineUser + `
-mkdir -p /var/lib/systemd/linger ` + MachinePayload + `
+mkdir -p /var/lib/systemd/linger
 touch /var/lib/systemd/linger/` + MachineUser + `
 passwd --delete root >/dev/null
 semodule --install /usr/share/selinux/containers.cil
@@ -196,13 +195,19 @@ func buildMachine(base, path string) error {
 	return os.RemoveAll(root)
 }
 
-// MakePayload makes a second disk for the machine out of a folder, with owners, modes and a quarter of
-// its size as room.
+// payloadLabel is what SELinux thinks of the payload: programs of the system.
+const payloadLabel = "system_u:object_r:bin_t:s0"
+
+// MakePayload makes a second disk for the machine out of a folder, with owners and modes, and with a label
+// on everything, which the folder gets too.
 func MakePayload(path, dir string) error {
 	var size int64
-	err := filepath.WalkDir(dir, func(_ string, entry os.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(name string, entry os.DirEntry, err error) error {
 		if err != nil {
 			return err
+		}
+		if err := unix.Lsetxattr(name, "security.selinux", []byte(payloadLabel), 0); err != nil {
+			return &os.PathError{Op: "label", Path: name, Err: err}
 		}
 		info, err := entry.Info()
 		if err == nil {

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/manager-project/manager/internal/testenv"
 	"github.com/manager-project/manager/pkg/errdefs"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -42,9 +43,7 @@ func testCgroup(t *testing.T, r *specs.LinuxResources) *Cgroup {
 func ptr[T any](v T) *T { return &v }
 
 func TestLimitsReachTheKernel(t *testing.T) {
-	if Mode() == Unified {
-		t.Skip("reads version 1 files")
-	}
+	testenv.Need(t, testenv.Root, testenv.V1)
 	c := testCgroup(t, &specs.LinuxResources{
 		Memory: &specs.LinuxMemory{Limit: ptr(int64(64 << 20))},
 		Pids:   &specs.LinuxPids{Limit: ptr(int64(17))},

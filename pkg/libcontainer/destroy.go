@@ -39,7 +39,7 @@ func (c *Container) Kill() error {
 
 // tearDown needs the lock. The directory goes last: as long as it is there, it can be called again.
 func (c *Container) tearDown() error {
-	return runSteps("delete", []step{
+	return c.factory.runSteps("delete", []step{
 		{"kill", c.killAll},
 		{"cgroup", c.removeCgroup},
 		{"hooks", func() error { c.poststop(); return nil }},

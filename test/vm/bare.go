@@ -15,12 +15,13 @@ import (
 // program.
 const bareScript = `umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$@"`
 
-// runBare runs the lane whose hierarchy has no controllers. It exists where version 1 has them.
-func runBare(ctx context.Context, payload string) {
+// runBare runs the lane whose hierarchy has no controllers and counts its tests. It exists where
+// version 1 has the controllers.
+func runBare(ctx context.Context, payload string) (tests int) {
 	const lane = testenv.LaneBare
 	if reason, err := testenv.Missing(testenv.Root, testenv.V1); err != nil || reason != "" {
 		laneSkipped(lane, fmt.Sprintf("the version 2 hierarchy is bare only where version 1 has the controllers, and only root can look at it alone: %s%v", reason, err))
-		return
+		return 0
 	}
 	watch := newWatcher([]string{lane})
 	cmd := exec.CommandContext(ctx, "unshare", "--mount", "sh", "-c", bareScript, "sh", filepath.Join(payload, insideName), "-inside")
@@ -33,4 +34,5 @@ func runBare(ctx context.Context, payload string) {
 		}
 	}
 	watch.end(errors.Join(err, errors.New("the lane ended early")))
+	return watch.tests
 }

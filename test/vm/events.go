@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"sync"
 
@@ -18,10 +19,13 @@ type event struct {
 	Elapsed float64 `json:",omitempty"`
 }
 
-// stdout is written by one at a time.
-var stdout sync.Mutex
+// output is where events go: lines of one writer at a time.
+var output = struct {
+	sync.Mutex
+	to io.Writer
+}{to: os.Stdout}
 
-// emit writes events to standard output.
+// emit writes events.
 func emit(events ...event) {
 	for _, ev := range events {
 		line, err := json.Marshal(ev)
@@ -32,11 +36,11 @@ func emit(events ...event) {
 	}
 }
 
-// emitLine writes a line to standard output.
+// emitLine writes a line, an event or a text for whoever watches.
 func emitLine(line []byte) {
-	stdout.Lock()
-	defer stdout.Unlock()
-	fmt.Fprintf(os.Stdout, "%s\n", line)
+	output.Lock()
+	defer output.Unlock()
+	fmt.Fprintf(output.to, "%s\n", line)
 }
 
 // lanePackage is whose tests the lanes are.

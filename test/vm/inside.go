@@ -122,7 +122,7 @@ func runLane(ctx context.Context, payload, lane string, results io.Writer) error
 func (j *job) do(ctx context.Context, payload, temp string, results io.Writer) error {
 	cmd := exec.CommandContext(ctx, filepath.Join(payload, jsonName), "-t", "-p", module+"/"+j.Dir+"@"+j.Lane,
 		filepath.Join(payload, testsName, j.Program), "-test.v=test2json", "-test.paniconexit0",
-		"-test.timeout="+suiteLimit, "-test.run="+j.Run)
+		"-test.timeout="+suiteLimit, "-test.run="+j.Run, "-test.skip="+j.Skip)
 	cmd.Dir = filepath.Join(payload, sourceName, j.Dir)
 	cmd.Env = append(os.Environ(), "MANAGER_BIN="+filepath.Join(payload, programsName), "TMPDIR="+temp,
 		"MANAGER_TEST_CACHE="+filepath.Join(temp, "cache"))

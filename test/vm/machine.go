@@ -38,7 +38,7 @@ func (m *machine) command(ctx context.Context, payload string, words ...string) 
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", "-accel", m.accel, "-cpu", "max", "-smp", "2", "-m", "2048",
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-kernel", m.files.Kernel, "-initrd", m.files.Initrd,
-		"-append", "root=/dev/vda rw console=ttyS0 edd=off quiet "+strings.Join(words, " "),
+		"-append", "root=/dev/vda rw console=ttyS0 edd=off "+strings.Join(words, " "),
 		// Changes go into a file without a name in $TMPDIR; the cached disk stays as it is.
 		"-drive", "if=virtio,format=raw,snapshot=on,cache=unsafe,file="+m.files.Disk,
 		"-drive", "if=virtio,format=raw,readonly=on,file="+disk,
@@ -48,19 +48,19 @@ func (m *machine) command(ctx context.Context, payload string, words ...string) 
 }
 
 // runTests boots, passes on what the tests say, and ends the machine at the latest when the limit is
-// reached. The lanes' failures are events; an error is one of this host.
-func (m *machine) runTests(ctx context.Context, b *boot, payload string, limit time.Duration) error {
+// reached. It counts the tests. The lanes' failures are events; an error is one of this host.
+func (m *machine) runTests(ctx context.Context, b *boot, payload string, limit time.Duration) (tests int, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd, err := m.command(ctx, payload, b.Append, lanesWord+strings.Join(b.Lanes, ","), "systemd.mask=serial-getty@ttyS0.service")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	port, err := net.Listen("unix", filepath.Join(m.dir, "results"))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer port.Close()
 	console := filepath.Join(m.dir, "console")
@@ -70,7 +70,7 @@ func (m *machine) runTests(ctx context.Context, b *boot, payload string, limit t
 		"-chardev", "socket,id=results,path="+port.Addr().String(), "-device", "virtserialport,chardev=results,name=results")
 	watch := newWatcher(b.Lanes)
 	if err := cmd.Start(); err != nil {
-		return err
+		return 0, err
 	}
 	read := make(chan error, 1)
 	go func() {
@@ -91,12 +91,12 @@ func (m *machine) runTests(ctx context.Context, b *boot, payload string, limit t
 			why = fmt.Errorf("the machine was still running after %v", limit)
 		case ended != nil:
 			why = fmt.Errorf("qemu: %w: %s", ended, strings.TrimSpace(complaints.String()))
-		case readErr != nil:
+		case readErr != nil && !errors.Is(readErr, net.ErrClosed):
 			why = readErr
 		}
 		watch.end(fmt.Errorf("%w; the end of its console:\n%s", why, tail(console, 60)))
 	}
-	return nil
+	return watch.tests, nil
 }
 
 // tail is the last lines of a file.

@@ -74,15 +74,20 @@ func runLanes(ctx context.Context, opts *options) error {
 		return err
 	}
 	progress(began, "compiled the tests")
+	tests := 0
 	if slices.Contains(lanes, testenv.LaneBare) {
-		runBare(ctx, payload)
+		tests += runBare(ctx, payload)
 		progress(began, "lane "+testenv.LaneBare)
 	}
-	return runMachine(ctx, opts, dir, lanes, began)
+	inMachine, err := runMachine(ctx, opts, dir, lanes, began)
+	if err == nil && opts.run != "" && tests+inMachine == 0 {
+		err = fmt.Errorf("no test of suites.go in lane %s matches %q", strings.Join(lanes, ", "), opts.run)
+	}
+	return err
 }
 
-// runMachine runs the lanes that are in the machine.
-func runMachine(ctx context.Context, opts *options, dir string, lanes []string, began time.Time) error {
+// runMachine runs the lanes that are in the machine and counts their tests.
+func runMachine(ctx context.Context, opts *options, dir string, lanes []string, began time.Time) (tests int, err error) {
 	var mine []boot
 	for _, b := range boots {
 		b.Lanes = slices.DeleteFunc(slices.Clone(b.Lanes), func(l string) bool { return !slices.Contains(lanes, l) })
@@ -91,7 +96,7 @@ func runMachine(ctx context.Context, opts *options, dir string, lanes []string, 
 		}
 	}
 	if len(mine) == 0 {
-		return nil
+		return 0, nil
 	}
 	files, err := testenv.BuildMachine()
 	if err != nil {
@@ -100,19 +105,21 @@ func runMachine(ctx context.Context, opts *options, dir string, lanes []string, 
 				laneEnded(lane, err)
 			}
 		}
-		return nil
+		return 0, nil
 	}
 	progress(began, "the machine's disk is there")
 	var errs []error
 	for i, b := range mine {
 		m := &machine{files: files, accel: opts.accel, dir: filepath.Join(dir, fmt.Sprint("boot", i))}
-		errs = append(errs, m.runTests(ctx, &b, filepath.Join(dir, "payload"), opts.limit))
+		count, err := m.runTests(ctx, &b, filepath.Join(dir, "payload"), opts.limit)
+		tests += count
+		errs = append(errs, err)
 		progress(began, "lanes "+strings.Join(b.Lanes, ", "))
 	}
-	return errors.Join(errs...)
+	return tests, errors.Join(errs...)
 }
 
 // progress says how far the run is, for whoever watches it.
 func progress(began time.Time, what string) {
-	fmt.Fprintf(os.Stdout, "vm: %3.0f s: %s\n", time.Since(began).Seconds(), what)
+	emitLine(fmt.Appendf(nil, "vm: %3.0f s: %s", time.Since(began).Seconds(), what))
 }

@@ -41,6 +41,7 @@ func TestGolden(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)
 	}
+	withSELinux(t)
 	base := outcome(t, "{}")
 	cases := 0
 	for _, file := range files {
@@ -54,6 +55,31 @@ func TestGolden(t *testing.T) {
 	}
 	if cases < 150 {
 		t.Errorf("%d cases", cases)
+	}
+}
+
+// withSELinux makes labels possible, whatever this kernel has.
+func withSELinux(t *testing.T) {
+	t.Helper()
+	kept := selinuxFS
+	t.Cleanup(func() { selinuxFS = kept })
+	selinuxFS = t.TempDir()
+	if err := os.WriteFile(filepath.Join(selinuxFS, "enforce"), []byte("1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLabelWithoutSELinux wants both labels to be refused where they could not be applied.
+func TestLabelWithoutSELinux(t *testing.T) {
+	kept := selinuxFS
+	t.Cleanup(func() { selinuxFS = kept })
+	selinuxFS = t.TempDir()
+	for patch, field := range map[string]string{
+		`{"linux": {"mountLabel": "l"}}`: "linux.mountLabel", `{"process": {"selinuxLabel": "l"}}`: "process.selinuxLabel",
+	} {
+		if got := fmt.Sprint(outcome(t, patch)["error"]); !strings.HasPrefix(got, field+": SELinux is not enabled") {
+			t.Errorf("%s: %s", patch, got)
+		}
 	}
 }
 

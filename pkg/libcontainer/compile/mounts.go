@@ -124,13 +124,27 @@ func (c *compiler) newFS(m *specs.Mount, o *mountOptions, out *plan.Mount) {
 		// A device that cannot be written to must not be opened for that.
 		out.Options = append(out.Options, plan.Pair{Key: "ro"})
 	}
+	c.mountLabel(out)
+}
+
+// mountLabel gives a new file system the container's label, unless it brings one. Those of the kernel keep
+// theirs: a policy goes by them.
+func (c *compiler) mountLabel(out *plan.Mount) {
 	for i := range out.Options {
 		if p := &out.Options[i]; plan.IsContext(p.Key) { // quoted by whoever thinks of mount(2)
 			p.Value = strings.Trim(p.Value, `"`)
 		}
 	}
-	if l := c.spec.Linux.MountLabel; l != "" && m.Type != "proc" && m.Type != "sysfs" && !hasKey(o.data, "context") {
-		out.Options = append(out.Options, plan.Pair{Key: "context", Value: l})
+	label := c.spec.Linux.MountLabel
+	if label == "" || hasKey(out.Options, "context") {
+		return
+	}
+	switch out.FSType {
+	case "proc", "sysfs":
+	case "mqueue": // it exists since its ipc namespace does, so the kernel refuses options
+		out.Label = label
+	default:
+		out.Options = append(out.Options, plan.Pair{Key: "context", Value: label})
 	}
 }
 

@@ -249,9 +249,12 @@ func labels(s *specs.Process, p *plan.Process) error {
 	return nil
 }
 
+// selinuxFS is where the kernel shows SELinux; tests set another.
+var selinuxFS = "/sys/fs/selinux"
+
 // needSELinux refuses a label where there is no SELinux.
 func needSELinux(field string) error {
-	if _, err := os.Stat("/sys/fs/selinux/enforce"); err != nil {
+	if _, err := os.Stat(filepath.Join(selinuxFS, "enforce")); err != nil {
 		return errdefs.Unsupported(field, "SELinux is not enabled in this kernel")
 	}
 	return nil

@@ -176,7 +176,7 @@ func reconfigure(mount int, m *plan.Mount) error {
 		return err
 	}
 	if err := unix.FsconfigReconfigure(fs); err != nil {
-		return fsFailure(fs, m, err)
+		return fsFailure(fs, m, m.Options, err)
 	}
 	return nil
 }

@@ -86,8 +86,27 @@ func without(options []plan.Pair, key string) []plan.Pair {
 	return out
 }
 
+// relabel gives the root of a new file system its label, where that is no option.
+func relabel(mount int, m *plan.Mount) error {
+	if m.Label == "" {
+		return nil
+	}
+	root, err := unix.Openat(mount, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(root) }()
+	if err := unix.Fsetxattr(root, "security.selinux", []byte(m.Label), 0); err != nil {
+		return explain("mount", m.Target, failure("", "", err).Errno, fmt.Sprintf("SELinux context %s: %v", m.Label, err))
+	}
+	return nil
+}
+
 // keep sets what is left to set on a new mount, and holds it if it is needed again.
 func (in *initializer) keep(mount int, m *plan.Mount) error {
+	if err := relabel(mount, m); err != nil {
+		return err
+	}
 	for _, p := range m.Propagation {
 		if err := propagate(mount, p); err != nil {
 			return err
@@ -129,18 +148,18 @@ func openFS(m *plan.Mount, options []plan.Pair) (int, error) {
 	defer func() { _ = unix.Close(fs) }()
 	if m.Source != "" {
 		if err := unix.FsconfigSetString(fs, "source", m.Source); err != nil {
-			return -1, fsFailure(fs, m, err)
+			return -1, fsFailure(fs, m, options, err)
 		}
 	}
 	if err := configure(fs, m, options); err != nil {
 		return -1, err
 	}
 	if err := unix.FsconfigCreate(fs); err != nil {
-		return -1, fsFailure(fs, m, err)
+		return -1, fsFailure(fs, m, options, err)
 	}
 	mount, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, int(firstAttr(m)))
 	if err != nil {
-		return -1, fsFailure(fs, m, err)
+		return -1, fsFailure(fs, m, options, err)
 	}
 	return mount, nil
 }
@@ -152,28 +171,31 @@ func configure(fs int, m *plan.Mount, options []plan.Pair) (err error) {
 		} else {
 			err = unix.FsconfigSetString(fs, o.Key, o.Value)
 		}
-		if err != nil && plan.IsContext(o.Key) {
-			f := failure("mount", m.Target, err)
-			f.Detail = fmt.Sprintf("SELinux context %s: %v", o.Value, err)
-			return f
-		}
 		if err != nil {
-			return fsFailure(fs, m, err)
+			return fsFailure(fs, m, options, err)
 		}
 	}
 	return nil
 }
 
-// fsFailure adds what the file system itself says about an error.
-func fsFailure(fs int, m *plan.Mount, err error) error {
-	buf := make([]byte, 512)
-	n, rerr := unix.Read(fs, buf)
+// fsFailure adds what the file system itself says about an error. SELinux says nothing: a context that
+// its policy does not know is only an invalid argument.
+func fsFailure(fs int, m *plan.Mount, options []plan.Pair, err error) error {
 	var errno syscall.Errno
-	if rerr != nil || n <= 2 || !errors.As(err, &errno) {
+	if !errors.As(err, &errno) {
 		return err
 	}
-	text := strings.TrimSpace(string(buf[2:n])) // after "e ", "w " or "i "
-	return explain("mount", m.Target, errno, fmt.Sprintf("%s (%s)", errno.Error(), text))
+	buf := make([]byte, 512)
+	if n, rerr := unix.Read(fs, buf); rerr == nil && n > 2 {
+		text := strings.TrimSpace(string(buf[2:n])) // after "e ", "w " or "i "
+		return explain("mount", m.Target, errno, fmt.Sprintf("%s (%s)", errno.Error(), text))
+	}
+	for _, o := range options {
+		if plan.IsContext(o.Key) {
+			return explain("mount", m.Target, errno, fmt.Sprintf("%s (with the SELinux context %s)", errno.Error(), o.Value))
+		}
+	}
+	return err
 }
 
 // superFlags are the options of a whole file system that mount(2) wants as flags.

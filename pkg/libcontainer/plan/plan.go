@@ -6,7 +6,7 @@
 // executed by pkg/libcontainer/initproc, which only makes system calls. The two sit in
 // different programs, so the plan crosses the boundary encoded (see Encode).
 //
-// The package imports the standard library alone: it is linked into the small program.
+// The package imports the standard library and pkg/pack alone: it is linked into the small program.
 package plan
 
 // Plan is what the child does between its first instruction and the user's program.
@@ -111,6 +111,8 @@ type Mount struct {
 	RecClear uint64 `json:"rec_clear,omitempty"`
 	// Propagation are MS_ flags, each applied in order.
 	Propagation []uint64 `json:"propagation,omitempty"`
+	// Label is the SELinux context that the new file system's root gets when it is mounted; "" leaves it.
+	Label string `json:"label,omitempty"`
 	// Options are the file system's own, given by fsconfig; a value of "" makes a flag.
 	Options []Pair `json:"options,omitempty"`
 	// Flags are MS_ flags of the file system that only mount(2) knows (MS_I_VERSION).
