@@ -41,9 +41,20 @@ func (f *Factory) Restore(ctx context.Context, id string, cfg Config, o RestoreO
 	cfg.Park = false
 	r := &restoration{creation: creation{factory: f, ctx: ctx, cfg: &cfg, id: id}, o: &o}
 	err := runSteps("restore", []step{
-		{"images", r.openImages}, {"directory", r.directory}, {"place", r.place}, {"compile", r.compile}, {"journal", r.journal},
-		{"cgroup", r.makeCgroup}, {"root", r.mountRoot}, {"mount points", r.mountPoints}, {"criu", r.restore},
-		{"limits", r.limits}, {"console", r.sendConsole}, {"pidfd", r.sendPIDFD}, {"record", r.complete}, {"pid file", r.pidFile},
+		{"images", r.openImages},
+		{"directory", r.directory},
+		{"place", r.place},
+		{"compile", r.compile},
+		{"journal", r.journal},
+		{"cgroup", r.makeCgroup},
+		{"root", r.mountRoot},
+		{"mount points", r.mountPoints},
+		{"criu", r.restore},
+		{"limits", r.limits},
+		{"console", r.sendConsole},
+		{"pidfd", r.sendPIDFD},
+		{"record", r.complete},
+		{"pid file", r.pidFile},
 	})
 	r.close()
 	if err != nil {

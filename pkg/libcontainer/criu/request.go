@@ -145,9 +145,21 @@ func (o *Options) encodeFlags(opts *message) {
 		field int
 		on    bool
 	}{
-		{3, o.LeaveRunning}, {4, o.ExtUnixSk}, {5, o.TCPEstablished}, {6, true /* evasive devices */}, {7, o.ShellJob}, {8, o.FileLocks},
-		{12, true /* notify */}, {15, o.TrackMem}, {16, o.AutoDedup}, {18, o.LinkRemap}, {26, o.Sibling}, {46, o.TCPSkipInFlight},
-		{48, o.LazyPages}, {50, o.OrphanPtsMaster}, {52, o.TCPClose},
+		{3, o.LeaveRunning},
+		{4, o.ExtUnixSk},
+		{5, o.TCPEstablished},
+		{6, true /* evasive devices */},
+		{7, o.ShellJob},
+		{8, o.FileLocks},
+		{12, true /* notify */},
+		{15, o.TrackMem},
+		{16, o.AutoDedup},
+		{18, o.LinkRemap},
+		{26, o.Sibling},
+		{46, o.TCPSkipInFlight},
+		{48, o.LazyPages},
+		{50, o.OrphanPtsMaster},
+		{52, o.TCPClose},
 	} {
 		opts.flag(f.field, f.on)
 	}
