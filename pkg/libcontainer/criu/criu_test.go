@@ -273,6 +273,32 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestLogIsQuoted finds criu's last error in its log, which may be a link of a stranger's.
+func TestLogIsQuoted(t *testing.T) {
+	work, err := os.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = work.Close() })
+	o := &Options{Images: file(t, "i"), Work: work, LogFile: "dump.log", Hint: "do something else"}
+	log := filepath.Join(work.Name(), "dump.log")
+	text := strings.Repeat("(00.1) Error (a.c:1): the first\n", 4000) + "(00.2) Error (b.c:2): the real one\n(00.3) done\n"
+	if err := os.WriteFile(log, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, _ := fake(t, "dump:no", "")
+	_, err = p.Run(t.Context(), Dump, o, nil, nil)
+	if err == nil || !strings.HasSuffix(err.Error(), "no: Error (b.c:2): the real one") || errdefs.Hint(err) != "do something else" {
+		t.Errorf("got %v", err)
+	}
+	if err := errors.Join(os.Rename(log, log+".real"), os.Symlink(log+".real", log)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = p.Run(t.Context(), Dump, o, nil, nil); err == nil || strings.Contains(err.Error(), "b.c") {
+		t.Errorf("a link was followed: %v", err)
+	}
+}
+
 // TestCancel does not wait for a criu that hangs.
 func TestCancel(t *testing.T) {
 	dir := t.TempDir()

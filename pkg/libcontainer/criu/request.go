@@ -68,6 +68,8 @@ type Options struct {
 	StatusFD *os.File
 	// LSMProfile is "apparmor:LABEL" or "selinux:LABEL"; LSMMountContext replaces context= of mounts.
 	LSMProfile, LSMMountContext string
+	// Hint is the next step that a failure names; "" is a look at the log.
+	Hint string
 	// ConfigFile is one of criu's own configuration files, "" for none.
 	ConfigFile string
 }
