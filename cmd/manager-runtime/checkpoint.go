@@ -22,8 +22,8 @@ type imageFlags struct {
 	emptyNS                                                                         []string
 }
 
-func (o *imageFlags) flags() []flag {
-	return []flag{
+func (o *imageFlags) flags() []option {
+	return []option{
 		{name: "image-path", to: &o.images, value: "DIR", usage: "directory of the images (default checkpoint, in the current one)"},
 		{name: "work-path", to: &o.work, value: "DIR", usage: "directory of CRIU's logs (default the container's state directory)"},
 		{name: "tcp-established", to: &o.tcpEstablished, usage: "allow open TCP connections"},
@@ -87,12 +87,12 @@ func checkpointCommand() *command {
 		name: "checkpoint", args: "ID", summary: "write a running container to images, with CRIU", least: 1, most: 1,
 		about: `Needs the program criu. The container ends and is removed, unless it is left running; restore lets it go on.`,
 		flags: append(o.flags(),
-			flag{name: "parent-path", to: &o.parent, value: "DIR", usage: "directory of an earlier pre-dump beside the images, as ../NAME"},
-			flag{name: "leave-running", to: &o.leaveRunning, usage: "let the container run on"},
-			flag{name: "tcp-skip-in-flight", to: &o.tcpSkipInFlight, usage: "leave out TCP connections that are being made"},
-			flag{name: "status-fd", to: &o.statusFD, value: "FD", usage: "descriptor that gets a zero byte when the page server is ready"},
-			flag{name: "page-server", to: &o.pageServer, value: "ADDRESS:PORT", usage: "send memory pages to a page server"},
-			flag{name: "pre-dump", to: &o.preDump, usage: "write memory only, for a checkpoint with --parent-path later"},
+			option{name: "parent-path", to: &o.parent, value: "DIR", usage: "directory of an earlier pre-dump beside the images, as ../NAME"},
+			option{name: "leave-running", to: &o.leaveRunning, usage: "let the container run on"},
+			option{name: "tcp-skip-in-flight", to: &o.tcpSkipInFlight, usage: "leave out TCP connections that are being made"},
+			option{name: "status-fd", to: &o.statusFD, value: "FD", usage: "descriptor that gets a zero byte when the page server is ready"},
+			option{name: "page-server", to: &o.pageServer, value: "ADDRESS:PORT", usage: "send memory pages to a page server"},
+			option{name: "pre-dump", to: &o.preDump, usage: "write memory only, for a checkpoint with --parent-path later"},
 		),
 		run: func(a *app, args []string) (int, error) { return 0, o.run(a, args[0]) },
 	}

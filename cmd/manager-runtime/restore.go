@@ -24,11 +24,11 @@ func restoreCommand() *command {
 		about: `Makes the container of a bundle go on where checkpoint wrote it to images. In the foreground it passes
 signals on, waits, removes the container, and exits with the program's status.`,
 		flags: append(append(o.imageFlags.flags(), without(o.createOptions.flags(), "preserve-fds", "no-new-keyring")...),
-			flag{name: "detach", short: "d", to: &o.detach, usage: "return when the program runs"},
-			flag{name: "no-subreaper", to: &o.noSubreaper, usage: "do not adopt the container's orphans"},
-			flag{name: "tcp-close", to: &o.tcpClose, usage: "close the TCP connections of the images"},
-			flag{name: "lsm-profile", to: &o.lsmProfile, value: "TYPE:LABEL", usage: "label of the processes: apparmor:PROFILE or selinux:CONTEXT"},
-			flag{name: "lsm-mount-context", to: &o.lsmMountContext, value: "CONTEXT", usage: "SELinux context of the mounts"},
+			option{name: "detach", short: "d", to: &o.detach, usage: "return when the program runs"},
+			option{name: "no-subreaper", to: &o.noSubreaper, usage: "do not adopt the container's orphans"},
+			option{name: "tcp-close", to: &o.tcpClose, usage: "close the TCP connections of the images"},
+			option{name: "lsm-profile", to: &o.lsmProfile, value: "TYPE:LABEL", usage: "label of the processes: apparmor:PROFILE or selinux:CONTEXT"},
+			option{name: "lsm-mount-context", to: &o.lsmMountContext, value: "CONTEXT", usage: "SELinux context of the mounts"},
 		),
 		run: func(a *app, args []string) (int, error) { return o.run(a, args[0]) },
 	}
@@ -91,6 +91,6 @@ func (o *restoreOptions) run(a *app, id string) (code int, err error) {
 }
 
 // without leaves options out of a table: descriptors and keyrings come from the images.
-func without(flags []flag, names ...string) []flag {
-	return slices.DeleteFunc(flags, func(f flag) bool { return slices.Contains(names, f.name) })
+func without(flags []option, names ...string) []option {
+	return slices.DeleteFunc(flags, func(f option) bool { return slices.Contains(names, f.name) })
 }
