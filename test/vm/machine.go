@@ -47,13 +47,14 @@ func (m *machine) command(ctx context.Context, payload string, words ...string) 
 	return cmd, nil
 }
 
-// runTests boots, passes on what the tests say, and ends the machine at the latest when the limit is
-// reached. It counts the tests. The lanes' failures are events; an error is one of this host.
+// runTests boots, passes on what the tests say, and ends the machine when it says nothing for the limit's
+// time: a slow host is no reason, a hang is. It counts the tests. The lanes' failures are events; an
+// error is one of this host.
 func (m *machine) runTests(ctx context.Context, b *boot, payload string, limit time.Duration) (tests int, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	cmd, err := m.command(ctx, payload, b.Append, lanesWord+strings.Join(b.Lanes, ","), "systemd.mask=serial-getty@ttyS0.service")
 	if err != nil {
 		return 0, err
@@ -69,34 +70,43 @@ func (m *machine) runTests(ctx context.Context, b *boot, payload string, limit t
 	cmd.Args = append(cmd.Args, "-serial", "file:"+console,
 		"-chardev", "socket,id=results,path="+port.Addr().String(), "-device", "virtserialport,chardev=results,name=results")
 	watch := newWatcher(b.Lanes)
+	silence := time.AfterFunc(limit, func() { cancel(fmt.Errorf("the machine said nothing for %v", limit)) })
+	defer silence.Stop()
+	watch.heard = func() { silence.Reset(limit) }
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
 	read := make(chan error, 1)
-	go func() {
-		conn, err := port.Accept()
-		if err == nil {
-			err = watch.read(conn)
-			_ = conn.Close()
-		}
-		read <- err
-	}()
+	go func() { read <- readPort(port, watch) }()
 	ended := cmd.Wait()
 	_ = port.Close() // the machine is gone, connected or not
-	readErr := <-read
-	if len(watch.left) > 0 {
-		why := errors.New("the machine powered off before the tests were through")
-		switch {
-		case errors.Is(ctx.Err(), context.DeadlineExceeded):
-			why = fmt.Errorf("the machine was still running after %v", limit)
-		case ended != nil:
-			why = fmt.Errorf("qemu: %w: %s", ended, strings.TrimSpace(complaints.String()))
-		case readErr != nil && !errors.Is(readErr, net.ErrClosed):
-			why = readErr
-		}
-		watch.end(fmt.Errorf("%w; the end of its console:\n%s", why, tail(console, 60)))
+	if err := <-read; len(watch.left) > 0 {
+		watch.end(fmt.Errorf("%w; the end of its console:\n%s", whyEnded(ctx, ended, err, complaints.String()), tail(console, 60)))
 	}
 	return watch.tests, nil
+}
+
+// readPort passes on what comes from the machine's port until the machine closes it.
+func readPort(port net.Listener, watch *watcher) error {
+	conn, err := port.Accept()
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return watch.read(conn)
+}
+
+// whyEnded says why a machine ended before its tests.
+func whyEnded(ctx context.Context, ended, read error, complaints string) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case ended != nil:
+		return fmt.Errorf("qemu: %w: %s", ended, strings.TrimSpace(complaints))
+	case read != nil && !errors.Is(read, net.ErrClosed):
+		return read
+	}
+	return errors.New("the machine powered off before the tests were through")
 }
 
 // tail is the last lines of a file.
