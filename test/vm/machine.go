@@ -16,6 +16,11 @@ import (
 	"github.com/manager-project/manager/internal/testenv"
 )
 
+// kernelWords begin the kernel's command line. A busy host keeps an emulated processor waiting: the kernel
+// must neither panic because a timer seems dead while it starts nor watch for lock-ups. If it does panic it
+// restarts at once, which ends QEMU (-no-reboot). systemd shows failures, without an animation.
+const kernelWords = "root=/dev/vda rw console=ttyS0 edd=off no_timer_check nowatchdog panic=-1 systemd.show_status=error"
+
 // A machine is one boot of the virtual machine.
 type machine struct {
 	files *testenv.MachineFiles
@@ -38,7 +43,7 @@ func (m *machine) command(ctx context.Context, payload string, words ...string) 
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", "-accel", m.accel, "-cpu", "max", "-smp", "2", "-m", "2048",
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-kernel", m.files.Kernel, "-initrd", m.files.Initrd,
-		"-append", "root=/dev/vda rw console=ttyS0 edd=off "+strings.Join(words, " "),
+		"-append", strings.Join(append([]string{kernelWords}, words...), " "),
 		// Changes go into a file without a name in $TMPDIR; the cached disk stays as it is.
 		"-drive", "if=virtio,format=raw,snapshot=on,cache=unsafe,file="+m.files.Disk,
 		"-drive", "if=virtio,format=raw,readonly=on,file="+disk,
