@@ -53,11 +53,13 @@ func (m *machine) command(ctx context.Context, payload string, words ...string) 
 }
 
 // runTests boots, passes on what the tests say, and ends the machine when it says nothing for the limit's
-// time: a slow host is no reason, a hang is. It counts the tests. The lanes' failures are events; an
+// time, or goes on for ten times as long: a slow host is no reason, a hang is. It counts the tests. The lanes' failures are events; an
 // error is one of this host.
 func (m *machine) runTests(ctx context.Context, b *boot, payload string, limit time.Duration) (tests int, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	ctx, stop := context.WithTimeoutCause(ctx, 10*limit, fmt.Errorf("the machine was not through after %v", 10*limit))
+	defer stop()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	cmd, err := m.command(ctx, payload, b.Append, lanesWord+strings.Join(b.Lanes, ","), "systemd.mask=serial-getty@ttyS0.service")
@@ -75,9 +77,10 @@ func (m *machine) runTests(ctx context.Context, b *boot, payload string, limit t
 	cmd.Args = append(cmd.Args, "-serial", "file:"+console,
 		"-chardev", "socket,id=results,path="+port.Addr().String(), "-device", "virtserialport,chardev=results,name=results")
 	watch := newWatcher(b.Lanes)
-	silence := time.AfterFunc(limit, func() { cancel(fmt.Errorf("the machine said nothing for %v", limit)) })
-	defer silence.Stop()
-	watch.heard = func() { silence.Reset(limit) }
+	alive := &life{console: console, limit: limit, end: cancel}
+	alive.timer = time.AfterFunc(limit, alive.look)
+	defer alive.timer.Stop()
+	watch.heard = func() { alive.timer.Reset(limit) }
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
@@ -89,6 +92,26 @@ func (m *machine) runTests(ctx context.Context, b *boot, payload string, limit t
 		watch.end(fmt.Errorf("%w; the end of its console:\n%s", whyEnded(ctx, ended, err, complaints.String()), tail(console, 60)))
 	}
 	return watch.tests, nil
+}
+
+// life ends a machine that gives no sign of it: neither results nor a word on its console.
+type life struct {
+	console string
+	size    int64 // of the console when it was last looked at
+	limit   time.Duration
+	end     context.CancelCauseFunc
+	timer   *time.Timer
+}
+
+// look is called when there were no results for the limit's time.
+func (l *life) look() {
+	info, err := os.Stat(l.console)
+	if err != nil || info.Size() == l.size {
+		l.end(fmt.Errorf("the machine said nothing for %v", l.limit))
+		return
+	}
+	l.size = info.Size()
+	l.timer.Reset(l.limit)
 }
 
 // readPort passes on what comes from the machine's port until the machine closes it.
