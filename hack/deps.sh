@@ -14,6 +14,7 @@ needs() {
 		'/bin/busybox busybox-static busybox' \
 		'debootstrap debootstrap debootstrap' \
 		'skopeo skopeo skopeo' \
+		'buildah buildah buildah' \
 		'docker-registry docker-registry docker-distribution' \
 		'htpasswd apache2-utils httpd-tools' \
 		'setfattr attr attr' \
@@ -26,6 +27,10 @@ needs() {
 		'podman podman podman' \
 		'crun crun crun' \
 		'runc runc runc' \
+		'conmon conmon conmon' \
+		'dockerd docker.io moby-engine' \
+		'containerd containerd containerd' \
+		'/usr/lib/podman/netavark|/usr/libexec/podman/netavark netavark netavark' \
 		'ps procps procps-ng' \
 		'/usr/share/zoneinfo/Europe/Berlin tzdata tzdata' ;;
 	vm) printf '%s\n' \

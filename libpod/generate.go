@@ -2,7 +2,6 @@ package libpod
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/spec"
+	"github.com/manager-project/manager/pkg/specjson"
 )
 
 // generate derives the OCI spec of this start and keeps it in the bundle for whoever looks.
@@ -47,7 +47,7 @@ func (s *start) generate(context.Context) error {
 	if s.spec.Process.Terminal {
 		s.spec.Process.ConsoleSize = s.window
 	}
-	raw, err := json.Marshal(s.spec)
+	raw, err := specjson.Marshal(s.spec)
 	if err != nil {
 		return err
 	}

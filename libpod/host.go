@@ -90,8 +90,8 @@ func deviceNumber(path string) (major, minor int64, err error) {
 	if err := unix.Stat(path, &st); err != nil {
 		return 0, 0, &os.PathError{Op: "stat", Path: path, Err: err}
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFBLK && st.Mode&unix.S_IFMT != unix.S_IFCHR {
-		return 0, 0, &os.PathError{Op: "use", Path: path, Err: errors.New("not a device")}
+	if st.Mode&unix.S_IFMT != unix.S_IFBLK {
+		return 0, 0, &os.PathError{Op: "use", Path: path, Err: errors.New("not a block device")}
 	}
 	return int64(unix.Major(st.Rdev)), int64(unix.Minor(st.Rdev)), nil
 }

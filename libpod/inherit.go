@@ -58,4 +58,11 @@ func (s *start) openExtra() error {
 	return err
 }
 
-func (s *start) closeExtra() { closeFiles(s.extra); s.extra = nil }
+// closeExtra closes all files of the start.
+func (s *start) closeExtra() {
+	closeFiles(s.extra)
+	for _, f := range s.trees {
+		_ = f.Close()
+	}
+	s.extra, s.trees = nil, nil
+}

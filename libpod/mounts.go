@@ -103,7 +103,7 @@ func (s *start) mountSource(ctx context.Context, i int, m *spec.Mount) (string, 
 		return s.overlay(fmt.Sprintf("mount%d", i), overlayDirs{lower: source, upper: m.OverlayUpper, work: m.OverlayWork})
 	}
 	if m.Subpath != "" {
-		return subpath(source, m.Subpath)
+		return s.subpath(source, m)
 	}
 	if m.Kind == spec.MountBind {
 		return "", nil
@@ -145,18 +145,29 @@ func derivedID(id, destination string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// subpath resolves a path inside a volume or image, where links cannot lead out of it.
-func subpath(source, sub string) (string, error) {
+// subpath resolves a path inside a volume or image, where links cannot lead out of it, and opens
+// what it finds as the tree to mount: others may change the volume at the same time, and the
+// names on the way may lead elsewhere a moment later.
+func (s *start) subpath(source string, m *spec.Mount) (string, error) {
 	root, err := fsroot.Open(source)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = root.Close() }()
-	f, err := root.OpenPath(sub, 0)
+	f, err := root.OpenPath(m.Subpath, 0)
 	if err != nil {
-		return "", &errdefs.Error{Op: "subpath", Name: sub, Class: errdefs.ErrInvalid, Cause: err, Hint: "name a path that exists in the volume or image"}
+		return "", &errdefs.Error{Op: "subpath", Name: m.Subpath, Class: errdefs.ErrInvalid, Cause: err, Hint: "name a path that exists in the volume or image"}
 	}
 	defer func() { _ = f.Close() }()
+	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_EMPTY_PATH | unix.AT_RECURSIVE)
+	fd, err := unix.OpenTree(int(f.Fd()), "", flags)
+	if err != nil {
+		return "", fmt.Errorf("open %s: %w", m.Subpath, err)
+	}
+	if s.trees == nil {
+		s.trees = map[string]*os.File{}
+	}
+	s.trees[m.Destination] = os.NewFile(uintptr(fd), m.Subpath)
 	return os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
 }
 

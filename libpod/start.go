@@ -32,6 +32,8 @@ type start struct {
 	window *specs.Box
 	// extra are the files that the user's program inherits; the start owns them.
 	extra []*os.File
+	// trees are opened sources of mounts, by destination; the start owns them.
+	trees map[string]*os.File
 }
 
 // step is one step of a start. undo may be nil; it runs when a later step fails.
@@ -113,7 +115,7 @@ func (s *start) launch(ctx context.Context) error {
 	}
 	s.session, s.live, err = rt.Launch(ctx, oci.LaunchRequest{
 		ID: s.row.ID, Bundle: s.rt.paths.runDir(s.row.ID), Spec: s.spec, Cgroup: s.row.State.CgroupPath,
-		Monitor: s.monitorConfig(), ExtraFiles: s.extra, Init: s.initInside(),
+		Monitor: s.monitorConfig(), ExtraFiles: s.extra, Trees: s.trees, Init: s.initInside(),
 	})
 	if err != nil {
 		// A container whose namespace was to be joined may have ended in this moment: that is the reason then.

@@ -68,7 +68,7 @@ func (s *start) chownVolumes() error {
 		m := &s.cfg.Mounts[i]
 		source := first(s.facts.MountSources[m.Destination], m.Source)
 		if m.Chown && (m.Kind == spec.MountBind || m.Kind == spec.MountVolume) {
-			if err := volume.ChownTree(source, int(s.user.UID), int(s.user.GID)); err != nil {
+			if err := s.chown(m.Destination, source); err != nil {
 				return fmt.Errorf("give %s to the container's user: %w", source, err)
 			}
 		}
@@ -91,6 +91,24 @@ func (s *start) chownVolumes() error {
 		}
 	}
 	return nil
+}
+
+// chown gives the source of a mount to the container's user.
+func (s *start) chown(destination, source string) error {
+	uid, gid := int(s.user.UID), int(s.user.GID)
+	tree := s.trees[destination]
+	if tree == nil {
+		return volume.ChownTree(source, uid, gid)
+	}
+	path := fmt.Sprintf("/proc/self/fd/%d", tree.Fd())
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return volume.ChownTree(path+"/.", uid, gid)
+	}
+	return os.Chown(path, uid, gid)
 }
 
 // releaseVolume unmounts a volume that has a file system of its own once no other running

@@ -32,7 +32,26 @@ func OpenFull(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return open("manager-full-"+id, dir, full)
+	name := fullPrefix + id
+	f, err := open(name, dir, full)
+	if err == nil && f.Name() == filepath.Join(dir, name) {
+		dropOthers(dir, name)
+	}
+	return f, err
+}
+
+// fullPrefix begins the file names of the programs with everything linked in.
+const fullPrefix = "manager-full-"
+
+// dropOthers removes the programs of other builds, 40 MB each. One that runs keeps its file until
+// it ends, and one that is wanted again is unpacked again.
+func dropOthers(dir, name string) {
+	others, _ := filepath.Glob(filepath.Join(dir, fullPrefix+"*"))
+	for _, path := range others {
+		if filepath.Base(path) != name {
+			_ = os.Remove(path)
+		}
+	}
 }
 
 // open finds or unpacks the program of that file name.

@@ -104,6 +104,9 @@ type LaunchRequest struct {
 	// ExtraFiles become descriptors 3, 4, … of the user's program. Where one is nil, the program
 	// has no such descriptor.
 	ExtraFiles []*os.File
+	// Trees are opened, detached trees to mount at bind mounts' destinations, in place of what the
+	// mount's source names by then. The caller keeps ownership.
+	Trees map[string]*os.File
 	// Init is the path inside the container of the init that becomes process 1 and gets "--" and
 	// the program's arguments; "" for none.
 	Init string

@@ -64,9 +64,13 @@ func (c *Cgroup) create(cfg Config) (_ *Cgroup, err error) {
 		}
 	}
 	steps.Add(func() error { return removeEmpty(missing) })
-	err = c.makeAll(needed(cfg.Resources))
+	var only map[string]bool
+	if len(c.layout.V1) > 0 {
+		only = needed(cfg.Resources) // a controller that is passed down can no longer be mounted as version 1
+	}
+	err = c.makeAll(only)
 	for tries := 0; errors.Is(err, os.ErrNotExist) && tries < 100; tries++ {
-		err = c.makeAll(needed(cfg.Resources)) // somebody's RemoveEmpty took the parent away under us
+		err = c.makeAll(only) // somebody's RemoveEmpty took the parent away under us
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cgroup %s: %w", c.path, err)

@@ -95,7 +95,8 @@ func words(file string) map[string]bool {
 // blkio is io, cpu.cpus and mems are cpuset, and devices need none.
 func controllersOf(r *specs.LinuxResources) map[string]string {
 	need := map[string]string{}
-	if r.Memory != nil {
+	if m := r.Memory; m != nil && (positive(m.Limit) || positive(m.Reservation) || positive(m.Swap) || m.Swappiness != nil ||
+		positive(m.DisableOOMKiller) || m.UseHierarchy != nil) {
 		need["memory"] = "memory limit"
 	}
 	if p := r.Pids; p != nil && p.Limit != nil && *p.Limit >= 0 {

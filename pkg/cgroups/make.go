@@ -10,13 +10,9 @@ import (
 )
 
 // makeAll makes the directories. A hierarchy that is mounted read-only, or that belongs to another
-// user, is left out when rootless. want are the controllers that limits are asked of.
-func (c *Cgroup) makeAll(want map[string]bool) error {
+// user, is left out when rootless. only is as in makeUnified.
+func (c *Cgroup) makeAll(only map[string]bool) error {
 	if c.unified != "" {
-		only := want
-		if len(c.layout.V1) == 0 {
-			only = nil
-		}
 		if err := makeUnified(c.layout.Unified, c.path, only); err != nil {
 			if !c.forgivable(err) {
 				return err
@@ -51,8 +47,8 @@ func (c *Cgroup) forgivable(err error) bool {
 	return c.rootless && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EROFS))
 }
 
-// makeUnified makes a version 2 cgroup and passes controllers down to it: every available one or,
-// beside version 1, those in only, since one that is passed down can no longer be mounted there.
+// makeUnified makes a version 2 cgroup and passes controllers down to it: those in only, or every
+// available one if that is nil.
 // A level with processes of its own cannot pass any; whether that matters shows when limits are set.
 func makeUnified(top, p string, only map[string]bool) error {
 	dir := top

@@ -135,11 +135,28 @@ func (f *File) read(path string, asked bool) error {
 	if err != nil {
 		return err
 	}
-	if _, err := toml.Decode(string(data), f); err != nil {
+	if _, err := toml.Decode(withoutComments(string(data)), f); err != nil {
 		return tomlError(path, err)
 	}
 	f.Loaded = append(f.Loaded, path)
 	return nil
+}
+
+// withoutComments empties the lines that are comments, which in the files that distributions
+// come with are nearly all, and keeps their number. The decoder takes a millisecond to read
+// twenty kilobytes of them. Texts of several lines may hold what only looks like a comment.
+func withoutComments(text string) string {
+	if strings.Contains(text, `"""`) || strings.Contains(text, "'''") {
+		return text
+	}
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(strings.TrimLeft(line, " \t"), "#") {
+			line = "\n"
+		}
+		b.WriteString(line)
+	}
+	return b.String()
 }
 
 // tomlError makes one line of the decoder's answer, with the line number where it has one.

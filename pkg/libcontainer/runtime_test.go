@@ -71,7 +71,7 @@ func testRoot(t *testing.T) string {
 	if err := os.WriteFile(filepath.Join(dir, "bin/busybox"), b, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range strings.Fields("sh cat ls true false id mount grep sleep touch echo mkdir readlink hostname tty kill stat env umount mknod ip sysctl pwd stty ps") {
+	for _, n := range strings.Fields("sh cat ls true false id mount grep sleep touch echo mkdir readlink hostname tty kill stat env umount mknod ip sysctl pwd stty ps uname test") {
 		if err := os.Symlink("busybox", filepath.Join(dir, "bin", n)); err != nil {
 			t.Fatal(err)
 		}

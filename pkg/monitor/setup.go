@@ -7,7 +7,7 @@ import (
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 )
 
-// Setup is the JSON part of what a monitor is told at its start: Config, and a
+// Setup is the packed part (pkg/pack) of what a monitor is told at its start: Config, and a
 // launch.Request without its plan and descriptors. Those follow as bytes and SCM_RIGHTS, the
 // descriptors in the order of Files.
 type Setup struct {

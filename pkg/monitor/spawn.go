@@ -2,7 +2,6 @@ package monitor
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
+	"github.com/manager-project/manager/pkg/pack"
 )
 
 // OwnerFD is the descriptor on which a monitor finds its owner's connection.
@@ -165,7 +165,7 @@ func (b *Beginning) HandOver(ctx context.Context, o SpawnOptions) (*Session, err
 func handOver(c *conn, o SpawnOptions) error {
 	setup, files := NewSetup(o.Config, o.Launch)
 	setup.External = o.External
-	header, err := json.Marshal(setup)
+	header, err := pack.Marshal(setup)
 	if err != nil {
 		return err
 	}

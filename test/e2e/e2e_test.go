@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -35,8 +34,12 @@ func TestScripts(t *testing.T) {
 	t.Cleanup(func() { _ = os.Unsetenv("GOTMPDIR") })
 	for _, noun := range nouns {
 		t.Run(noun.Name(), func(t *testing.T) {
+			files, err := scriptsFor(noun.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
 			testscript.Run(t, testscript.Params{
-				Dir:                filepath.Join(scripts, noun.Name()),
+				Files:              files,
 				Setup:              func(env *testscript.Env) error { return setup(env, programs) },
 				Cmds:               commands,
 				Condition:          condition,

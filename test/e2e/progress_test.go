@@ -20,20 +20,20 @@ func TestProgressOnTerminal(t *testing.T) {
 	reg, name := served(t, m, registry.Options{})
 	slow := registry.Fault{Method: "GET", Path: blobs, Answer: registry.Slow(50*time.Millisecond, 20)}
 	reg.Fail(slow)
-	term, err := startTerminal(m.Command(context.Background(), "pull", name), "24x80")
+	term, err := testenv.StartTerminal(m.Command(context.Background(), "pull", name), "24x80")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer term.close()
+	defer term.Close()
 	for _, step := range []string{"Trying to pull " + regexp.QuoteMeta(name), `Copying blob [0-9a-f]{12} +\[=*>-+\] [0-9.]+b / [0-9.]+b`, `done`, `\n[0-9a-f]{64}\r?\n`} {
-		if err := term.expect(step); err != nil {
-			t.Fatalf("%v in %q", err, term.text())
+		if err := term.Expect(step); err != nil {
+			t.Fatalf("%v in %q", err, term.Text())
 		}
 	}
-	if code, err := term.wait(); err != nil || code != 0 {
+	if code, err := term.Wait(); err != nil || code != 0 {
 		t.Errorf("exit code %d, %v", code, err)
 	}
-	screen := term.text()
+	screen := term.Text()
 	if !strings.Contains(screen, "Copying config ") || !strings.Contains(screen, "\x1b[") {
 		t.Errorf("no bar for the config, or nothing drawn anew: %q", screen)
 	}

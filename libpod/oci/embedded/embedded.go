@@ -11,6 +11,7 @@ import (
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/libpod/oci/program"
 	"github.com/manager-project/manager/pkg/cgroups"
+	"github.com/manager-project/manager/pkg/libcontainer"
 	"github.com/manager-project/manager/pkg/libcontainer/compile"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/monitor"
@@ -44,12 +45,15 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	fail := func(err error) (*monitor.Session, monitor.Live, error) {
 		return nil, monitor.Live{}, errors.Join(err, back.Run())
 	}
-	extra, gaps, err := fillGaps(q.ExtraFiles)
+	if err := refuseUnkept(q.Spec); err != nil {
+		return fail(err)
+	}
+	extra, gaps, err := libcontainer.FillGaps(q.ExtraFiles)
 	if err != nil {
 		return fail(err)
 	}
 	p, handles, err := compile.Container(q.Spec, compile.Options{
-		ID: q.ID, Bundle: q.Bundle, CgroupPath: q.Cgroup, PreserveFDs: len(q.ExtraFiles), MakeCwd: true, Reaper: q.Init,
+		ID: q.ID, Bundle: q.Bundle, CgroupPath: q.Cgroup, PreserveFDs: len(q.ExtraFiles), MakeCwd: true, Reaper: q.Init, Trees: q.Trees,
 	})
 	if err != nil {
 		return fail(err)
@@ -61,11 +65,11 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	q.Monitor.Poststart, q.Monitor.Poststop, q.Monitor.HookState = handles.Poststart, handles.Poststop, handles.State
 	limit := func() error { return nil }
 	if q.Cgroup != "" {
-		cg, err := cgroups.Create(cgroups.Config{Path: q.Cgroup, Resources: roomForInit(q.Spec.Linux.Resources)})
+		cg, err := cgroups.Create(cgroups.Config{Path: q.Cgroup, Resources: libcontainer.RoomForInit(q.Spec.Linux.Resources)})
 		if err != nil {
 			return fail(err)
 		}
-		limit = func() error { return tighten(cg, q.Spec.Linux.Resources) }
+		limit = func() error { return libcontainer.Tighten(cg, q.Spec.Linux.Resources) }
 		back.Add(cg.Remove)
 		fault.Point("cgroup: made")
 		files, err := cg.Open()
@@ -89,6 +93,9 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	}
 	fault.Point("monitor: spawned")
 	live, err := s.Ready(ctx)
+	if err == nil {
+		err = outside(q.Spec, live.PID)
+	}
 	if err == nil {
 		err = limit()
 	}

@@ -8,54 +8,22 @@ import (
 
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/cgroups"
-	"github.com/manager-project/manager/pkg/libcontainer/compile"
+	"github.com/manager-project/manager/pkg/libcontainer"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/monitor"
 )
 
-// joining is a compiled exec with what must stay open until it is started.
-type joining struct {
-	req   launch.Request
-	close func()
-}
-
-func (r *Runtime) compileExec(q oci.ExecRequest) (*joining, error) {
-	extra, gaps, err := fillGaps(q.ExtraFiles)
-	if err != nil {
-		return nil, err
-	}
-	p, handles, err := compile.Exec(q.Process, compile.ExecOptions{
-		Seccomp: q.Spec.Linux.Seccomp, Personality: q.Spec.Linux.Personality, PreserveFDs: len(q.ExtraFiles),
-	})
-	if err != nil {
-		return nil, err
-	}
-	defer handles.Close()
-	p.Process.CloseFDs = gaps
-	j := &joining{close: func() {}}
-	j.req = launch.Request{
-		Program: r.File(), Stdio: q.Stdio, ExtraFiles: extra,
-		Join: &launch.JoinTarget{PIDFD: q.PIDFD},
-	}
-	if j.req.Join.Flags, err = differing(q.PID); err != nil {
-		return nil, err
+func (r *Runtime) compileExec(q oci.ExecRequest) (*libcontainer.Joining, error) {
+	j := libcontainer.Join{
+		PID: q.PID, PIDFD: q.PIDFD, Spec: q.Spec, Process: q.Process, Stdio: q.Stdio, ExtraFiles: q.ExtraFiles, Program: r.File(),
 	}
 	if q.Cgroup != "" {
-		cg, err := cgroups.Load(q.Cgroup)
-		if err != nil {
+		var err error
+		if j.Cgroup, err = cgroups.Load(q.Cgroup); err != nil {
 			return nil, err
 		}
-		files, err := cg.Open()
-		if err != nil {
-			return nil, err
-		}
-		j.req.Cgroup, j.req.CgroupTasks, j.close = files.Dir, files.Tasks, files.Close
 	}
-	if j.req.Plan, err = p.Encode(); err != nil {
-		j.close()
-		return nil, err
-	}
-	return j, nil
+	return j.Compile()
 }
 
 // Exec implements oci.Runtime.
@@ -64,8 +32,8 @@ func (r *Runtime) Exec(ctx context.Context, q oci.ExecRequest) (oci.Process, err
 	if err != nil {
 		return nil, err
 	}
-	defer j.close()
-	child, err := launch.Start(ctx, j.req)
+	defer j.Close()
+	child, err := launch.Start(ctx, j.Request)
 	if err != nil {
 		return nil, err
 	}
@@ -88,8 +56,8 @@ func (r *Runtime) ExecDetached(ctx context.Context, q oci.ExecRequest, c monitor
 	if err != nil {
 		return err
 	}
-	defer j.close()
-	s, err := monitor.Spawn(ctx, monitor.SpawnOptions{Config: c, Launch: j.req})
+	defer j.Close()
+	s, err := monitor.Spawn(ctx, monitor.SpawnOptions{Config: c, Launch: j.Request})
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -21,6 +23,8 @@ type Options struct {
 	// ID is the container's: in the state that hooks read, and the session keyring's name ("_ses.ID");
 	// "" keeps the caller's keyring.
 	ID string
+	// KeepKeyring keeps the caller's session keyring although there is an ID.
+	KeepKeyring bool
 	// Bundle is the absolute directory that relative paths of the configuration start from.
 	Bundle string
 	// Rootfs replaces root.path when set; absolute.
@@ -34,6 +38,9 @@ type Options struct {
 	NoPivot bool
 	// Reaper is the path inside the container of the small program, for --init; "" means none.
 	Reaper string
+	// Trees are opened, detached trees by the destination of the bind mount that they are the source
+	// of. The caller keeps ownership.
+	Trees map[string]*os.File
 	// MakeCwd makes a missing working directory.
 	MakeCwd bool
 }
@@ -131,7 +138,7 @@ func (c *compiler) version() error {
 	switch v := c.spec.Version; {
 	case v == "":
 		return invalid("ociVersion", "", "is missing")
-	case !semantic.MatchString(v):
+	case !isVersion(v):
 		return invalid("ociVersion", v, "want three numbers as 1.2.0")
 	case !strings.HasPrefix(v, "1."):
 		return invalid("ociVersion", v, "want 1.x")
@@ -139,8 +146,20 @@ func (c *compiler) version() error {
 	return nil
 }
 
+// isVersion tells the form of versions. Three numbers are the rule, and seen without the expression,
+// which takes longer to compile than the rest of the configuration.
+func isVersion(v string) bool {
+	numbers := strings.Split(v, ".")
+	plain := func(s string) bool {
+		return s == "0" || s != "" && s[0] != '0' && strings.Trim(s, "0123456789") == ""
+	}
+	return len(numbers) == 3 && !slices.ContainsFunc(numbers, func(s string) bool { return !plain(s) }) || semantic().MatchString(v)
+}
+
 // semantic is the form of versions. Source: semver.org 2.0.0.
-var semantic = regexp.MustCompile(`^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
+var semantic = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
+})
 
 // foreign is a section that only other systems can honour, or "".
 func foreign(s *specs.Spec) string {

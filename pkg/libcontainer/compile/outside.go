@@ -55,8 +55,15 @@ func (c *compiler) intelRdt() error {
 		return nil
 	}
 	const field = "linux.intelRdt"
-	if strings.ContainsAny(r.ClosID, "/\n\x00") || r.ClosID == "." || r.ClosID == ".." || r.ClosID == "info" || r.ClosID == "mon_groups" || r.ClosID == "mon_data" {
+	if r.ClosID == "/" { // the default class
+		if r.L3CacheSchema+r.MemBwSchema != "" || len(r.Schemata) > 0 {
+			c.warn("%s.closID: the default class is compared with the schemata, never changed", field)
+		}
+	} else if strings.ContainsAny(r.ClosID, "/\n\x00") || r.ClosID == "." || r.ClosID == ".." || r.ClosID == "info" || r.ClosID == "mon_groups" || r.ClosID == "mon_data" {
 		return invalid(field+".closID", r.ClosID, "want a directory's name")
+	}
+	if s := r.MemBwSchema; s != "" && !strings.HasPrefix(s, "MB:") {
+		return invalid(field+".memBwSchema", s, "want MB:ID=VALUE")
 	}
 	for _, l := range []struct {
 		name  string

@@ -35,7 +35,7 @@ func (c *compiler) process() error {
 	c.p.Process = *p
 	c.p.Process.MakeCwd = c.opts.MakeCwd
 	c.p.Process.Reaper = c.opts.Reaper
-	if c.opts.ID != "" {
+	if c.opts.ID != "" && !c.opts.KeepKeyring {
 		c.p.Process.Keyring = "_ses." + c.opts.ID
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/specjson"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -71,7 +72,12 @@ func decode(b []byte, name string, into any) error {
 	if len(b) > MaxSize {
 		return errdefs.New(errdefs.ErrInvalid, "file", name, "has more than %d bytes", MaxSize)
 	}
-	err := json.Unmarshal(b, into)
+	var err error
+	if spec, ok := into.(*specs.Spec); ok {
+		err = specjson.Unmarshal(b, spec)
+	} else {
+		err = json.Unmarshal(b, into)
+	}
 	if err == nil {
 		return nil
 	}

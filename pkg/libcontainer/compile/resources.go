@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -194,13 +195,13 @@ func checkNumbers(field string, major, minor int64) error {
 	return nil
 }
 
-var pageSize = regexp.MustCompile(`^[1-9][0-9]*[KMG]B$`)
+var pageSize = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[1-9][0-9]*[KMG]B$`) })
 
 func checkHugepages(field string, r *specs.LinuxResources) error {
 	seen := map[string]bool{}
 	for i, h := range r.HugepageLimits {
 		at := fmt.Sprintf("%s.hugepageLimits[%d].pageSize", field, i)
-		if !pageSize.MatchString(h.Pagesize) {
+		if !pageSize().MatchString(h.Pagesize) {
 			return invalid(at, h.Pagesize, "want a size as 64KB, 2MB or 1GB")
 		}
 		if seen[h.Pagesize] {

@@ -13,6 +13,13 @@ import (
 // openSource opens a bind source here if the child cannot: because the mount is to be shared with
 // the host's (the child's namespace only receives), idmapped, or seen from a user namespace.
 func (c *compiler) openSource(field string, m *specs.Mount, o *mountOptions, out *plan.Mount) error {
+	if tree := c.opts.Trees[m.Destination]; tree != nil {
+		fd, err := unix.FcntlInt(tree.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		return c.addSource(field, os.NewFile(uintptr(fd), tree.Name()), m, o, out)
+	}
 	idmapped := wantsIDMap(m, o)
 	shared := false
 	for _, p := range o.propagation {
@@ -38,9 +45,13 @@ func (c *compiler) openSource(field string, m *specs.Mount, o *mountOptions, out
 			Cause: &os.PathError{Op: "open", Path: out.Source, Err: err},
 		}
 	}
-	f := os.NewFile(uintptr(fd), out.Source)
+	return c.addSource(field, os.NewFile(uintptr(fd), out.Source), m, o, out)
+}
+
+// addSource keeps an opened source, which becomes the plan's, and maps its ids.
+func (c *compiler) addSource(field string, f *os.File, m *specs.Mount, o *mountOptions, out *plan.Mount) error {
 	out.File = c.h.add(f)
-	if idmapped {
+	if wantsIDMap(m, o) {
 		return c.idmap(field, m, o, f)
 	}
 	return nil

@@ -49,6 +49,12 @@ func (in *initializer) exec() *launch.Failure {
 	return f
 }
 
+// findProgram says early that the program is missing; exec looks again.
+func (in *initializer) findProgram() *launch.Failure {
+	_, f := lookup(in.Process.Args[0], in.Process.Env)
+	return f
+}
+
 // lookup finds the program as execvp does, by the PATH of the container's environment.
 func lookup(name string, env []string) (string, *launch.Failure) {
 	if name == "" {

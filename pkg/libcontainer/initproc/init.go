@@ -87,8 +87,8 @@ func (in *initializer) run(planFD int) *launch.Failure {
 	if f := in.becomeProcess(); f != nil {
 		return f
 	}
-	if err := in.parent.barrier(); err != nil {
-		return failure("barrier", "", err)
+	if f := in.parent.barrier(in.findProgram); f != nil {
+		return f
 	}
 	return in.exec()
 }

@@ -27,9 +27,28 @@ func (p *parent) sendConsole(master int) error {
 	return unix.Sendmsg(p.fd, []byte{launch.MsgConsole}, unix.UnixRights(master), nil, 0)
 }
 
-// barrier reports readiness and waits for the word to execute the program.
-func (p *parent) barrier() error {
-	return p.ask(launch.MsgReady, launch.MsgGo)
+// barrier reports readiness and waits for the word to execute the program. If the parent leaves
+// that word to somebody else, find is called first and its failure told to the parent.
+func (p *parent) barrier(find func() *launch.Failure) *launch.Failure {
+	if err := p.send([]byte{launch.MsgReady}); err != nil {
+		return failure("barrier", "", err)
+	}
+	for {
+		msg, fd, err := p.receive()
+		switch {
+		case err != nil:
+			return failure("barrier", "", err)
+		case msg == launch.MsgGo:
+			return nil
+		case msg == launch.MsgPark && fd >= 0:
+			if f := find(); f != nil {
+				return f
+			}
+			if err := p.park(fd); err != nil {
+				return failure("barrier", "", err)
+			}
+		}
+	}
 }
 
 // ask sends a message and waits for its answer.
@@ -42,18 +61,55 @@ func (p *parent) ask(question, answer byte) error {
 
 // await waits for a message.
 func (p *parent) await(answer byte) error {
-	var b [1]byte
 	for {
-		n, err := unix.Read(p.fd, b[:])
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
+		msg, _, err := p.receive()
+		if err != nil || msg == answer {
 			return err
-		case n == 0:
-			os.Exit(exitFailed) // the parent is gone: nobody wants this container
-		case b[0] == answer:
-			return nil
 		}
+	}
+}
+
+// receive reads a message's first byte, and its descriptor or -1.
+func (p *parent) receive() (msg byte, fd int, err error) {
+	var b [1]byte
+	var oob [32]byte // more than CmsgSpace(4)
+	for {
+		n, oobn, _, _, err := unix.Recvmsg(p.fd, b[:], oob[:], unix.MSG_CMSG_CLOEXEC)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil && err != unix.ECONNRESET {
+			return 0, -1, err
+		}
+		if n <= 0 || err != nil {
+			os.Exit(exitFailed) // the parent is gone: nobody wants this container
+		}
+		fd := -1
+		if msgs, err := unix.ParseSocketControlMessage(oob[:oobn]); err == nil && len(msgs) == 1 {
+			if fds, err := unix.ParseUnixRights(&msgs[0]); err == nil && len(fds) == 1 {
+				fd = fds[0]
+			}
+		}
+		return b[0], fd, nil
+	}
+}
+
+// park replaces the connection to the parent by the first one that the listener accepts.
+func (p *parent) park(listener int) error {
+	if err := p.send([]byte{launch.MsgParked}); err != nil {
+		return err
+	}
+	_ = unix.Close(p.fd)
+	for {
+		fd, _, err := unix.Accept4(listener, unix.SOCK_CLOEXEC)
+		if err == unix.EINTR || err == unix.ECONNABORTED {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		p.fd = fd
+		return unix.Close(listener)
 	}
 }
 

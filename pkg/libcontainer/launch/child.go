@@ -17,13 +17,15 @@ import (
 )
 
 // The messages between child and parent, one packet each: the first byte, then for a
-// failure its JSON. The console carries one descriptor.
+// failure its JSON. The console and the park carry one descriptor.
 const (
 	MsgConsole  = 'c' // child: the pseudo-terminal's master
 	MsgHooks    = 'h' // child: namespaces and mounts are there, the parent's hooks may run
 	MsgContinue = 'n' // parent: they have
 	MsgReady    = 'r' // child: the plan is carried out
 	MsgGo       = 'g' // parent: execute the program
+	MsgPark     = 'p' // parent: wait for MsgGo at the listening socket that comes with this
+	MsgParked   = 'w' // child: it waits there, and this connection is over
 	MsgListener = 'l' // child: the seccomp listener, a descriptor with it; answered by MsgContinue
 	MsgExec     = 'x' // child: the next step is execve
 	MsgFailure  = 'f' // child: a Failure; it exits after it
@@ -41,6 +43,8 @@ type Child struct {
 	sock   *os.File
 	hooks  *Hooks
 	notify *Notify
+	// foreign says that the process is another's child: see Adopt.
+	foreign bool
 
 	mu     sync.Mutex
 	reaped bool
@@ -121,12 +125,15 @@ func (c *Child) Ready(ctx context.Context) (console *os.File, err error) {
 // Exec lets the child execute the user's program. Nil means that it did. A child that failed
 // or died before is reaped; the error is then a *Failure.
 func (c *Child) Exec() error {
+	if c.sock == nil {
+		return &Failure{Stage: "init", Detail: "waits for another starter"}
+	}
 	if _, err := c.sock.Write([]byte{MsgGo}); err != nil {
 		return c.gone(StageExec, io.EOF)
 	}
 	executing := false
 	for {
-		msg, file, err := c.receive(context.Background())
+		msg, file, err := c.receive(noContext)
 		switch {
 		case errors.Is(err, io.EOF) && executing:
 			return nil
@@ -144,6 +151,9 @@ func (c *Child) Exec() error {
 		}
 	}
 }
+
+// noContext is for the steps of a child that is ready: what ends them is the child's end.
+var noContext = context.Background()
 
 // receive reads one packet, and watches for a child that can no longer send one: a seccomp filter
 // can kill the one thread that talks and leave the others holding the socket.
@@ -222,6 +232,8 @@ func (c *Child) gone(stage string, cause error) error {
 	if errors.Is(cause, io.EOF) {
 		st, err := c.Wait()
 		switch {
+		case errors.Is(err, errForeign):
+			cause = errors.New("ended before the program started")
 		case err != nil:
 			cause = err
 		case st.Signal != 0:
@@ -246,6 +258,12 @@ func (c *Child) Wait() (ExitStatus, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.reaped {
+		return c.status, c.err
+	}
+	if c.foreign {
+		c.reaped = true
+		c.err = errors.Join(errForeign, awaitEnd(c.pidfd))
+		c.status.At = time.Now()
 		return c.status, c.err
 	}
 	c.status, c.err = WaitFor(c.pid)

@@ -51,6 +51,7 @@ type forkSpec struct {
 type setnsCall struct {
 	fd    int
 	flags uintptr
+	early bool // may fail: it is tried again after the others
 }
 
 // cloneArgs is struct clone_args of clone3(2), up to its cgroup field.
@@ -107,11 +108,16 @@ func forkChild(s *forkSpec) {
 		// The caller's memory must not be readable for those who share the namespaces joined below.
 		syscall.RawSyscall(syscall.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0)
 	}
+	early := false
 	for i := range s.joins {
+		if early && s.joins[i].flags == unix.CLONE_NEWTIME {
+			continue
+		}
 		_, _, errno = syscall.RawSyscall(unix.SYS_SETNS, uintptr(s.joins[i].fd), s.joins[i].flags, 0)
-		if errno != 0 {
+		if errno != 0 && !s.joins[i].early {
 			fail(s, stageSetns, errno)
 		}
+		early = early || errno == 0 && s.joins[i].early
 	}
 	if s.timeNS {
 		makeTimeNS(s)

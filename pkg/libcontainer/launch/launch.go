@@ -12,6 +12,20 @@
 //	Ready                                    ←  ready, or a Failure
 //	Exec                                     →  go
 //	                                         ←  end of file (exec succeeded), or a Failure
+//
+// Where the one that makes a container is not the one that starts it, the place of the connection
+// is taken by a listening SOCK_SEQPACKET socket in the file system:
+//
+//	maker                                       child                       starter
+//	Park, with the listening socket          →  looks for the program
+//	                                         ←  parked, or a Failure
+//	(may end)                                   accepts one connection   ←  connects
+//	                                            closes the listener
+//	                                            the same as above        ↔  Adopt, Exec
+//
+// So of two starters one wins, and the other, like one that comes after the child's end, is
+// refused the connection or sees its end at once. A starter that goes away before it said "go"
+// ends the child, as a parent does.
 package launch
 
 import (

@@ -174,23 +174,34 @@ func (s *starting) namespaces() {
 	spec.session = req.Detached
 	if j := req.Join; j != nil {
 		fd := int(j.PIDFD.Fd())
-		if j.Flags&unix.CLONE_NEWUSER != 0 {
-			spec.joins = append(spec.joins, setnsCall{fd, unix.CLONE_NEWUSER})
-			spec.beRoot = true
-		}
-		if rest := j.Flags &^ unix.CLONE_NEWUSER; rest != 0 {
-			spec.joins = append(spec.joins, setnsCall{fd, rest})
+		for _, flags := range []uintptr{j.Flags & unix.CLONE_NEWUSER, j.Flags &^ (unix.CLONE_NEWUSER | unix.CLONE_NEWTIME), j.Flags & unix.CLONE_NEWTIME} {
+			if flags != 0 {
+				spec.joins = append(spec.joins, setnsCall{fd: fd, flags: flags})
+			}
 		}
 	}
 	for _, n := range req.Enter {
-		spec.joins = append(spec.joins, setnsCall{int(req.OpenFiles[n.Index].Fd()), n.Flag})
-		if n.Flag == unix.CLONE_NEWUSER {
-			spec.beRoot = true
-		}
+		spec.joins = append(spec.joins, setnsCall{fd: int(req.OpenFiles[n.Index].Fd()), flags: n.Flag})
 	}
+	spec.orderTime()
 	if len(spec.joins) > 0 || spec.timeNS {
 		spec.second, spec.flags2 = true, make
 	} else {
 		spec.flags = make
+	}
+}
+
+// orderTime tries to join a time namespace before a user namespace as well as after it: which of the two
+// is allowed depends on who made it. Ours are made before the user namespace.
+func (s *forkSpec) orderTime() {
+	for _, j := range s.joins {
+		s.beRoot = s.beRoot || j.flags == unix.CLONE_NEWUSER
+	}
+	for _, j := range s.joins {
+		if s.beRoot && j.flags == unix.CLONE_NEWTIME {
+			j.early = true
+			s.joins = append([]setnsCall{j}, s.joins...)
+			return
+		}
 	}
 }

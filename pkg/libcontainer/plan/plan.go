@@ -6,7 +6,7 @@
 // executed by pkg/libcontainer/initproc, which only makes system calls. The two sit in
 // different programs, so the plan crosses the boundary encoded (see Encode).
 //
-// The package imports the standard library alone: it is linked into the small program.
+// The package imports the standard library and pkg/pack alone: it is linked into the small program.
 package plan
 
 // Plan is what the child does between its first instruction and the user's program.

@@ -16,7 +16,6 @@ package seccomp
 
 import (
 	"fmt"
-	"sort"
 	"strings"
 
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -61,17 +60,12 @@ func Compile(profile *specs.LinuxSeccomp) (*Filter, error) {
 	if err := out.listen(profile, rules, fallback); err != nil {
 		return nil, err
 	}
-	c := &compiler{asm: assembler{rets: map[uint32]int{}}, fallback: fallback, rules: rules, known: map[string]bool{}}
+	c := &compiler{asm: assembler{rets: map[uint32]int{}}, fallback: fallback, rules: rules}
 	c.program(arches)
 	if len(c.asm.rev) > maxInstructions {
 		return nil, errdefs.Unsupported("linux.seccomp", "the profile needs %d instructions, the kernel takes %d", len(c.asm.rev), maxInstructions)
 	}
-	for _, r := range rules {
-		if !c.known[r.name] {
-			out.Warnings = append(out.Warnings, "seccomp: unknown system call "+r.name+" skipped")
-			c.known[r.name] = true
-		}
-	}
+	out.Warnings = unknown(rules)
 	out.Program = c.asm.bytes()
 	return out, nil
 }
@@ -109,7 +103,18 @@ type compiler struct {
 	asm      assembler
 	fallback uint32
 	rules    []rule
-	known    map[string]bool // names that some architecture has
+}
+
+// unknown has a line for each name that no architecture has.
+func unknown(rules []rule) (warnings []string) {
+	told := map[string]bool{}
+	for _, r := range rules {
+		if !r.known && !told[r.name] {
+			told[r.name] = true
+			warnings = append(warnings, "seccomp: unknown system call "+r.name+" skipped")
+		}
+	}
+	return warnings
 }
 
 // program puts the architectures' trees behind the tests that tell them apart.
@@ -164,28 +169,7 @@ func (c *compiler) tree(a *arch) int {
 
 // spans orders an architecture's calls and joins neighbours of the same outcome.
 func (c *compiler) spans(a *arch) []span {
-	byNumber := map[uint32]*outcome{}
-	newest := uint32(0)
-	for i := range c.rules {
-		r := &c.rules[i]
-		nr, ok := a.number(r.name)
-		if !ok {
-			continue
-		}
-		c.known[r.name] = true
-		newest = max(newest, nr)
-		o := byNumber[nr]
-		if o == nil {
-			o = &outcome{}
-			byNumber[nr] = o
-		}
-		o.add(r)
-	}
-	numbers := make([]uint32, 0, len(byNumber))
-	for nr := range byNumber {
-		numbers = append(numbers, nr)
-	}
-	sort.Slice(numbers, func(i, j int) bool { return numbers[i] < numbers[j] })
+	byNumber, newest := c.outcomes(a)
 	spans := []span{{plain: c.fallback}}
 	put := func(s span) {
 		if n := len(spans) - 1; spans[n].start == s.start {
@@ -196,8 +180,11 @@ func (c *compiler) spans(a *arch) []span {
 		}
 		spans = append(spans, s)
 	}
-	for _, nr := range numbers {
-		o := byNumber[nr]
+	for i := range byNumber {
+		nr, o := a.base+uint32(i), &byNumber[i]
+		if !o.known {
+			continue
+		}
 		if o.plain != nil {
 			put(span{start: nr, plain: *o.plain})
 		} else {
@@ -205,10 +192,28 @@ func (c *compiler) spans(a *arch) []span {
 		}
 		put(span{start: nr + 1, plain: c.fallback})
 	}
-	if len(numbers) > 0 && refuses(c.fallback) {
+	if len(byNumber) > 0 && refuses(c.fallback) {
 		put(span{start: newest + 1, plain: errnoAction(unix.ENOSYS)})
 	}
 	return spans
+}
+
+// outcomes gathers the rules by number, from the architecture's base on, and tells the newest.
+func (c *compiler) outcomes(a *arch) (byNumber []outcome, newest uint32) {
+	for i := range c.rules {
+		r := &c.rules[i]
+		nr, ok := a.number(r.name)
+		if !ok {
+			continue
+		}
+		r.known = true
+		newest = max(newest, nr)
+		for a.base+uint32(len(byNumber)) <= nr {
+			byNumber = append(byNumber, outcome{})
+		}
+		byNumber[nr-a.base].add(r)
+	}
+	return byNumber, newest
 }
 
 // refuses says that an action keeps a call from happening.

@@ -12,15 +12,18 @@ type rule struct {
 	name   string
 	action uint32
 	args   []specs.LinuxSeccompArg // all must hold; none means always
+	known  bool                    // some architecture has the call
 }
 
 // outcome is what happens on one call.
 type outcome struct {
+	known bool    // some rule names it
 	plain *uint32 // unconditional action
 	rules []*rule
 }
 
 func (o *outcome) add(r *rule) {
+	o.known = true
 	if len(r.args) > 0 {
 		o.rules = append(o.rules, r)
 		return

@@ -20,6 +20,9 @@ func (s *server) onExit() {
 	s.exited = true
 	switch s.phase {
 	case waiting:
+		if s.runsAlready() && !s.aborted {
+			return // as if it had ended right after the release, which is to come
+		}
 		// Nobody released it: it was killed at the barrier, by us or by a stranger.
 		st, _ := s.child.Wait()
 		s.fail(failure("init", "", errKilled(st.Code)))

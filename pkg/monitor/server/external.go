@@ -90,6 +90,9 @@ func (e *external) explain(err error) error {
 	return ocilog.Explain(said.Text, e.spec.Runtime, e.spec.Program)
 }
 
+// runsAlready says that the process became the user's program without being released.
+func (s *server) runsAlready() bool { return s.external != nil && len(s.external.Start) == 0 }
+
 // keepEarly keeps the beginning of what the runtime says while it makes the container. It is not the
 // container's output.
 func (s *server) keepEarly(p []byte) {

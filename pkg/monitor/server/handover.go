@@ -1,7 +1,6 @@
 package server
 
 import (
-	"encoding/json"
 	"errors"
 	"os"
 	"slices"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/monitor"
+	"github.com/manager-project/manager/pkg/pack"
 )
 
 var errHandOver = errors.New("unexpected packet in the hand-over")
@@ -43,7 +43,7 @@ func receiveSetup(fd int) (monitor.Setup, launch.Request, error) {
 			return s, none, errors.Join(errHandOver, err)
 		}
 	}
-	if err := json.Unmarshal(header, &s); err != nil {
+	if err := pack.Unmarshal(header, &s); err != nil {
 		return s, none, err
 	}
 	req, err := s.Request(plan, r.files)

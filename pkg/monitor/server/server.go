@@ -22,6 +22,7 @@ package server
 import (
 	"context"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -75,6 +76,9 @@ type server struct {
 	// on the container's streams, in place of which the program's output comes later.
 	external *monitor.External
 	early    []byte
+
+	// signals came while the program was being started; it gets them once it is sure to run.
+	signals []syscall.Signal
 
 	live        monitor.Live
 	cancelReady context.CancelFunc
@@ -180,6 +184,9 @@ func (s *server) ownerLeft() {
 	case waiting:
 		s.aborted = true
 		s.kill()
+		if s.exited {
+			s.onExit()
+		}
 	default: // a started container does without its owner
 	}
 }
@@ -217,14 +224,26 @@ func (s *server) handle(c *client, m monitor.Message) bool {
 	case monitor.KindResize:
 		s.resize(s.console, m.Size)
 	case monitor.KindSignal:
-		if s.phase == running {
-			// The init may have ended in this moment; its exit says so.
-			_ = s.child.Signal(m.Signal)
-		}
+		s.signal(m.Signal)
 	default:
 		return false
 	}
 	return !c.gone
+}
+
+// maxSignals bounds the signals that are kept for a program that is being started.
+const maxSignals = 64
+
+// signal passes a signal on to the user's program. One that comes during the start waits: before the
+// execve it would end the init, and of an external runtime's program only the runtime knows when that is.
+func (s *server) signal(sig syscall.Signal) {
+	switch {
+	case s.phase == running:
+		// The init may have ended in this moment; its exit says so.
+		_ = s.child.Signal(sig)
+	case s.phase == starting && len(s.signals) < maxSignals:
+		s.signals = append(s.signals, sig)
+	}
 }
 
 func (s *server) handleOwner(c *client, k monitor.Kind) bool {

@@ -143,6 +143,10 @@ func (s *server) onExec(err error) {
 			}
 		})
 	}
+	for _, sig := range s.signals {
+		s.signal(sig)
+	}
+	s.signals = nil
 	if s.exited {
 		s.reap()
 	}

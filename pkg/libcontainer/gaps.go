@@ -1,4 +1,4 @@
-package embedded
+package libcontainer
 
 import (
 	"os"
@@ -9,9 +9,9 @@ import (
 // null stands for descriptors that are not passed on. It is opened once and stays open.
 var null = sync.OnceValues(func() (*os.File, error) { return os.Open(os.DevNull) })
 
-// fillGaps puts something harmless into the gaps of a list of descriptors, which travels without
+// FillGaps puts something harmless into the gaps (nil) of a list of descriptors, which travels without
 // gaps, and returns the numbers that the program must not have.
-func fillGaps(files []*os.File) (filled []*os.File, gaps []int, err error) {
+func FillGaps(files []*os.File) (filled []*os.File, gaps []int, err error) {
 	for i, f := range files {
 		if f != nil {
 			continue

@@ -1,12 +1,15 @@
-package embedded
+package libcontainer
 
 import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
+
+func itoa(n int) string { return strconv.Itoa(n) }
 
 // namespaces are the files of /proc/PID/ns and their flags. Source: namespaces(7).
 var namespaces = []struct {
@@ -23,8 +26,8 @@ var namespaces = []struct {
 	{"time", unix.CLONE_NEWTIME},
 }
 
-// differing returns the namespaces in which a process is elsewhere than this one.
-func differing(pid int) (uintptr, error) {
+// DifferingNamespaces returns the namespaces (CLONE_NEW*) in which a process is elsewhere than this one.
+func DifferingNamespaces(pid int) (uintptr, error) {
 	var flags uintptr
 	for _, n := range namespaces {
 		theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, n.file))

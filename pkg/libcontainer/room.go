@@ -1,4 +1,4 @@
-package embedded
+package libcontainer
 
 import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -13,11 +13,11 @@ const initTasks = 64
 
 // tight says that a limit leaves the init no room.
 func tight(r *specs.LinuxResources) bool {
-	return r != nil && r.Pids != nil && r.Pids.Limit != nil && *r.Pids.Limit > 0 && *r.Pids.Limit < initTasks
+	return r != nil && r.Pids != nil && r.Pids.Limit != nil && *r.Pids.Limit >= 0 && *r.Pids.Limit < initTasks
 }
 
-// roomForInit is what the cgroup is made with: the limits, but room for the init.
-func roomForInit(r *specs.LinuxResources) *specs.LinuxResources {
+// RoomForInit is what a cgroup is made with: the limits, but room for the init.
+func RoomForInit(r *specs.LinuxResources) *specs.LinuxResources {
 	if !tight(r) {
 		return r
 	}
@@ -26,9 +26,9 @@ func roomForInit(r *specs.LinuxResources) *specs.LinuxResources {
 	return &roomy
 }
 
-// tighten sets the real limit while the init waits to become the program. What is there
+// Tighten sets the real limit while the init waits to become the program. What is there
 // already may stay; only new tasks are refused.
-func tighten(cg *cgroups.Cgroup, r *specs.LinuxResources) error {
+func Tighten(cg *cgroups.Cgroup, r *specs.LinuxResources) error {
 	if !tight(r) {
 		return nil
 	}
