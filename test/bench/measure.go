@@ -59,16 +59,9 @@ func (w *world) measure() table {
 		return p.command("run", "--rm", p.image, "true")
 	})
 	for _, p := range w.peers {
-		if p.name != ownRuntime {
-			w.startLive(p)
-		}
+		w.startLive(p)
 	}
-	add("exec", true, true, func(p *peer) []string {
-		if p.name == ownRuntime {
-			return nil // its command line has no exec yet
-		}
-		return p.command("exec", "bench-live", "true")
-	})
+	add("exec", true, true, func(p *peer) []string { return p.command("exec", "bench-live", "true") })
 	add("ps with one", true, false, func(p *peer) []string { return p.command("ps") })
 	starts, memory := &row{work: fmt.Sprintf("%d run -d, %d at a time", w.o.many, w.o.parallel), unit: "ms"}, &row{work: "memory a container", unit: "KiB"}
 	for _, p := range w.peers {
@@ -78,8 +71,12 @@ func (w *world) measure() table {
 			memory.values = append(memory.values, value{p.name, kib, err})
 		}
 	}
-	t = append(t, starts, memory)
-	return append(t, w.longList())
+	t = append(append(t, starts, memory), w.lives()...)
+	t = append(t, w.longList())
+	if w.o.pull {
+		t = append(t, w.pull())
+	}
+	return t
 }
 
 // errNotMeasured says that a peer is left out of a piece of work on purpose.
