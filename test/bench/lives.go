@@ -42,7 +42,7 @@ func (w *world) liveThrough(p *peer, parallel int) (float64, error) {
 		group.Go(func() {
 			defer func() { <-slots }()
 			if errs[i] = w.ctx.Err(); errs[i] == nil {
-				errs[i] = p.life(fmt.Sprint("bench-life-", i))
+				errs[i] = p.life(fmt.Sprintf("bench-life-%s-%d", p.name, i))
 			}
 		})
 	}

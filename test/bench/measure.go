@@ -47,7 +47,7 @@ func (w *world) measure() table {
 	add("version", true, false, func(p *peer) []string { return []string{p.prefix[0], "--version"} })
 	add("run", true, true, func(p *peer) []string {
 		if !p.engine {
-			return p.command("run", "--bundle", p.bundle, "bench-true")
+			return p.command("run", "--bundle", p.bundle, "bench-true-"+p.name)
 		}
 		return p.command("run", "--rm", "--network", "none", p.image, "true")
 	})
@@ -61,7 +61,7 @@ func (w *world) measure() table {
 	for _, p := range w.peers {
 		w.startLive(p)
 	}
-	add("exec", true, true, func(p *peer) []string { return p.command("exec", "bench-live", "true") })
+	add("exec", true, true, func(p *peer) []string { return p.command("exec", p.liveName(), "true") })
 	add("ps with one", true, false, func(p *peer) []string { return p.command("ps") })
 	starts, memory := &row{work: fmt.Sprintf("%d run -d, %d at a time", w.o.many, w.o.parallel), unit: "ms"}, &row{work: "memory a container", unit: "KiB"}
 	for _, p := range w.peers {
@@ -120,11 +120,11 @@ func (w *world) time(p *peer, work string, args []string) (float64, error) {
 // startLive starts the container that exec enters. A failure shows in exec's row.
 func (w *world) startLive(p *peer) {
 	if p.engine {
-		w.run(p.env, p.command("run", "-d", "--name", "bench-live", "--network", "none", p.image, "sleep", "100000")...)
+		w.run(p.env, p.command("run", "-d", "--name", p.liveName(), "--network", "none", p.image, "sleep", "100000")...)
 		return
 	}
 	// Detached, a runtime's container keeps our descriptors: give it none.
-	cmd := exec.Command(p.prefix[0], p.command("run", "--detach", "--bundle", p.live, "bench-live")[1:]...)
+	cmd := exec.Command(p.prefix[0], p.command("run", "--detach", "--bundle", p.live, p.liveName())[1:]...)
 	if err := cmd.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", p.name, "run --detach:", err)
 	}

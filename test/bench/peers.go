@@ -228,11 +228,15 @@ func (w *world) runtime(name, program string) (*peer, error) {
 		return nil, err
 	}
 	p.cleanup = func() error {
-		w.run(nil, p.command("delete", "--force", "bench-live")...) // it may not have been started
+		w.run(nil, p.command("delete", "--force", p.liveName())...) // it may not have been started
 		return nil
 	}
 	return p, nil
 }
+
+// liveName is the container that exec enters. Runtimes call a container's cgroup after it, so that no
+// two may have the same.
+func (p *peer) liveName() string { return "bench-live-" + p.name }
 
 // newBundle makes a bundle with the runtime's own example of a spec, without a terminal.
 func (w *world) newBundle(p *peer, name string, args ...string) (string, error) {
