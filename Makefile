@@ -110,7 +110,7 @@ fuzz: toolchain ## run every fuzz target for FUZZTIME
 
 .PHONY: soak
 soak: build ## random commands, kills and races for SOAK (10m) each: crowds, kill -9 at any time, exchanged links
-	MANAGER_SOAK=$(SOAK) $(TESTSUM) $(GOTEST) -json -count=1 -timeout 180m -run 'Mix|AnyTime|FiveHundred|TestRace' ./test/crash ./test/e2e
+	MANAGER_SOAK=$(SOAK) $(TESTSUM) $(GOTEST) -json -count=1 -timeout 180m -run 'Mix|AnyTime|FiveHundred|TestRace|HostileS14' ./test/crash ./test/e2e
 
 .PHONY: docs
 docs: ## regenerate manual pages, reference pages and completions from the commands
