@@ -20,8 +20,8 @@ type createOptions struct {
 	noPivot, noNewKeyring bool
 }
 
-func (o *createOptions) flags() []flag {
-	return append([]flag{
+func (o *createOptions) flags() []option {
+	return append([]option{
 		{name: "bundle", short: "b", to: &o.bundle, value: "DIR", usage: "directory with config.json (default the current one)"},
 		{name: "config", short: "f", to: &o.config, value: "FILE", usage: "configuration to use in place of the bundle's config.json"},
 		{name: "no-pivot", to: &o.noPivot, usage: "move the root file system in place of pivoting to it, as an initramfs needs"},
