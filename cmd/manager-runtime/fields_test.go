@@ -12,7 +12,7 @@ import (
 )
 
 // Hooks of all six kinds, each run by the command and in the order that the specification says.
-func TestHooks(t *testing.T) {
+func TestHooksInTheirOrder(t *testing.T) {
 	o := newRuntime(t)
 	log := filepath.Join(o.Dir, "log")
 	note := func(name, file string) []specs.Hook {
