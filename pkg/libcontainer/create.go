@@ -28,9 +28,19 @@ func (f *Factory) Create(ctx context.Context, id string, cfg Config) (*Container
 	}
 	c := &creation{factory: f, ctx: ctx, cfg: &cfg, id: id}
 	err := f.runSteps("create", []step{
-		{"directory", c.directory}, {"place", c.place}, {"compile", c.compile}, {"journal", c.journal}, {"cgroup", c.makeCgroup},
-		{"launch", c.launch}, {"ready", c.ready}, {"limits", c.limits}, {"console", c.sendConsole},
-		{"pidfd", c.sendPIDFD}, {"record", c.complete}, {"pid file", c.pidFile}, {"park", c.park},
+		{"directory", c.directory},
+		{"place", c.place},
+		{"compile", c.compile},
+		{"journal", c.journal},
+		{"cgroup", c.makeCgroup},
+		{"launch", c.launch},
+		{"ready", c.ready},
+		{"limits", c.limits},
+		{"console", c.sendConsole},
+		{"pidfd", c.sendPIDFD},
+		{"record", c.complete},
+		{"pid file", c.pidFile},
+		{"park", c.park},
 	})
 	if c.handles != nil {
 		c.handles.Close()
