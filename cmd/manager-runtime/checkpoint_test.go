@@ -28,10 +28,26 @@ func needCRIU(t *testing.T) {
 // laneRuntime is the built program where there is one, as in a lane without a compiler.
 func laneRuntime(t *testing.T) *testenv.OCI {
 	t.Helper()
+	var o *testenv.OCI
 	if bin := os.Getenv("MANAGER_BIN"); bin != "" {
-		return testenv.NewOCI(t, filepath.Join(bin, name))
+		o = testenv.NewOCI(t, filepath.Join(bin, name))
+	} else {
+		o = newRuntime(t)
 	}
-	return newRuntime(t)
+	t.Cleanup(func() {
+		if !t.Failed() {
+			return
+		}
+		for _, file := range []string{"dump.log", "restore.log"} {
+			text, _ := os.ReadFile(filepath.Join(o.Dir, file))
+			for line := range strings.Lines(string(text)) {
+				if strings.Contains(line, "Error") || strings.Contains(line, "Warn") {
+					t.Logf("%s: %s", file, strings.TrimSpace(line))
+				}
+			}
+		}
+	})
+	return o
 }
 
 // counter counts in a file of the host, and in the process's memory alone.
@@ -79,8 +95,8 @@ func hostNet(s *specs.Spec) {
 	s.Linux.Namespaces = keep
 }
 
-// TestCheckpointAndRestore has a counter go on where it was. It knows the count from its memory alone.
-func TestCheckpointAndRestore(t *testing.T) {
+// TestCRIUGoesOn has a counter go on where it was. It knows the count from its memory alone.
+func TestCRIUGoesOn(t *testing.T) {
 	needCRIU(t)
 	o := laneRuntime(t)
 	bundle, count := counting(t, o, "c", hostNet)
@@ -116,8 +132,8 @@ func TestCheckpointAndRestore(t *testing.T) {
 	o.Must(t, "delete", "c")
 }
 
-// TestCheckpointLeavesRunning dumps twice, the second time on top of a pre-dump.
-func TestCheckpointLeavesRunning(t *testing.T) {
+// TestCRIULeavesRunning dumps twice, the second time on top of a pre-dump.
+func TestCRIULeavesRunning(t *testing.T) {
 	needCRIU(t)
 	o := laneRuntime(t)
 	bundle, count := counting(t, o, "c", hostNet)
@@ -141,8 +157,8 @@ func TestCheckpointLeavesRunning(t *testing.T) {
 	beyond(t, after, count)
 }
 
-// TestRestoreForeground passes the program's exit status on.
-func TestRestoreForeground(t *testing.T) {
+// TestCRIUForeground passes the program's exit status on.
+func TestCRIUForeground(t *testing.T) {
 	needCRIU(t)
 	o := laneRuntime(t)
 	bundle := o.Bundle(t, "c", []string{"sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.05; done"}, hostNet)

@@ -117,6 +117,9 @@ func (o *ImageOptions) common(c *Container, open func(string) (*os.File, error))
 		FileLocks: o.FileLocks, LinkRemap: o.LinkRemap, LazyPages: o.LazyPages, AutoDedup: o.AutoDedup, CgroupMode: &mode, EmptyNamespaces: o.EmptyNamespaces,
 		OrphanPtsMaster: true, ConfigFile: c.record.Annotations[configAnnotation],
 	}
+	if o.WorkPath == "" {
+		opts.Hint = "name a directory for CRIU's log with --work-path, and try again"
+	}
 	return opts, func() { _ = images.Close(); _ = work.Close() }, nil
 }
 

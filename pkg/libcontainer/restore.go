@@ -41,9 +41,20 @@ func (f *Factory) Restore(ctx context.Context, id string, cfg Config, o RestoreO
 	cfg.Park = false
 	r := &restoration{creation: creation{factory: f, ctx: ctx, cfg: &cfg, id: id}, o: &o}
 	err := f.runSteps("restore", []step{
-		{"images", r.openImages}, {"directory", r.directory}, {"place", r.place}, {"compile", r.compile}, {"journal", r.journal},
-		{"cgroup", r.makeCgroup}, {"root", r.mountRoot}, {"mount points", r.mountPoints}, {"criu", r.restore},
-		{"limits", r.limits}, {"console", r.sendConsole}, {"pidfd", r.sendPIDFD}, {"record", r.complete}, {"pid file", r.pidFile},
+		{"images", r.openImages},
+		{"directory", r.directory},
+		{"place", r.place},
+		{"compile", r.compile},
+		{"journal", r.journal},
+		{"cgroup", r.makeCgroup},
+		{"root", r.mountRoot},
+		{"mount points", r.mountPoints},
+		{"criu", r.restore},
+		{"limits", r.limits},
+		{"console", r.sendConsole},
+		{"pidfd", r.sendPIDFD},
+		{"record", r.complete},
+		{"pid file", r.pidFile},
 	})
 	r.close()
 	if err != nil {
@@ -200,6 +211,12 @@ func (r *restoration) restore() error {
 			opts.CgroupRoots = append(opts.CgroupRoots, criu.CgroupRoot{Controller: strings.TrimPrefix(controller, "name="), Path: r.cgroup.Path()})
 		}
 	}
+	r.back.Add(func() error {
+		if r.cgroup == nil {
+			return nil
+		}
+		return r.cgroup.KillAll()
+	})
 	pid, err := r.o.Criu.Run(r.ctx, criu.Restore, opts, r.enterCgroup, r.event)
 	if err != nil {
 		return err
@@ -273,12 +290,6 @@ func (r *restoration) hooks(pid int) error {
 
 // adopt takes the restored root as our child.
 func (r *restoration) adopt(pid int) error {
-	r.back.Add(func() error {
-		if r.cgroup == nil {
-			return nil
-		}
-		return r.cgroup.KillAll()
-	})
 	child, err := launch.Own(pid)
 	if err != nil {
 		return fmt.Errorf("restored process %d: %w", pid, err)

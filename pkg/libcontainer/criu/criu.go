@@ -33,7 +33,7 @@ type Event struct {
 // worker before the request is sent. Errors: ErrUnavailable when there is no criu, else what
 // criu says, with the place of its log.
 func (p Program) Run(ctx context.Context, kind Kind, o *Options, started func(pid int) error, handle func(Event) error) (int, error) {
-	w, err := p.start(ctx, o.files())
+	w, err := p.start(ctx, o.inherited())
 	if err != nil {
 		return 0, err
 	}
@@ -43,7 +43,7 @@ func (p Program) Run(ctx context.Context, kind Kind, o *Options, started func(pi
 			return 0, err
 		}
 	}
-	r, err := w.do(kind, o.encode(kind, socketFD+1), handle)
+	r, err := w.do(kind, o.encode(kind), handle)
 	if err != nil {
 		return 0, w.explain(kind, o, err)
 	}
@@ -221,24 +221,67 @@ func (w *worker) end() {
 	_ = w.cmd.Wait()
 }
 
-// explain says where criu's log is, and takes its last words along when it said nothing else.
+// explain completes an error with what criu said last, on standard error or in its log, and with where
+// the log is.
 func (w *worker) explain(kind Kind, o *Options, err error) error {
 	w.end()
 	op := map[Kind]string{Dump: "checkpoint", PreDump: "pre-dump", Restore: "restore"}[kind]
 	if errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) {
 		err = errors.New("criu went away")
-		if line := lastLine(w.stderr.String()); line != "" {
+		if line := lastLine(w.stderr.String(), ""); line != "" {
 			err = errors.New(line)
 		}
 	}
+	if line := o.lastError(); line != "" {
+		err = fmt.Errorf("%w: %s", err, line)
+	}
 	e := &errdefs.Error{Op: op, Kind: "by", Name: "criu", Class: errdefs.ErrUnavailable, Cause: err}
 	if o.Work != nil && o.LogFile != "" {
-		return e.WithHint("see %s/%s", o.Work.Name(), o.LogFile)
+		e.Hint = fmt.Sprintf("see %s/%s", o.Work.Name(), o.LogFile)
+	}
+	if o.Hint != "" {
+		e.Hint = o.Hint
 	}
 	return e
 }
 
-func lastLine(s string) string {
-	lines := strings.Split(strings.TrimSpace(s), "\n")
-	return lines[len(lines)-1]
+// maxTail is how much of the end of a log is looked through, in bytes.
+const maxTail = 64 << 10
+
+// lastError is the last line of the log that tells an error, without its time.
+func (o *Options) lastError() string {
+	if o.Work == nil || o.LogFile == "" {
+		return ""
+	}
+	fd, err := unix.Openat(int(o.Work.Fd()), o.LogFile, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return ""
+	}
+	f := os.NewFile(uintptr(fd), o.LogFile)
+	defer func() { _ = f.Close() }()
+	st, err := f.Stat()
+	if err != nil || !st.Mode().IsRegular() {
+		return ""
+	}
+	from := max(0, st.Size()-maxTail)
+	b, err := io.ReadAll(io.NewSectionReader(f, from, maxTail))
+	if err != nil {
+		return ""
+	}
+	line := lastLine(string(b), "Error (")
+	if at := strings.Index(line, "Error ("); at > 0 {
+		line = line[at:]
+	}
+	return line
+}
+
+// lastLine is the last line that has a word in it.
+func lastLine(s, word string) string {
+	last := ""
+	for line := range strings.Lines(s) {
+		if line = strings.TrimSpace(line); line != "" && strings.Contains(line, word) {
+			last = line
+		}
+	}
+	return last
 }

@@ -123,6 +123,9 @@ func show(b []byte) string {
 	walk = func(b []byte, depth int) error {
 		return fields(b, func(field int, n uint64, b []byte) error {
 			switch {
+			case depth == 1 && (field == 1 || field == 17 || field == 49): // a descriptor of the caller's
+				name, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", os.Getppid(), n))
+				out = append(out, fmt.Sprintf("%d=%s", field, filepath.Base(name)))
 			case b == nil:
 				out = append(out, fmt.Sprintf("%d=%d", field, n))
 			case messages[field] && (depth > 0 || field == 2):
@@ -189,8 +192,8 @@ func TestDumpRequest(t *testing.T) {
 	if _, err := p.Run(t.Context(), Dump, o, nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, got, "1=1 2={ 1=4 17=5 49=6 3=1 4=1 5=1 6=1 7=1 8=1 12=1 15=1 16=1 18=1 46=1 48=1 50=1 2=42 9=4 38=1073741824 10=dump.log 13=/r 14=../before "+
-		"44=/f 51=/c 37=mnt[/a]:/a 37=net[5]:n 24=1 34=3 11={ 1=10.0.0.1 2=27 } }\nfd 4 images\nfd 5 work\nfd 6 status")
+	expect(t, got, "1=1 2={ 1=images 17=work 49=status 3=1 4=1 5=1 6=1 7=1 8=1 12=1 15=1 16=1 18=1 46=1 48=1 50=1 2=42 9=4 38=1073741824 10=dump.log 13=/r 14=../before "+
+		"44=/f 51=/c 37=mnt[/a]:/a 37=net[5]:n 24=1 34=3 11={ 1=10.0.0.1 2=27 } }")
 }
 
 func TestRestoreRequest(t *testing.T) {
@@ -204,8 +207,8 @@ func TestRestoreRequest(t *testing.T) {
 	if err != nil || pid != 4321 || worker == 0 {
 		t.Fatalf("pid %d, worker %d, %v", pid, worker, err)
 	}
-	expect(t, got, "1=2 2={ 1=4 6=1 12=1 26=1 52=1 13=/r 53=selinux:a:b 63=c 27={ 1=pipe:[7] 2=5 } 27={ 1=extRootNetNS 2=6 } "+
-		"25={ 1=memory 2=/m } 25={ 2=/u } }\nfd 4 images\nfd 5 out\nfd 6 net")
+	expect(t, got, "1=2 2={ 1=images 6=1 12=1 26=1 52=1 13=/r 53=selinux:a:b 63=c 27={ 1=pipe:[7] 2=4 } 27={ 1=extRootNetNS 2=5 } "+
+		"25={ 1=memory 2=/m } 25={ 2=/u } }\nfd 4 out\nfd 5 net")
 }
 
 func expect(t *testing.T, file, want string) {
@@ -267,6 +270,32 @@ func TestFailures(t *testing.T) {
 	_, err = p.Run(t.Context(), Dump, &Options{Images: work}, func(int) error { return io.ErrNoProgress }, nil)
 	if _, serr := os.Stat(got); !errors.Is(err, io.ErrNoProgress) || serr == nil {
 		t.Errorf("got %v, and a request: %v", err, serr == nil)
+	}
+}
+
+// TestLogIsQuoted finds criu's last error in its log, which may be a link of a stranger's.
+func TestLogIsQuoted(t *testing.T) {
+	work, err := os.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = work.Close() })
+	o := &Options{Images: file(t, "i"), Work: work, LogFile: "dump.log", Hint: "do something else"}
+	log := filepath.Join(work.Name(), "dump.log")
+	text := strings.Repeat("(00.1) Error (a.c:1): the first\n", 4000) + "(00.2) Error (b.c:2): the real one\n(00.3) done\n"
+	if err := os.WriteFile(log, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, _ := fake(t, "dump:no", "")
+	_, err = p.Run(t.Context(), Dump, o, nil, nil)
+	if err == nil || !strings.HasSuffix(err.Error(), "no: Error (b.c:2): the real one") || errdefs.Hint(err) != "do something else" {
+		t.Errorf("got %v", err)
+	}
+	if err := errors.Join(os.Rename(log, log+".real"), os.Symlink(log+".real", log)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = p.Run(t.Context(), Dump, o, nil, nil); err == nil || strings.Contains(err.Error(), "b.c") {
+		t.Errorf("a link was followed: %v", err)
 	}
 }
 

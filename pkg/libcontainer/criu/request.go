@@ -68,6 +68,8 @@ type Options struct {
 	StatusFD *os.File
 	// LSMProfile is "apparmor:LABEL" or "selinux:LABEL"; LSMMountContext replaces context= of mounts.
 	LSMProfile, LSMMountContext string
+	// Hint is the next step that a failure names; "" is a look at the log.
+	Hint string
 	// ConfigFile is one of criu's own configuration files, "" for none.
 	ConfigFile string
 }
@@ -88,41 +90,35 @@ type InheritFD struct {
 // CgroupRoot moves the cgroups of one version 1 controller or, with Controller "", all.
 type CgroupRoot struct{ Controller, Path string }
 
-// The descriptors of the worker: its socket, then those of the options in their order.
+// socketFD is the worker's end of the socket; what is inherited follows it.
 const socketFD = 3
 
-// files are the descriptors that the options refer to.
-func (o *Options) files() []*os.File {
-	files := []*os.File{o.Images}
-	for _, f := range []*os.File{o.Work, o.StatusFD} {
-		if f != nil {
-			files = append(files, f)
-		}
-	}
+// inherited are the files that the worker is started with. Directories and the status descriptor are not
+// among them: CRIU opens those by their numbers in the caller (/proc/PID/fd/N).
+func (o *Options) inherited() []*os.File {
+	var files []*os.File
 	for _, i := range o.Inherit {
 		files = append(files, i.File)
 	}
 	return files
 }
 
-// encode is criu_req. Descriptors are numbered as files orders them, from first.
-func (o *Options) encode(kind Kind, first int) message {
+// encode is criu_req.
+func (o *Options) encode(kind Kind) message {
 	var m, opts message
-	next := int64(first)
-	take := func() int64 { next++; return next - 1 }
-	opts.number(1, take())
+	opts.number(1, int64(o.Images.Fd()))
 	if o.Work != nil {
-		opts.number(17, take())
+		opts.number(17, int64(o.Work.Fd()))
 	}
 	if o.StatusFD != nil {
-		opts.number(49, take())
+		opts.number(49, int64(o.StatusFD.Fd()))
 	}
 	o.encodeFlags(&opts)
 	o.encodeTexts(&opts)
-	for _, i := range o.Inherit {
+	for n, i := range o.Inherit {
 		var in message
 		in.text(1, i.Key)
-		in.number(2, take())
+		in.number(2, int64(socketFD+1+n))
 		opts.bytes(27, in)
 	}
 	for _, r := range o.CgroupRoots {
@@ -151,9 +147,21 @@ func (o *Options) encodeFlags(opts *message) {
 		field int
 		on    bool
 	}{
-		{3, o.LeaveRunning}, {4, o.ExtUnixSk}, {5, o.TCPEstablished}, {6, true /* evasive devices */}, {7, o.ShellJob}, {8, o.FileLocks},
-		{12, true /* notify */}, {15, o.TrackMem}, {16, o.AutoDedup}, {18, o.LinkRemap}, {26, o.Sibling}, {46, o.TCPSkipInFlight},
-		{48, o.LazyPages}, {50, o.OrphanPtsMaster}, {52, o.TCPClose},
+		{3, o.LeaveRunning},
+		{4, o.ExtUnixSk},
+		{5, o.TCPEstablished},
+		{6, true /* evasive devices */},
+		{7, o.ShellJob},
+		{8, o.FileLocks},
+		{12, true /* notify */},
+		{15, o.TrackMem},
+		{16, o.AutoDedup},
+		{18, o.LinkRemap},
+		{26, o.Sibling},
+		{46, o.TCPSkipInFlight},
+		{48, o.LazyPages},
+		{50, o.OrphanPtsMaster},
+		{52, o.TCPClose},
 	} {
 		opts.flag(f.field, f.on)
 	}
