@@ -43,6 +43,7 @@ type Removed struct {
 // joins the errors. Errors: ErrNotFound, ErrAmbiguous, ErrInUse for an image that a
 // container uses or that has several names and was named by its id.
 func (s *Service) Remove(ctx context.Context, names []string, opts RemoveOptions) ([]Removed, error) {
+	s.changeImages()
 	store, err := s.Store()
 	if err != nil {
 		return nil, err

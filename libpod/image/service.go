@@ -50,6 +50,8 @@ type Service struct {
 
 	mu    sync.Mutex
 	store storage.Store
+	// changing says that images are changed too: see changeImages.
+	changing bool
 }
 
 // Open prepares a service. It reads and writes nothing: the store is opened by the first
@@ -76,6 +78,7 @@ func (s *Service) Store() (storage.Store, error) {
 		return nil, storeOpenError(opts.GraphRoot, err)
 	}
 	s.store = store
+	s.relax()
 	return store, nil
 }
 

@@ -11,6 +11,7 @@ import (
 // without a registry go under localhost. All names are checked before the first is given.
 // Errors: ErrNotFound, ErrAmbiguous, ErrInvalid; a name with a digest is ErrInvalid.
 func (s *Service) Tag(ctx context.Context, name string, names ...string) error {
+	s.changeImages()
 	img, err := s.Resolve(ctx, name)
 	if err != nil {
 		return err
@@ -36,6 +37,7 @@ func (s *Service) Tag(ctx context.Context, name string, names ...string) error {
 // Untag takes names from an image; without any, all its names. The image stays.
 // Errors: ErrNotFound when the image, or a name on it, does not exist.
 func (s *Service) Untag(ctx context.Context, name string, names ...string) error {
+	s.changeImages()
 	img, err := s.Resolve(ctx, name)
 	if err != nil {
 		return err

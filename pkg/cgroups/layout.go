@@ -17,6 +17,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
 )
@@ -116,8 +117,28 @@ func (l *Layout) Systemd() []string {
 	return out
 }
 
-// ReadLayout reads the caller's mount table.
+// ReadLayout reads the mount table, once in a process: where the hierarchies are is settled when a
+// machine boots, and a command asks half a dozen times. The result is shared; it must not be changed.
 func ReadLayout() (*Layout, error) {
+	reading.Lock()
+	defer reading.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	l, err := readLayout()
+	if err == nil {
+		known = l
+	}
+	return l, err
+}
+
+// known is what ReadLayout has read; reading guards it.
+var (
+	reading sync.Mutex
+	known   *Layout
+)
+
+func readLayout() (*Layout, error) {
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
 		return nil, err

@@ -11,7 +11,6 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer/compile"
@@ -21,26 +20,6 @@ import (
 	"github.com/manager-project/manager/pkg/undo"
 )
 
-// step is a part of a verb. Tests make each fail, and kill the program before each.
-type step struct {
-	name string
-	do   func() error
-}
-
-// runSteps does them in order, up to the first that fails.
-func runSteps(verb string, steps []step) error {
-	for _, s := range steps {
-		if err := fault.Check(verb + ": " + s.name); err != nil {
-			return err
-		}
-		if err := s.do(); err != nil {
-			return err
-		}
-	}
-	fault.Point(verb + ": done")
-	return nil
-}
-
 // Create makes a container whose init waits for Start. Errors: ErrInvalid and ErrUnsupported for the
 // id and the configuration, ErrExists, *launch.Failure from inside. An error leaves nothing behind;
 // what a kill of this process leaves is undone by Destroy.
@@ -49,7 +28,7 @@ func (f *Factory) Create(ctx context.Context, id string, cfg Config) (*Container
 		return nil, err
 	}
 	c := &creation{factory: f, ctx: ctx, cfg: &cfg, id: id}
-	err := runSteps("create", []step{
+	err := f.runSteps("create", []step{
 		{"directory", c.directory},
 		{"place", c.place},
 		{"compile", c.compile},
@@ -114,7 +93,7 @@ func (c *creation) directory() error {
 		}
 		return fmt.Errorf("state directory: %w", err)
 	}
-	c.back.Add(func() error { return os.RemoveAll(path) })
+	c.back.Add(func() error { return removeState(path) })
 	d, err := openDir(path)
 	if err != nil {
 		return err

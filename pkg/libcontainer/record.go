@@ -17,6 +17,7 @@ import (
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer/intelrdt"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
+	"github.com/manager-project/manager/pkg/specjson"
 )
 
 // The files of a container's state directory.
@@ -156,7 +157,7 @@ func readBounded(r io.Reader) ([]byte, error) {
 
 // writeConfig keeps the configuration as it is at create.
 func (d *stateDir) writeConfig(spec *specs.Spec) error {
-	b, err := json.Marshal(spec)
+	b, err := specjson.Marshal(spec)
 	if err != nil {
 		return err
 	}
@@ -169,7 +170,7 @@ func (d *stateDir) readConfig() (*specs.Spec, error) {
 		return nil, d.corrupt(err)
 	}
 	spec := &specs.Spec{}
-	if err := json.Unmarshal(b, spec); err != nil {
+	if err := specjson.Unmarshal(b, spec); err != nil {
 		return nil, d.corrupt(err)
 	}
 	return spec, nil
