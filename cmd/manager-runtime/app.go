@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -79,6 +80,9 @@ func describe(err error) string {
 	var f *launch.Failure
 	if errors.As(err, &f) && f.Stage == launch.StageExec && f.Detail != "" && !strings.Contains(f.Path, "/") {
 		text = strings.Replace(text, f.Error(), fmt.Sprintf("exec: %q: %s", f.Path, f.Detail), 1) // as Go's os/exec says it
+	}
+	if f != nil && f.Stage == launch.StageExec && f.Errno == syscall.EISDIR {
+		text += ": permission denied" // execve's own word, which Docker takes for 126; it knows no folders before version 23
 	}
 	if h := errdefs.Hint(err); h != "" {
 		text += " (" + h + ")"

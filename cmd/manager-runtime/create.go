@@ -84,6 +84,13 @@ func (o *createOptions) create(a *app, id string, cfg libcontainer.Config) (*lib
 		return nil, err
 	}
 	defer done()
+	if !a.rootSet && a.isRootless() {
+		// Programs that tidy run directories leave what is sticky alone. Source: XDG Base Directory Specification.
+		const mode = 0o711
+		if err := errors.Join(os.MkdirAll(a.root, mode), os.Chmod(a.root, mode|os.ModeSticky)); err != nil {
+			return nil, err
+		}
+	}
 	c, err := f.Create(context.Background(), id, cfg)
 	if err == nil {
 		a.warn(c.Warnings)

@@ -79,6 +79,9 @@ func (e *execution) target() (err error) {
 		return nil
 	}
 	e.cgroup, err = e.container.cgroup()
+	if errors.Is(err, errdefs.ErrNotFound) && e.container.record.Rootless && len(e.cfg.Cgroups) == 0 {
+		err = nil // it could not be made
+	}
 	return err
 }
 

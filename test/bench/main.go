@@ -24,6 +24,9 @@ type options struct {
 	many     int    // containers for the memory and the parallel start
 	listed   int    // containers for the long list
 	parallel int    // clients at a time
+	lives    int    // containers that a runtime creates, starts and deletes
+	lanes    int    // of them at a time, the second time
+	pull     bool   // whether to pull an image of 500 MB
 }
 
 func main() {
@@ -34,6 +37,9 @@ func main() {
 	flag.IntVar(&o.many, "many", 100, "containers for memory and parallel start")
 	flag.IntVar(&o.listed, "listed", 1000, "containers for the long list")
 	flag.IntVar(&o.parallel, "parallel", 16, "clients at a time")
+	flag.IntVar(&o.lives, "lives", 200, "containers that a runtime creates, starts and deletes")
+	flag.IntVar(&o.lanes, "lanes", 8, "of those at a time, the second time")
+	flag.BoolVar(&o.pull, "pull", true, "pull an image of 500 MB from a registry on the loopback, which takes two minutes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := bench(ctx, &o)

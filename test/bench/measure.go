@@ -47,7 +47,7 @@ func (w *world) measure() table {
 	add("version", true, false, func(p *peer) []string { return []string{p.prefix[0], "--version"} })
 	add("run", true, true, func(p *peer) []string {
 		if !p.engine {
-			return p.command("run", "--bundle", p.bundle, "bench-true")
+			return p.command("run", "--bundle", p.bundle, "bench-true-"+p.name)
 		}
 		return p.command("run", "--rm", "--network", "none", p.image, "true")
 	})
@@ -59,16 +59,9 @@ func (w *world) measure() table {
 		return p.command("run", "--rm", p.image, "true")
 	})
 	for _, p := range w.peers {
-		if p.name != ownRuntime {
-			w.startLive(p)
-		}
+		w.startLive(p)
 	}
-	add("exec", true, true, func(p *peer) []string {
-		if p.name == ownRuntime {
-			return nil // its command line has no exec yet
-		}
-		return p.command("exec", "bench-live", "true")
-	})
+	add("exec", true, true, func(p *peer) []string { return p.command("exec", p.liveName(), "true") })
 	add("ps with one", true, false, func(p *peer) []string { return p.command("ps") })
 	starts, memory := &row{work: fmt.Sprintf("%d run -d, %d at a time", w.o.many, w.o.parallel), unit: "ms"}, &row{work: "memory a container", unit: "KiB"}
 	for _, p := range w.peers {
@@ -78,8 +71,12 @@ func (w *world) measure() table {
 			memory.values = append(memory.values, value{p.name, kib, err})
 		}
 	}
-	t = append(t, starts, memory)
-	return append(t, w.longList())
+	t = append(append(t, starts, memory), w.lives()...)
+	t = append(t, w.longList())
+	if w.o.pull {
+		t = append(t, w.pull())
+	}
+	return t
 }
 
 // errNotMeasured says that a peer is left out of a piece of work on purpose.
@@ -123,11 +120,11 @@ func (w *world) time(p *peer, work string, args []string) (float64, error) {
 // startLive starts the container that exec enters. A failure shows in exec's row.
 func (w *world) startLive(p *peer) {
 	if p.engine {
-		w.run(p.env, p.command("run", "-d", "--name", "bench-live", "--network", "none", p.image, "sleep", "100000")...)
+		w.run(p.env, p.command("run", "-d", "--name", p.liveName(), "--network", "none", p.image, "sleep", "100000")...)
 		return
 	}
 	// Detached, a runtime's container keeps our descriptors: give it none.
-	cmd := exec.Command(p.prefix[0], p.command("run", "--detach", "--bundle", p.live, "bench-live")[1:]...)
+	cmd := exec.Command(p.prefix[0], p.command("run", "--detach", "--bundle", p.live, p.liveName())[1:]...)
 	if err := cmd.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", p.name, "run --detach:", err)
 	}

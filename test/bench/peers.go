@@ -228,19 +228,17 @@ func (w *world) runtime(name, program string) (*peer, error) {
 		return nil, err
 	}
 	p.cleanup = func() error {
-		if p.name != ownRuntime {
-			w.run(nil, p.command("delete", "--force", "bench-live")...) // it may not have been started
-		}
+		w.run(nil, p.command("delete", "--force", p.liveName())...) // it may not have been started
 		return nil
 	}
 	return p, nil
 }
 
-// ownRuntime is our runtime's command line, of which only "run" is there so far.
-const ownRuntime = "manager-runtime"
+// liveName is the container that exec enters. Runtimes call a container's cgroup after it, so that no
+// two may have the same.
+func (p *peer) liveName() string { return "bench-live-" + p.name }
 
-// newBundle makes a bundle with the runtime's own example of a spec, without a terminal. For our
-// own runtime, which makes none, the example is runc's.
+// newBundle makes a bundle with the runtime's own example of a spec, without a terminal.
 func (w *world) newBundle(p *peer, name string, args ...string) (string, error) {
 	dir := filepath.Join(w.dir, p.name+"-"+name)
 	rootfs := filepath.Join(dir, "rootfs")
@@ -250,11 +248,7 @@ func (w *world) newBundle(p *peer, name string, args ...string) (string, error) 
 	if _, err := w.run(nil, "tar", "-C", rootfs, "-xf", w.rootfs); err != nil {
 		return "", err
 	}
-	maker := p.prefix[0]
-	if p.name == ownRuntime {
-		maker = "runc"
-	}
-	cmd := exec.Command(maker, "spec")
+	cmd := exec.Command(p.prefix[0], "spec")
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%s spec: %w: %s", p.name, err, out)

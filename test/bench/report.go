@@ -27,13 +27,19 @@ func budgets(o *options) []budget {
 		{work: "run", ours: "manager", peer: "podman", factor: 0.15},
 		{work: "run", ours: "manager", peer: "crun", factor: 2},
 		{work: "run", ours: "manager-runtime", peer: "crun", factor: 0.8},
+		{work: "run", ours: "manager-runtime", peer: "runc", factor: 0.3},
 		{work: "run on the bridge", ours: "manager", peer: "podman", factor: 0.10},
 		{work: "exec", ours: "manager", peer: "podman", factor: 0.10},
 		{work: "exec", ours: "manager", peer: "crun", factor: 1.5},
+		{work: "exec", ours: "manager-runtime", peer: "crun", factor: 1},
+		{work: livesWork(o.lives, 1), ours: "manager-runtime", peer: "crun", factor: 0.8},
+		{work: livesWork(o.lives, o.lanes), ours: "manager-runtime", peer: "crun", factor: 0.8},
 		{work: "ps with one", ours: "manager", peer: "podman", factor: 0.35},
 		{work: fmt.Sprintf("ps --all with %d", o.listed), ours: "manager", peer: "manager", of: "ps with one", factor: 5},
 		{work: crowd, ours: "manager", peer: "podman", factor: 0.25},
 		{work: "memory a container", ours: "manager", limit: 0.8 * 1024},
+		{work: pullWork, ours: "manager", peer: "podman", factor: 0.6},
+		{work: pullWork, ours: "manager", peer: untar, factor: 1.2},
 	}
 }
 
@@ -59,7 +65,7 @@ func (t table) text(w *world) string {
 	for _, m := range w.missing {
 		fmt.Fprintf(&b, "- missing: %s\n", strings.ReplaceAll(m, w.dir, "DIR"))
 	}
-	names := []string{"manager", "podman", "docker", "crun", "runc", "manager-runtime"}
+	names := []string{"manager", "podman", "docker", "crun", "runc", "manager-runtime", untar}
 	fmt.Fprintf(&b, "\n| work (median of %d) | %s |\n|---|%s\n", w.o.runs, strings.Join(names, " | "), strings.Repeat("---|", len(names)))
 	var failures []string
 	for _, r := range t {
