@@ -28,9 +28,16 @@ type values struct {
 
 func (v *values) flags() []option {
 	return []option{
-		{name: "bool", short: "b", to: &v.b}, {name: "string", short: "s", to: &v.s}, {name: "int", to: &v.i},
-		{name: "signed", to: &v.i64}, {name: "unsigned", to: &v.u64}, {name: "time", to: &v.d}, {name: "list", short: "l", to: &v.l},
-		{name: "xx", short: "x", to: &v.x}, {name: "yy", short: "y", to: &v.y}, {name: "hidden", to: &v.hidden, hidden: true},
+		{name: "bool", short: "b", to: &v.b},
+		{name: "string", short: "s", to: &v.s},
+		{name: "int", to: &v.i},
+		{name: "signed", to: &v.i64},
+		{name: "unsigned", to: &v.u64},
+		{name: "time", to: &v.d},
+		{name: "list", short: "l", to: &v.l},
+		{name: "xx", short: "x", to: &v.x},
+		{name: "yy", short: "y", to: &v.y},
+		{name: "hidden", to: &v.hidden, hidden: true},
 	}
 }
 

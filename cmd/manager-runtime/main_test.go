@@ -71,9 +71,11 @@ var built struct {
 	err  error
 }
 
-// newRuntime prepares a runtime whose program can be made to fail and be killed.
+// newRuntime prepares a runtime whose program can be made to fail and be killed. The test runs beside
+// others: they wait most of their time, for the host's first process to collect ended ones.
 func newRuntime(t *testing.T, global ...string) *testenv.OCI {
 	t.Helper()
+	t.Parallel()
 	built.once.Do(func() { built.dir, built.err = buildPrograms() })
 	if built.err != nil {
 		t.Fatal(built.err)

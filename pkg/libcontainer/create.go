@@ -29,9 +29,22 @@ func (f *Factory) Create(ctx context.Context, id string, cfg Config) (*Container
 	}
 	c := &creation{factory: f, ctx: ctx, cfg: &cfg, id: id}
 	err := f.runSteps("create", []step{
-		{"directory", c.directory}, {"place", c.place}, {"compile", c.compile}, {"class of service", c.findClass}, {"journal", c.journal}, {"cgroup", c.makeCgroup},
-		{"make class of service", c.makeClass}, {"launch", c.launch}, {"ready", c.ready}, {"outside", c.outside}, {"limits", c.limits}, {"console", c.sendConsole},
-		{"pidfd", c.sendPIDFD}, {"record", c.complete}, {"pid file", c.pidFile}, {"park", c.park},
+		{"directory", c.directory},
+		{"place", c.place},
+		{"compile", c.compile},
+		{"class of service", c.findClass},
+		{"journal", c.journal},
+		{"cgroup", c.makeCgroup},
+		{"make class of service", c.makeClass},
+		{"launch", c.launch},
+		{"ready", c.ready},
+		{"outside", c.outside},
+		{"limits", c.limits},
+		{"console", c.sendConsole},
+		{"pidfd", c.sendPIDFD},
+		{"record", c.complete},
+		{"pid file", c.pidFile},
+		{"park", c.park},
 	})
 	if c.handles != nil {
 		c.handles.Close()

@@ -130,10 +130,10 @@ func TestIdentity(t *testing.T) {
 	}
 	other := self
 	other.StartTime++
-	if err := other.signal(unix.SIGKILL); err != unix.ESRCH || other.alive() {
+	if err := other.signal(unix.SIGKILL); !errors.Is(err, unix.ESRCH) || other.alive() {
 		t.Errorf("a later process of the pid: %v", err)
 	}
-	if err := (identity{}).signal(0); err != unix.ESRCH {
+	if err := (identity{}).signal(0); !errors.Is(err, unix.ESRCH) {
 		t.Errorf("no process: %v", err)
 	}
 	for text, ok := range map[string]bool{

@@ -33,7 +33,7 @@ func (c *Container) adopt() (*launch.Child, error) {
 	fd, err := c.dir.dialStart()
 	if err != nil {
 		_ = pidfd.Close()
-		if err == unix.ECONNREFUSED || err == unix.ENOENT {
+		if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.ENOENT) {
 			// It is alive, but ending: an earlier starter went away before it had said "go".
 			return nil, allow(verbStart, c.ID(), Stopped)
 		}
