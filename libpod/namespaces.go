@@ -81,7 +81,7 @@ func (s *start) targetPID(ctx context.Context, id, kind string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if !target.current().Live() {
+	if !target.current().Live() || target.ending() {
 		return 0, s.fail("start", errdefs.ErrState,
 			fmt.Errorf("it shares the %s namespace of container %s, which does not run", kind, target.row.Name),
 			fmt.Sprintf("start that one first: \"manager start %s\"", target.row.Name))

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer"
@@ -32,8 +34,8 @@ type app struct {
 
 func newApp() *app { return &app{out: os.Stdout, logger: &logger{out: os.Stderr, level: levelWarning}} }
 
-func (a *app) flags() []flag {
-	return []flag{
+func (a *app) flags() []option {
+	return []option{
 		{name: "root", to: &a.root, value: "DIR", usage: "where the state of containers is kept; best on a tmpfs (default " + defaultRoot() + ")"},
 		{name: "log", to: &a.log.path, value: "FILE", usage: "write the log to a file, or to journald:ID or syslog:ID (default standard error)"},
 		{name: "log-format", to: &a.log.format, value: "FORMAT", usage: "text, or json: one object a line (default text)"},
@@ -78,6 +80,9 @@ func describe(err error) string {
 	var f *launch.Failure
 	if errors.As(err, &f) && f.Stage == launch.StageExec && f.Detail != "" && !strings.Contains(f.Path, "/") {
 		text = strings.Replace(text, f.Error(), fmt.Sprintf("exec: %q: %s", f.Path, f.Detail), 1) // as Go's os/exec says it
+	}
+	if f != nil && f.Stage == launch.StageExec && f.Errno == syscall.EISDIR {
+		text += ": permission denied" // execve's own word, which Docker takes for 126; it knows no folders before version 23
 	}
 	if h := errdefs.Hint(err); h != "" {
 		text += " (" + h + ")"
@@ -146,7 +151,15 @@ func defaultRoot() string {
 }
 
 // factory is the state directory, for commands that start nothing.
-func (a *app) factory() *libcontainer.Factory { return &libcontainer.Factory{Root: a.root} }
+func (a *app) factory() *libcontainer.Factory {
+	f := &libcontainer.Factory{Root: a.root}
+	if a.logger.level >= levelDebug {
+		f.Trace = func(verb, step string, took time.Duration) {
+			a.logger.write(levelDebug, fmt.Sprintf("%s: %s: %s", verb, step, took.Round(time.Microsecond)))
+		}
+	}
+	return f
+}
 
 // starter is the state directory with the small program opened; the caller calls done.
 func (a *app) starter() (f *libcontainer.Factory, done func(), err error) {

@@ -18,8 +18,8 @@ type attachOptions struct {
 	preserveFDs                         int
 }
 
-func (o *attachOptions) flags() []flag {
-	return []flag{
+func (o *attachOptions) flags() []option {
+	return []option{
 		{name: "console-socket", to: &o.consoleSocket, value: "SOCKET", usage: "path of a unix socket that gets the pseudo-terminal's master"},
 		{name: "pidfd-socket", to: &o.pidfdSocket, value: "SOCKET", usage: "path of a unix socket that gets a pidfd of the process"},
 		{name: "pid-file", to: &o.pidFile, value: "FILE", usage: "file for the process id"},

@@ -19,7 +19,7 @@ type command struct {
 	args string
 	// summary is one line; about is what help says more, or "".
 	summary, about string
-	flags          []flag
+	flags          []option
 	// least and most are how many arguments there may be; most < 0 is any number.
 	least, most int
 	// inOrder says that the first argument ends the options: what follows is another program's.
@@ -32,8 +32,8 @@ type command struct {
 // commands are all of them, in the order of help.
 func commands() []*command {
 	return []*command{
-		createCommand(), deleteCommand(), eventsCommand(), execCommand(), featuresCommand(), killCommand(), listCommand(),
-		pauseCommand(), psCommand(), resumeCommand(), runCommand(), specCommand(), startCommand(), stateCommand(), updateCommand(),
+		checkpointCommand(), createCommand(), deleteCommand(), eventsCommand(), execCommand(), featuresCommand(), killCommand(), listCommand(),
+		pauseCommand(), psCommand(), restoreCommand(), resumeCommand(), runCommand(), specCommand(), startCommand(), stateCommand(), updateCommand(),
 	}
 }
 

@@ -20,8 +20,8 @@ type createOptions struct {
 	noPivot, noNewKeyring bool
 }
 
-func (o *createOptions) flags() []flag {
-	return append([]flag{
+func (o *createOptions) flags() []option {
+	return append([]option{
 		{name: "bundle", short: "b", to: &o.bundle, value: "DIR", usage: "directory with config.json (default the current one)"},
 		{name: "config", short: "f", to: &o.config, value: "FILE", usage: "configuration to use in place of the bundle's config.json"},
 		{name: "no-pivot", to: &o.noPivot, usage: "move the root file system in place of pivoting to it, as an initramfs needs"},
@@ -84,6 +84,13 @@ func (o *createOptions) create(a *app, id string, cfg libcontainer.Config) (*lib
 		return nil, err
 	}
 	defer done()
+	if !a.rootSet && a.isRootless() {
+		// Programs that tidy run directories leave what is sticky alone. Source: XDG Base Directory Specification.
+		const mode = 0o711
+		if err := errors.Join(os.MkdirAll(a.root, mode), os.Chmod(a.root, mode|os.ModeSticky)); err != nil {
+			return nil, err
+		}
+	}
 	c, err := f.Create(context.Background(), id, cfg)
 	if err == nil {
 		a.warn(c.Warnings)

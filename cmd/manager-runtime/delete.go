@@ -13,7 +13,7 @@ func deleteCommand() *command {
 	o := &deleteOptions{}
 	return &command{
 		name: "delete", args: "ID", summary: "remove a stopped or created container", least: 1, most: 1,
-		flags: []flag{
+		flags: []option{
 			{name: "force", short: "f", to: &o.force, usage: "kill the container first; one that is not there is no error"},
 			{name: "regex", to: &o.regex, usage: "ID is a regular expression: delete every container that it fits"},
 		},

@@ -23,7 +23,7 @@ func eventsCommand() *command {
 	return &command{
 		name: "events", args: "ID", summary: "print statistics and out-of-memory notices of a container", least: 1, most: 1,
 		about: "One JSON object a line, until the container has stopped.",
-		flags: []flag{
+		flags: []option{
 			{name: "interval", to: &o.interval, value: "TIME", usage: "time between statistics, as in 5s (default 5s)"},
 			{name: "stats", to: &o.stats, usage: "print statistics once"},
 		},

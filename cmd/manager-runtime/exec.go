@@ -31,19 +31,19 @@ func execCommand() *command {
 		about: `The program gets the container's environment, user, capabilities and labels where no option says
 otherwise. The exit status is the program's.`,
 		flags: append(o.attachOptions.flags(),
-			flag{name: "cwd", to: &o.cwd, value: "DIR", usage: "working directory in the container"},
-			flag{name: "env", short: "e", to: &o.env, value: "NAME=VALUE", usage: "set an environment variable"},
-			flag{name: "tty", short: "t", to: &o.tty, usage: "give it a pseudo-terminal"},
-			flag{name: "user", short: "u", to: &o.user, value: "UID[:GID]", usage: "user and group, as numbers"},
-			flag{name: "additional-gids", short: "g", to: &o.gids, value: "GID", usage: "another supplementary group"},
-			flag{name: "process", short: "p", to: &o.process, value: "FILE", usage: "process.json with all of the process; other options about it are then refused"},
-			flag{name: "detach", short: "d", to: &o.detach, usage: "return when the program runs"},
-			flag{name: "process-label", to: &o.label, value: "LABEL", usage: "SELinux label"},
-			flag{name: "apparmor", to: &o.apparmor, value: "PROFILE", usage: "AppArmor profile"},
-			flag{name: "no-new-privs", to: &o.noNewPrivs, usage: "let it gain no privileges"},
-			flag{name: "cap", short: "c", to: &o.caps, value: "CAP", usage: "add a capability to the bounding, effective and permitted sets"},
-			flag{name: "cgroup", to: &o.cgroup, value: "[CONTROLLER:]PATH", usage: "run it in an existing cgroup below the container's; a controller of version 1 alone may be named"},
-			flag{name: "ignore-paused", to: &o.ignorePaused, usage: "also in a paused container; it then waits for the resume"},
+			option{name: "cwd", to: &o.cwd, value: "DIR", usage: "working directory in the container"},
+			option{name: "env", short: "e", to: &o.env, value: "NAME=VALUE", usage: "set an environment variable"},
+			option{name: "tty", short: "t", to: &o.tty, usage: "give it a pseudo-terminal"},
+			option{name: "user", short: "u", to: &o.user, value: "UID[:GID]", usage: "user and group, as numbers"},
+			option{name: "additional-gids", short: "g", to: &o.gids, value: "GID", usage: "another supplementary group"},
+			option{name: "process", short: "p", to: &o.process, value: "FILE", usage: "process.json with all of the process; other options about it are then refused"},
+			option{name: "detach", short: "d", to: &o.detach, usage: "return when the program runs"},
+			option{name: "process-label", to: &o.label, value: "LABEL", usage: "SELinux label"},
+			option{name: "apparmor", to: &o.apparmor, value: "PROFILE", usage: "AppArmor profile"},
+			option{name: "no-new-privs", to: &o.noNewPrivs, usage: "let it gain no privileges"},
+			option{name: "cap", short: "c", to: &o.caps, value: "CAP", usage: "add a capability to the bounding, effective and permitted sets"},
+			option{name: "cgroup", to: &o.cgroup, value: "[CONTROLLER:]PATH", usage: "run it in an existing cgroup below the container's; a controller of version 1 alone may be named"},
+			option{name: "ignore-paused", to: &o.ignorePaused, usage: "also in a paused container; it then waits for the resume"},
 		),
 		run: func(a *app, args []string) (int, error) { return o.exec(a, args[0], args[1:]) },
 	}
@@ -92,6 +92,9 @@ func (o *execOptions) configure(c *libcontainer.Container, words []string) (cfg 
 	}
 	if err := o.checkTerminal(cfg.Process.Terminal, o.detach); err != nil {
 		return cfg, err
+	}
+	if !o.detach {
+		ownSize(cfg.Process)
 	}
 	cfg.Attachment, err = o.attachment()
 	cfg.IgnorePaused = o.ignorePaused

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// flag is one option. Its entry in a command's table is all there is of it: parsing and help
+// option is one option of a command. Its entry in a command's table is all there is of it: parsing and help
 // both come from there.
-type flag struct {
+type option struct {
 	name, short string
 	// to points to where the value goes: *bool, *string, *int, *int64, **int64 and **uint64 (nil: not
 	// given), *time.Duration, *[]string (may be repeated).
@@ -25,7 +25,7 @@ type flag struct {
 // parser takes options from a command line. --name value, --name=value, -n value, -n=value and -name are
 // the same; short options without value may be written together, as in -dt. "--" ends the options.
 type parser struct {
-	flags []flag
+	flags []option
 	// inOrder ends the options at the first argument.
 	inOrder bool
 	// help is set when --help or -h was among them.
@@ -108,7 +108,7 @@ func (p *parser) cluster(letters string) error {
 	return nil
 }
 
-func (p *parser) find(word string) *flag {
+func (p *parser) find(word string) *option {
 	for i := range p.flags {
 		if f := &p.flags[i]; word != "" && (f.name == word || f.short == word) {
 			return f
@@ -118,7 +118,7 @@ func (p *parser) find(word string) *flag {
 }
 
 // unknown names an option that is not there, and the nearest that is.
-func unknown(word string, flags []flag) error {
+func unknown(word string, flags []option) error {
 	bare, _, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
 	best, least := "", 3
 	for _, f := range flags {

@@ -30,9 +30,9 @@ func (a *app) printCommandHelp(c *command) {
 	a.printFlags(c.flags)
 }
 
-func (a *app) printFlags(flags []flag) {
+func (a *app) printFlags(flags []option) {
 	w := tabwriter.NewWriter(a.out, 0, 8, 2, ' ', 0)
-	for _, f := range append(flags, flag{name: "help", short: "h", usage: "show this"}) {
+	for _, f := range append(flags, option{name: "help", short: "h", usage: "show this"}) {
 		if f.hidden {
 			continue
 		}

@@ -15,7 +15,7 @@ func killCommand() *command {
 	return &command{
 		name: "kill", args: "ID [SIGNAL]", summary: "send a signal (TERM) to a container's init", least: 1, most: 2,
 		about: "SIGNAL is a number or a name, with or without SIG, in any case.",
-		flags: []flag{{name: "all", short: "a", to: &all, hidden: true, usage: "send it to every process; a stopped container is no error"}},
+		flags: []option{{name: "all", short: "a", to: &all, hidden: true, usage: "send it to every process; a stopped container is no error"}},
 		run: func(a *app, args []string) (int, error) {
 			sig := unix.SIGTERM
 			if len(args) == 2 {

@@ -93,12 +93,17 @@ func buildPrograms() (string, error) {
 	if err := copyProgram(self, filepath.Join(dir, name)); err != nil {
 		return dir, err
 	}
-	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "manager-monitor"), "../manager-monitor")
+	return dir, buildStatic("../manager-monitor", filepath.Join(dir, "manager-monitor"))
+}
+
+// buildStatic builds a program that needs no libraries, as containers have none.
+func buildStatic(pkg, path string) error {
+	cmd := exec.Command("go", "build", "-o", path, pkg)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return dir, fmt.Errorf("build manager-monitor: %w\n%s", err, out)
+		return fmt.Errorf("build %s: %w\n%s", pkg, err, out)
 	}
-	return dir, nil
+	return nil
 }
 
 func copyProgram(from, to string) error {

@@ -146,8 +146,16 @@ func (n *notifier) barrier(conn *net.UnixConn) error {
 		return err
 	}
 	defer func() { _ = r.Close() }()
-	_, _, err = conn.WriteMsgUnix([]byte("BARRIER=1"), unix.UnixRights(int(w.Fd())), nil)
-	if err = errors.Join(err, w.Close()); err != nil {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return errors.Join(err, w.Close())
+	}
+	var sent error
+	err = raw.Write(func(fd uintptr) bool { // package net sends no rights on connected datagram sockets
+		sent = unix.Sendmsg(int(fd), []byte("BARRIER=1"), unix.UnixRights(int(w.Fd())), nil, 0)
+		return sent != unix.EAGAIN
+	})
+	if err = errors.Join(err, sent, w.Close()); err != nil {
 		return fmt.Errorf("NOTIFY_SOCKET: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), barrierPatience)

@@ -18,7 +18,7 @@ func psCommand() *command {
 	return &command{
 		name: "ps", args: "ID [ps options]", summary: "list the processes of a container", least: 1, most: -1, inOrder: true,
 		about: "The table is ps(1)'s, by default of ps -ef, with the lines of the container's processes alone.",
-		flags: []flag{{name: "format", short: "f", to: &o.format, value: "FORMAT", usage: "table, or json: the host's process ids (default table)"}},
+		flags: []option{{name: "format", short: "f", to: &o.format, value: "FORMAT", usage: "table, or json: the host's process ids (default table)"}},
 		run:   func(a *app, args []string) (int, error) { return 0, o.ps(a, args) },
 	}
 }

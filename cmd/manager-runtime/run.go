@@ -20,9 +20,9 @@ func runCommand() *command {
 		about: `Makes a container and runs its program. In the foreground it passes signals on, waits, removes the
 container, and exits with the program's status.`,
 		flags: append(o.flags(),
-			flag{name: "detach", short: "d", to: &o.detach, usage: "return when the program runs"},
-			flag{name: "keep", to: &o.keep, usage: "leave the stopped container"},
-			flag{name: "no-subreaper", to: &o.noSubreaper, usage: "do not adopt the container's orphans"},
+			option{name: "detach", short: "d", to: &o.detach, usage: "return when the program runs"},
+			option{name: "keep", to: &o.keep, usage: "leave the stopped container"},
+			option{name: "no-subreaper", to: &o.noSubreaper, usage: "do not adopt the container's orphans"},
 		),
 		run: func(a *app, args []string) (int, error) { return o.run(a, args[0]) },
 	}
@@ -38,6 +38,9 @@ func (o *runOptions) run(a *app, id string) (code int, err error) {
 	}
 	if err := o.checkTerminal(terminal(cfg.Spec), o.detach); err != nil {
 		return 0, err
+	}
+	if !o.detach {
+		ownSize(cfg.Spec.Process)
 	}
 	if !o.detach && !o.noSubreaper {
 		if err := becomeSubreaper(); err != nil {

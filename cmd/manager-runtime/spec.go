@@ -20,7 +20,7 @@ func specCommand() *command {
 	return &command{
 		name: "spec", summary: "write a config.json to begin with",
 		about: "Writes config.json for a shell on a terminal in the root file system \"rootfs\". A file that is there is left alone.",
-		flags: []flag{
+		flags: []option{
 			{name: "bundle", short: "b", to: &o.bundle, value: "DIR", usage: "where to write it (default the current directory)"},
 			{name: "rootless", to: &o.rootless, usage: "for a caller who is not root"},
 		},

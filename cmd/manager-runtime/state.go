@@ -49,7 +49,7 @@ func listCommand() *command {
 	o := &listOptions{format: "table"}
 	return &command{
 		name: "list", summary: "list the containers of the state directory",
-		flags: []flag{
+		flags: []option{
 			{name: "format", short: "f", to: &o.format, value: "FORMAT", usage: "table or json (default table)"},
 			{name: "quiet", short: "q", to: &o.quiet, usage: "print ids alone"},
 		},

@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"time"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -36,6 +37,17 @@ func pump(console *os.File) (done func()) {
 		signal.Stop(sizes)
 		_ = console.Close()
 		restore()
+	}
+}
+
+// ownSize gives a process that gets a terminal the size of the caller's, if nobody has chosen one: it is
+// then right from its first instruction on.
+func ownSize(p *specs.Process) {
+	if p == nil || !p.Terminal || p.ConsoleSize != nil {
+		return
+	}
+	if ws, err := unix.IoctlGetWinsize(0, unix.TIOCGWINSZ); err == nil {
+		p.ConsoleSize = &specs.Box{Height: uint(ws.Row), Width: uint(ws.Col)}
 	}
 }
 

@@ -28,7 +28,7 @@ func updateCommand() *command {
 		name: "update", args: "ID", summary: "change the limits of a container", least: 1, most: 1,
 		about: `What is not named keeps its value. The file has the form of linux.resources of a configuration; other
 options are ignored with it. Sizes are in bytes, or end in k, m, g or t; -1 is no limit.`,
-		flags: []flag{
+		flags: []option{
 			{name: "resources", short: "r", to: &o.resources, value: "FILE", usage: "file with the limits, - for standard input"},
 			{name: "blkio-weight", to: &o.blkioWeight, value: "N", usage: "share of block I/O, 10 to 1000"},
 			{name: "cpu-period", to: &o.period, value: "USEC", usage: "period of the CPU limit"},

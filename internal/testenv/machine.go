@@ -71,7 +71,6 @@ Type=oneshot
 ExecStart=` + MachineInside + ` -inside
 ExecStopPost=/bin/systemctl poweroff --no-block
 Delegate=yes
-SELinuxContext=-system_u:system_r:initrc_t:s0-s0:c0.c1023
 TimeoutStartSec=infinity
 [Install]
 WantedBy=multi-user.target

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -195,3 +196,26 @@ func exists(p string) bool {
 	_, err := os.Lstat(p)
 	return err == nil
 }
+
+// AddProcess moves a process, with all its threads, into the cgroup. Containers are born in theirs: this
+// is for helpers that come from elsewhere. A scope of systemd needs no other process to hold it then.
+func (c *Cgroup) AddProcess(pid int) error {
+	for _, dir := range c.dirs() {
+		if err := writeFile(filepath.Join(dir, "cgroup.procs"), strconv.Itoa(pid)); err != nil {
+			return fmt.Errorf("cgroup %s: process %d: %w", c.path, pid, err)
+		}
+	}
+	c.unit.release()
+	return nil
+}
+
+// FreezerDir is the directory whose freezer holds the container, "" without one.
+func (c *Cgroup) FreezerDir() string {
+	if dir, ok := c.v1["freezer"]; ok {
+		return dir
+	}
+	return c.unified
+}
+
+// ControllersV1 are the names of the version 1 controllers and hierarchies that it has a directory for, sorted.
+func (c *Cgroup) ControllersV1() []string { return sortedKeys(c.v1) }

@@ -27,9 +27,14 @@ func scopeBasics(cfg Config, l *Layout, pid int) []systemd.Property {
 		io = "BlockIOAccounting"
 	}
 	return []systemd.Property{
-		{Name: "Description", Value: text}, {Name: "Slice", Value: slice}, {Name: "PIDs", Value: []uint32{uint32(pid)}},
-		{Name: "Delegate", Value: true}, {Name: "DefaultDependencies", Value: false},
-		{Name: "CPUAccounting", Value: true}, {Name: "MemoryAccounting", Value: true}, {Name: "TasksAccounting", Value: true},
+		{Name: "Description", Value: text},
+		{Name: "Slice", Value: slice},
+		{Name: "PIDs", Value: []uint32{uint32(pid)}},
+		{Name: "Delegate", Value: true},
+		{Name: "DefaultDependencies", Value: false},
+		{Name: "CPUAccounting", Value: true},
+		{Name: "MemoryAccounting", Value: true},
+		{Name: "TasksAccounting", Value: true},
 		{Name: io, Value: true},
 	}
 }

@@ -11,7 +11,6 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer/compile"
@@ -19,26 +18,6 @@ import (
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
 	"github.com/manager-project/manager/pkg/undo"
 )
-
-// step is a part of a verb. Tests make each fail, and kill the program before each.
-type step struct {
-	name string
-	do   func() error
-}
-
-// runSteps does them in order, up to the first that fails.
-func runSteps(verb string, steps []step) error {
-	for _, s := range steps {
-		if err := fault.Check(verb + ": " + s.name); err != nil {
-			return err
-		}
-		if err := s.do(); err != nil {
-			return err
-		}
-	}
-	fault.Point(verb + ": done")
-	return nil
-}
 
 // Create makes a container whose init waits for Start. Errors: ErrInvalid and ErrUnsupported for the
 // id and the configuration, ErrExists, *launch.Failure from inside. An error leaves nothing behind;
@@ -48,7 +27,7 @@ func (f *Factory) Create(ctx context.Context, id string, cfg Config) (*Container
 		return nil, err
 	}
 	c := &creation{factory: f, ctx: ctx, cfg: &cfg, id: id}
-	err := runSteps("create", []step{
+	err := f.runSteps("create", []step{
 		{"directory", c.directory}, {"place", c.place}, {"compile", c.compile}, {"journal", c.journal}, {"cgroup", c.makeCgroup},
 		{"launch", c.launch}, {"ready", c.ready}, {"limits", c.limits}, {"console", c.sendConsole},
 		{"pidfd", c.sendPIDFD}, {"record", c.complete}, {"pid file", c.pidFile}, {"park", c.park},
@@ -99,7 +78,7 @@ func (c *creation) directory() error {
 		}
 		return fmt.Errorf("state directory: %w", err)
 	}
-	c.back.Add(func() error { return os.RemoveAll(path) })
+	c.back.Add(func() error { return removeState(path) })
 	d, err := openDir(path)
 	if err != nil {
 		return err

@@ -39,11 +39,11 @@ func (c *Container) Kill() error {
 
 // tearDown needs the lock. The directory goes last: as long as it is there, it can be called again.
 func (c *Container) tearDown() error {
-	return runSteps("delete", []step{
+	return c.factory.runSteps("delete", []step{
 		{"kill", c.killAll},
 		{"cgroup", c.removeCgroup},
 		{"hooks", func() error { c.poststop(); return nil }},
-		{"directory", func() error { return os.RemoveAll(c.dir.path) }},
+		{"directory", func() error { return removeState(c.dir.path) }},
 	})
 }
 
@@ -121,5 +121,5 @@ func (f *Factory) RemoveRemains(id string) error {
 	}
 	fault.Point("delete: remains")
 	cgroups.RemoveEmpty("/" + id)
-	return os.RemoveAll(d.path)
+	return removeState(d.path)
 }

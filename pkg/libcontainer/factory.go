@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/manager-project/manager/pkg/errdefs"
 )
@@ -21,6 +22,8 @@ type Factory struct {
 	Root string
 	// Program is the opened manager-monitor; only Create and Exec need it. The caller keeps ownership.
 	Program *os.File
+	// Trace, if set, is told of each step of create, exec and delete, and how long it took.
+	Trace func(verb, step string, took time.Duration)
 }
 
 func (f *Factory) dir(id string) string { return filepath.Join(f.Root, id) }

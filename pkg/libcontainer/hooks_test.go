@@ -29,6 +29,7 @@ func TestHooksInTheirOrderAndNamespaces(t *testing.T) {
 	spec.Annotations = map[string]string{"some": "thing"}
 	spec.Mounts = append(spec.Mounts, specs.Mount{Destination: "/shared", Source: dir, Options: []string{"bind"}})
 	spec.Hooks = &specs.Hooks{
+		//lint:ignore SA1019 it is still in configurations
 		Prestart:        []specs.Hook{note(log, "prestart", "pwd")},
 		CreateRuntime:   []specs.Hook{note(log, "createRuntime", "pwd")},
 		CreateContainer: []specs.Hook{note(log, "createContainer", "grep -c "+root+"/dev/shm /proc/self/mountinfo; echo made > "+root+"/hook-made")},

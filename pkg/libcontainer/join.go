@@ -1,11 +1,13 @@
 package libcontainer
 
 import (
+	"fmt"
 	"os"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/manager-project/manager/pkg/cgroups"
+	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer/compile"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
@@ -76,6 +78,12 @@ func (q *Join) Compile() (_ *Joining, err error) {
 		return nil, err
 	}
 	j.handles, j.Warnings = handles, handles.Warnings
+	if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/setgroups", q.PID)); err == nil && string(b) == "deny\n" {
+		if len(q.Process.User.AdditionalGids) > 0 {
+			return nil, errdefs.Invalid("process.user.additionalGids", "", "cannot be set: the container's user namespace denies it")
+		}
+		p.Process.KeepGroups = true
+	}
 	p.Process.Keyring, p.Process.CloseFDs = q.Keyring, gaps
 	j.Request = launch.Request{Program: q.Program, Stdio: q.Stdio, ExtraFiles: extra, Join: &launch.JoinTarget{PIDFD: q.PIDFD}}
 	handles.Apply(&j.Request)

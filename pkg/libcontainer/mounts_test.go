@@ -1,6 +1,7 @@
 package libcontainer_test
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -211,7 +212,9 @@ func TestNothingIsMountedBelowProc(t *testing.T) {
 	} {
 		spec := testSpec(root, "true")
 		spec.Mounts = append(spec.Mounts, m)
-		if _, err := start(t, spec); err == nil || !strings.Contains(err.Error(), "because it is inside /proc") {
+		_, err := start(t, spec)
+		// Without openat2 a link of /proc is refused before that.
+		if err == nil || !strings.Contains(err.Error(), "because it is inside /proc") && !errors.Is(err, unix.ELOOP) {
 			t.Errorf("%s: %v", m.Destination, err)
 		}
 	}

@@ -33,6 +33,8 @@ const (
 	verbUpdate verb = "update"
 	verbDelete verb = "delete"
 	verbStats  verb = "events"
+	// verbCheckpoint needs a program that has begun: what waits for start is not a program yet.
+	verbCheckpoint verb = "checkpoint"
 )
 
 // refusals are the whole of the life's rules: for each verb, why a status does not allow it (for
@@ -62,6 +64,9 @@ var refusals = map[verb]map[Status]string{
 	verbUpdate: {Creating: "container not running", Created: "", Running: "", Paused: "", Stopped: "container not running"},
 	verbDelete: {
 		Creating: "creating", Created: "", Running: "running", Paused: "paused", Stopped: "",
+	},
+	verbCheckpoint: {
+		Creating: "container not running", Created: "container not running", Running: "", Paused: "", Stopped: "container not running",
 	},
 	verbStats: {Creating: "container not running", Created: "", Running: "", Paused: "", Stopped: "container not running"},
 }

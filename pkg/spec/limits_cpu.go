@@ -111,17 +111,23 @@ func checkCpuset(option, list string) error {
 	return nil
 }
 
+// maxCPU is the highest number of a processor that a kernel can be built for. Source: arch/x86/Kconfig, NR_CPUS.
+const maxCPU = 8191
+
 func checkRange(part string) error {
 	first, last, isRange := strings.Cut(part, "-")
 	lo, err := strconv.ParseUint(first, 10, 16)
 	if err != nil {
 		return fmt.Errorf("%q is not a number or range", part)
 	}
-	if !isRange {
-		return nil
+	hi := lo
+	if isRange {
+		if hi, err = strconv.ParseUint(last, 10, 16); err != nil || hi < lo {
+			return fmt.Errorf("%q is not a range", part)
+		}
 	}
-	if hi, err := strconv.ParseUint(last, 10, 16); err != nil || hi < lo {
-		return fmt.Errorf("%q is not a range", part)
+	if hi > maxCPU {
+		return fmt.Errorf("no machine has a number %d", hi)
 	}
 	return nil
 }

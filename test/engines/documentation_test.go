@@ -2,8 +2,10 @@ package engines
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -38,9 +40,13 @@ func block(t *testing.T, kind, word string) string {
 func TestDocumentation(t *testing.T) {
 	runtime := filepath.Join(testenv.Programs(t), "manager-runtime")
 	t.Run("containerd", func(t *testing.T) {
-		e := newEngine(t, "ctr", "containerd")
+		e := newEngine(t, "ctr", "containerd", "ctr")
 		file := e.path("config.toml")
-		if err := os.WriteFile(file, []byte(block(t, "toml", "version = 2")), 0o600); err != nil {
+		private := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\n", e.path("root"), e.path("state"))
+		conf := strings.Replace(block(t, "toml", "version = 2"), "version = 2\n", private, 1)
+		conf += fmt.Sprintf("[grpc]\naddress = %q\n[ttrpc]\naddress = %q\n[plugins.\"io.containerd.grpc.v1.cri\".cni]\nconf_dir = %q\n",
+			e.path("sock"), e.path("sock.ttrpc"), e.path("cni"))
+		if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		dump := e.must(t, "containerd", "--config", file, "config", "dump")
@@ -50,6 +56,11 @@ func TestDocumentation(t *testing.T) {
 			if !strings.Contains(table, want) {
 				t.Errorf("containerd read %q, without %s", table, want)
 			}
+		}
+		e.daemon(t, []string{"containerd", "--config", file}, "ctr", "--address", e.path("sock"), "version")
+		plugins := e.must(t, "ctr", "--address", e.path("sock"), "plugins", "ls")
+		if !regexp.MustCompile(`io\.containerd\.grpc\.v1 +cri +\S+ +ok`).MatchString(plugins) {
+			t.Errorf("containerd's side for Kubernetes is off:\n%s", plugins)
 		}
 	})
 	t.Run("podman", func(t *testing.T) {

@@ -203,3 +203,17 @@ func oomScore(b *box) {
 		b.Errorf("%q", got)
 	}
 }
+
+// home comes from the container's passwd file; what the engine does not say the runtime does.
+func home(b *box) {
+	c := b.sleeper(options{})
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", c.pid()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if !strings.Contains("\x00"+string(text), "\x00HOME=/root\x00") {
+		b.Errorf("the program's environment: %q", text)
+	}
+	b.want(c.exec(options{}, "sh", "-c", "echo $HOME"), 0, "/root\n")
+	b.want(c.exec(options{user: "33"}, "sh", "-c", "echo $HOME"), 0, "/var/www\n")
+}

@@ -26,6 +26,7 @@ func scenarios() []scenario {
 		{"streams", all, streams},
 		{"environment", all, environment},
 		{"user", classic, user},
+		{"home", all, home},
 		{"hostname", classic, hostname},
 		{"image-root", all, imageRoot},
 		{"read-only", all, readOnly},

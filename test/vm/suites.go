@@ -27,6 +27,7 @@ var suites = []suite{
 	{Dir: "pkg/cgroups", Lanes: []string{testenv.LaneUser}, Run: "User|Rootless|Delegat"},
 	// Thousands of mounts are a question of time, which the emulator cannot answer.
 	{Dir: "pkg/libcontainer", Lanes: []string{testenv.LaneV2}, Skip: "TestThousandsOfMounts"},
+	{Dir: "cmd/manager-runtime", Lanes: []string{testenv.LaneV2}, Run: "CRIU"},
 	{Dir: "pkg/libcontainer", Lanes: []string{testenv.LanePermissive, testenv.LaneEnforcing}, Run: "SELinux"},
 	{
 		Dir: "test/e2e", Lanes: []string{testenv.LaneV2},

@@ -2,10 +2,9 @@ package external
 
 import (
 	"context"
-	"regexp"
 	"slices"
 	"strconv"
-	"sync"
+	"strings"
 
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -45,19 +44,29 @@ func (r *Runtime) Check(ctx context.Context, needs ...oci.Ability) error {
 	return nil
 }
 
-var versionLine = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(\S+) version (\d{1,6})\.(\d{1,6})`)
-})
-
-// parseVersion reads the first line of a runtime's --version: "runc version 1.1.5". Another form has no
-// name.
+// parseVersion reads a runtime's --version: "runc version 1.1.5" in the first line. A program that has
+// to call itself runc there, for engines that look for that word, says in a line "program: NAME" who it
+// is. Another form has no name.
 func parseVersion(text string) (name string, version [2]int) {
-	m := versionLine().FindStringSubmatch(text)
-	if m == nil {
+	first, rest, _ := strings.Cut(text, "\n")
+	words := strings.Fields(first)
+	if len(words) < 3 || words[1] != "version" {
 		return "", version
 	}
+	numbers := strings.SplitN(words[2], ".", 3)
 	for i := range version {
-		version[i], _ = strconv.Atoi(m[i+2])
+		var err error
+		if i >= len(numbers) {
+			return "", [2]int{}
+		}
+		if version[i], err = strconv.Atoi(numbers[i]); err != nil {
+			return "", [2]int{}
+		}
 	}
-	return m[1], version
+	for line := range strings.Lines(rest) {
+		if own, ok := strings.CutPrefix(strings.TrimSpace(line), "program: "); ok {
+			return own, version
+		}
+	}
+	return words[0], version
 }

@@ -35,6 +35,13 @@ func (c *compiler) process() error {
 	c.p.Process = *p
 	c.p.Process.MakeCwd = c.opts.MakeCwd
 	c.p.Process.Reaper = c.opts.Reaper
+	// Whoever has no more than an own group to map has to give up the right to drop groups.
+	if c.h.CloneFlags&unix.CLONE_NEWUSER != 0 && os.Geteuid() != 0 && launch.OwnID(c.h.GIDMap) {
+		if len(c.spec.Process.User.AdditionalGids) > 0 {
+			return invalid("process.user.additionalGids", "", "cannot be set without privileges")
+		}
+		c.p.Process.KeepGroups = true
+	}
 	if c.opts.ID != "" && !c.opts.KeepKeyring {
 		c.p.Process.Keyring = "_ses." + c.opts.ID
 	}

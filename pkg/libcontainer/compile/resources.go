@@ -62,7 +62,11 @@ func checkMemory(field string, r *specs.LinuxResources) error {
 	for _, n := range []struct {
 		name string
 		v    *int64
-	}{{"limit", m.Limit}, {"reservation", m.Reservation}, {"swap", m.Swap}, {"kernel", m.Kernel}, {"kernelTCP", m.KernelTCP}} {
+	}{
+		{"limit", m.Limit}, {"reservation", m.Reservation}, {"swap", m.Swap}, {"kernelTCP", m.KernelTCP},
+		//lint:ignore SA1019 it is still in configurations
+		{"kernel", m.Kernel},
+	} {
 		if n.v != nil && *n.v < -1 {
 			return invalid(field+"."+n.name, strconv.FormatInt(*n.v, 10), "want bytes, or -1 for no limit")
 		}

@@ -54,11 +54,19 @@ func attrToFlags(attr uint64) uint64 {
 }
 
 func remount(mount int, set, clear uint64) error {
-	var st unix.Statfs_t
-	if err := unix.Fstatfs(mount, &st); err != nil {
+	flags, err := mountFlags(mount, set, clear)
+	if err != nil {
 		return err
 	}
-	flags := uint64(unix.MS_REMOUNT | unix.MS_BIND)
+	return unix.Mount("", procFD(mount), "", uintptr(flags|unix.MS_REMOUNT|unix.MS_BIND), "")
+}
+
+// mountFlags are a mount's present flags with changes, as mount(2) wants them.
+func mountFlags(mount int, set, clear uint64) (flags uint64, err error) {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(mount, &st); err != nil {
+		return 0, err
+	}
 	have := uint64(st.Flags)
 	if have&(stNoAtime|stRelatime) == 0 {
 		have |= unix.MS_STRICTATIME // the absence of both
@@ -71,7 +79,7 @@ func remount(mount int, set, clear uint64) error {
 			flags |= f.ms
 		}
 	}
-	return unix.Mount("", procFD(mount), "", uintptr(flags), "")
+	return flags, nil
 }
 
 // propagate sets a propagation given as MS_ flags, MS_REC among them or not.

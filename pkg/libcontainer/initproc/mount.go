@@ -165,8 +165,7 @@ func (in *initializer) remountTarget(m *plan.Mount) error {
 func reconfigure(mount int, m *plan.Mount) error {
 	fs, err := unix.Fspick(mount, "", unix.FSPICK_CLOEXEC|unix.FSPICK_EMPTY_PATH)
 	if errors.Is(err, unix.ENOSYS) {
-		flags, data := legacyOptions(m, m.Options)
-		return unix.Mount("", procFD(mount), "", flags|unix.MS_REMOUNT, data)
+		return reconfigureCall(mount, m)
 	}
 	if err != nil {
 		return err
@@ -179,6 +178,19 @@ func reconfigure(mount int, m *plan.Mount) error {
 		return fsFailure(fs, m, m.Options, err)
 	}
 	return nil
+}
+
+// reconfigureCall is reconfigure by mount(2), which forgets the mount's own flags: they are set again.
+func reconfigureCall(mount int, m *plan.Mount) error {
+	own, err := mountFlags(mount, 0, 0)
+	if err != nil {
+		return err
+	}
+	flags, data := legacyOptions(m, m.Options)
+	if err := unix.Mount("", procFD(mount), "", flags|unix.MS_REMOUNT, data); err != nil {
+		return err
+	}
+	return unix.Mount("", procFD(mount), "", uintptr(own|unix.MS_REMOUNT|unix.MS_BIND), "")
 }
 
 // link makes a symbolic link at the target; one that exists stays.

@@ -113,7 +113,8 @@ func (in *initializer) keep(mount int, m *plan.Mount) error {
 		}
 	}
 	if m.RecSet|m.RecClear != 0 {
-		if err := setAttr(mount, m.RecSet, m.RecClear, true); err != nil {
+		// Nothing is below a new mount.
+		if err := setAttr(mount, m.RecSet, m.RecClear, false); err != nil {
 			return err
 		}
 	}

@@ -40,6 +40,7 @@ func (in *initializer) becomeProcess() *launch.Failure {
 			return f
 		}
 	}
+	in.home()
 	if u := in.Process.Umask; u != nil {
 		unix.Umask(int(*u))
 	} else {

@@ -1,6 +1,7 @@
 package initproc
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -113,7 +114,8 @@ func (p *parent) handListener(fd int) int {
 	if err == nil {
 		return handed
 	}
-	if errno, ok := err.(unix.Errno); ok { //nolint:errorlint // it was made a few lines above
+	var errno unix.Errno
+	if errors.As(err, &errno) {
 		return int(errno)
 	}
 	return int(unix.EIO)

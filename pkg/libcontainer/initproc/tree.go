@@ -2,6 +2,8 @@ package initproc
 
 import (
 	"os"
+	"strconv"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -80,32 +82,39 @@ func (in *initializer) attachAt(t tree, place int, target string) (int, error) {
 
 // reopen opens what was mounted over the place by mount(2), and makes sure that it is that.
 func (in *initializer) reopen(place int, target string) (int, error) {
-	f, err := in.root.OpenPath(target, 0)
+	before, err := mountID(place)
 	if err != nil {
 		return -1, err
 	}
-	defer func() { _ = f.Close() }()
-	if err := otherMount(place, int(f.Fd())); err != nil {
-		return -1, &os.PathError{Op: "open mount", Path: target, Err: err}
+	// What was mounted may be a link itself, and so may be what leads to it.
+	for _, flags := range []int{unix.O_NOFOLLOW, 0} {
+		f, err := in.root.OpenPath(target, flags)
+		if err != nil {
+			return -1, err
+		}
+		id, err := mountID(int(f.Fd()))
+		fd := -1
+		if err == nil && id != before {
+			fd, err = unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+		}
+		_ = f.Close()
+		if err != nil || fd >= 0 {
+			return fd, err
+		}
 	}
-	return unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	return -1, &os.PathError{Op: "open mount", Path: target, Err: unix.ESTALE}
 }
 
-// otherMount fails if both descriptors are of one mount (STATX_MNT_ID, Linux 5.8).
-func otherMount(a, b int) error {
-	var ids [2]uint64
-	for i, fd := range []int{a, b} {
-		var st unix.Statx_t
-		if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st); err != nil {
-			return err
-		}
-		if st.Mask&unix.STATX_MNT_ID == 0 {
-			return nil
-		}
-		ids[i] = st.Mnt_id
+// mountID is the number of the mount that a file was opened in.
+func mountID(fd int) (string, error) {
+	b, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(fd))
+	if err != nil {
+		return "", err
 	}
-	if ids[0] == ids[1] {
-		return unix.ESTALE
+	for _, l := range strings.Split(string(b), "\n") {
+		if id, ok := strings.CutPrefix(l, "mnt_id:"); ok {
+			return strings.TrimSpace(id), nil
+		}
 	}
-	return nil
+	return "", unix.ENOSYS
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"runtime"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -181,25 +180,6 @@ func (s *starting) enterCgroup(pid int) error {
 		return fmt.Errorf("enter cgroup: %w", err)
 	}
 	return nil
-}
-
-// writeMaps writes the id maps of the child's user namespace and opens the gate.
-func (s *starting) writeMaps(pid int) error {
-	for _, m := range []struct {
-		file string
-		maps []IDMap
-	}{{"gid_map", s.req.GIDMap}, {"uid_map", s.req.UIDMap}} {
-		var b strings.Builder
-		for _, r := range m.maps {
-			fmt.Fprintf(&b, "%d %d %d\n", r.Inside, r.Outside, r.Size)
-		}
-		path := fmt.Sprintf("/proc/%d/%s", pid, m.file)
-		if err := os.WriteFile(path, []byte(b.String()), 0); err != nil {
-			return fmt.Errorf("write user namespace map: %w", err)
-		}
-	}
-	_, err := s.gate.Write([]byte{1})
-	return err
 }
 
 // awaitThreadExit waits until the cloning thread is gone: as long as it is in the container's
