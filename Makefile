@@ -109,8 +109,8 @@ fuzz: toolchain ## run every fuzz target for FUZZTIME
 	hack/fuzz.sh $(FUZZTIME)
 
 .PHONY: soak
-soak: build ## random commands and kills for SOAK (10m): crowds, kill -9 at any time
-	MANAGER_SOAK=$(SOAK) $(TESTSUM) $(GOTEST) -json -count=1 -timeout 60m -run 'Mix|AnyTime' ./test/crash
+soak: build ## random commands, kills and races for SOAK (10m) each: crowds, kill -9 at any time, exchanged links
+	MANAGER_SOAK=$(SOAK) $(TESTSUM) $(GOTEST) -json -count=1 -timeout 180m -run 'Mix|AnyTime|FiveHundred|TestRace|HostileS14' ./test/crash ./test/e2e
 
 .PHONY: docs
 docs: ## regenerate manual pages, reference pages and completions from the commands

@@ -12,10 +12,10 @@ code=0
 # tool NAME: the path of a tool, built once and kept in Go's cache.
 tool() { (cd tools && go tool -n "$1"); }
 
-# report NAME COMMAND...: runs a linter and remembers a failure.
+# report NAME COMMAND...: runs a linter and says which found something.
 report() {
 	local name=$1 && shift
-	"$@" || { echo "lint: $name found something" >&2; code=1; }
+	"$@" || { echo "lint: $name found something" >&2; return 1; }
 }
 
 unformatted=$(git ls-files -z --cached --others --exclude-standard '*.go' |
@@ -25,9 +25,18 @@ if [ -n "$unformatted" ]; then
 	code=1
 fi
 cd "$root"
-report staticcheck "$(tool staticcheck)" ./...
-report errorlint "$(tool go-errorlint)" ./...
-report exhaustive "$(tool exhaustive)" -d -typeignore '^(syscall|reflect|go/.*)\.' ./...
-report nilerr "$(tool nilerr)" ./...
-report revive "$(tool revive)" -config tools/revive.toml -set_exit_status ./...
+# Two at a time: each reads the whole tree anew, with a processor and some memory of its own.
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+{
+	fine=0
+	report errorlint "$(tool go-errorlint)" ./... || fine=1
+	report exhaustive "$(tool exhaustive)" -d -typeignore '^(syscall|reflect|go/.*)\.' ./... || fine=1
+	report nilerr "$(tool nilerr)" ./... || fine=1
+	exit $fine
+} >"$out" 2>&1 &
+report staticcheck "$(tool staticcheck)" ./... || code=1
+report revive "$(tool revive)" -config tools/revive.toml -set_exit_status ./... || code=1
+wait $! || code=1
+cat "$out" >&2
 exit $code

@@ -112,14 +112,22 @@ func (r *Runtime) decideRuntime(ctx context.Context, cfg *spec.Config) error {
 	if err != nil {
 		return err
 	}
-	var needs []oci.Ability
+	return rt.Check(ctx, needs(cfg)...)
+}
+
+// needs are the abilities that a container asks of its runtime.
+func needs(cfg *spec.Config) []oci.Ability {
+	var all []oci.Ability
 	if cfg.Limits.Disabled {
-		needs = append(needs, oci.NoCgroups)
+		all = append(all, oci.NoCgroups)
 	}
 	if cfg.Process.Personality != "" {
-		needs = append(needs, oci.Personality)
+		all = append(all, oci.Personality)
 	}
-	return rt.Check(ctx, needs...)
+	if slices.ContainsFunc(cfg.Mounts, func(m spec.Mount) bool { return len(m.UIDMappings)+len(m.GIDMappings) > 0 }) {
+		all = append(all, oci.IDMappedMounts)
+	}
+	return all
 }
 
 // runtimeName is what inspect prints.

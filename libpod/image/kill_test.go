@@ -34,6 +34,7 @@ func loadChild() int {
 // TestKilledLoad kills a load at many moments. Each time the store must open, hold the
 // image whole or not at all, and take it on the next try; in the end nothing is left over.
 func TestKilledLoad(t *testing.T) {
+	long(t)
 	dir := t.TempDir()
 	archive := filepath.Join(t.TempDir(), "x.tar")
 	img := evil.Tree()

@@ -95,3 +95,11 @@ func writeFile(t testing.TB, path, text string) {
 		t.Fatal(err)
 	}
 }
+
+// long leaves a test of several seconds to "make test".
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it takes several seconds: make test runs it")
+	}
+}

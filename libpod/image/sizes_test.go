@@ -119,6 +119,7 @@ func oldSparse(size int64) []byte {
 // TestLayerSizes brings in layers that lie about their sizes or do not fit. All must end soon,
 // with one line, in little memory, and leave the store as it was.
 func TestLayerSizes(t *testing.T) {
+	long(t)
 	end := make([]byte, 1024)
 	for name, tc := range map[string]struct {
 		layer    []byte
@@ -182,6 +183,7 @@ func emptyStore(t *testing.T, dir string) {
 // TestBombs brings in a few compressed bytes that become a great many: they end where the
 // store does.
 func TestBombs(t *testing.T) {
+	long(t)
 	var packed bytes.Buffer
 	zip := gzip.NewWriter(&packed)
 	sum := digest.SHA256.Digester()
@@ -242,6 +244,7 @@ func TestBombs(t *testing.T) {
 
 // TestManyEntries stores a layer of a hundred thousand tiny files.
 func TestManyEntries(t *testing.T) {
+	long(t)
 	const n = 100_000
 	var layer bytes.Buffer
 	w := tar.NewWriter(&layer)

@@ -42,6 +42,8 @@ const (
 	NoCgroups Ability = "no cgroups"
 	// Personality is to heed the specification's linux.personality (--personality).
 	Personality Ability = "personality"
+	// IDMappedMounts is to heed the uidMappings of a mount (the volume option idmap).
+	IDMappedMounts Ability = "id-mapped mounts"
 )
 
 // Leftover names what a launch may have left.

@@ -143,6 +143,7 @@ func (c *Child) Ready(ctx context.Context) (console *os.File, err error) {
 		if console, err = c.cmd.Console.Receive(); err != nil {
 			_ = c.Signal(unix.SIGKILL)
 			_, _ = c.Wait()
+			c.killOrphans()
 			return nil, err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer/compile"
+	"github.com/manager-project/manager/pkg/libcontainer/intelrdt"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
 	"github.com/manager-project/manager/pkg/undo"
@@ -28,9 +29,22 @@ func (f *Factory) Create(ctx context.Context, id string, cfg Config) (*Container
 	}
 	c := &creation{factory: f, ctx: ctx, cfg: &cfg, id: id}
 	err := f.runSteps("create", []step{
-		{"directory", c.directory}, {"place", c.place}, {"compile", c.compile}, {"journal", c.journal}, {"cgroup", c.makeCgroup},
-		{"launch", c.launch}, {"ready", c.ready}, {"limits", c.limits}, {"console", c.sendConsole},
-		{"pidfd", c.sendPIDFD}, {"record", c.complete}, {"pid file", c.pidFile}, {"park", c.park},
+		{"directory", c.directory},
+		{"place", c.place},
+		{"compile", c.compile},
+		{"class of service", c.findClass},
+		{"journal", c.journal},
+		{"cgroup", c.makeCgroup},
+		{"make class of service", c.makeClass},
+		{"launch", c.launch},
+		{"ready", c.ready},
+		{"outside", c.outside},
+		{"limits", c.limits},
+		{"console", c.sendConsole},
+		{"pidfd", c.sendPIDFD},
+		{"record", c.complete},
+		{"pid file", c.pidFile},
+		{"park", c.park},
 	})
 	if c.handles != nil {
 		c.handles.Close()
@@ -62,6 +76,7 @@ type creation struct {
 	where   *cgroups.Config // nil for no cgroup
 	cgroup  *cgroups.Cgroup
 	parking *os.File // the listening socket
+	class   *intelrdt.Group
 	back    undo.Stack
 }
 
@@ -135,6 +150,7 @@ func (c *creation) journal() error {
 		r := &c.made.record
 		r.Cgroup, r.Systemd, r.UserBus, r.Rootless = w.Path, w.Systemd, w.UserBus, w.Rootless
 	}
+	c.made.record.Class = c.class
 	if len(c.handles.Poststart)+len(c.handles.Poststop) > 0 {
 		c.made.record.Hooks = &laterHooks{c.handles.Poststart, c.handles.Poststop}
 	}

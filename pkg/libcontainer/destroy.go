@@ -42,6 +42,7 @@ func (c *Container) tearDown() error {
 	return c.factory.runSteps("delete", []step{
 		{"kill", c.killAll},
 		{"cgroup", c.removeCgroup},
+		{"class of service", c.removeClass},
 		{"hooks", func() error { c.poststop(); return nil }},
 		{"directory", func() error { return removeState(c.dir.path) }},
 	})

@@ -36,8 +36,14 @@ func (c *Container) Exec(ctx context.Context, cfg ExecConfig) (*Process, error) 
 	}
 	e := &execution{container: c, ctx: ctx, cfg: &cfg}
 	err := c.factory.runSteps("exec", []step{
-		{"target", e.target}, {"compile", e.compile}, {"launch", e.launch}, {"ready", e.ready},
-		{"console", e.sendConsole}, {"pidfd", e.sendPIDFD}, {"pid file", e.pidFile}, {"release", e.release},
+		{"target", e.target},
+		{"compile", e.compile},
+		{"launch", e.launch},
+		{"ready", e.ready},
+		{"console", e.sendConsole},
+		{"pidfd", e.sendPIDFD},
+		{"pid file", e.pidFile},
+		{"release", e.release},
 	})
 	if e.joining != nil {
 		e.joining.Close()

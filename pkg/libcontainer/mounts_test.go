@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/manager-project/manager/pkg/libcontainer/compile"
+	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -40,17 +42,49 @@ func TestEveryMountOption(t *testing.T) {
 	spec := testSpec(testRoot(t))
 	// The options, what must be among the mount's flags ("-x": must not), and what the file system says.
 	cases := []struct{ options, flags, super string }{
-		{"async", "-sync", "-sync"}, {"atime", "relatime", ""}, {"noatime,atime", "-noatime", ""}, {"defaults", "rw", "rw"},
-		{"nodev,dev", "-nodev", ""}, {"nodiratime,diratime", "-nodiratime", ""}, {"dirsync", "", "dirsync"}, {"noexec,exec", "-noexec", ""},
-		{"lazytime", "", "lazytime"}, {"loud", "rw", ""}, {"silent", "rw", ""}, {"noatime", "noatime", ""}, {"nodev", "nodev", ""},
-		{"nodiratime", "nodiratime", ""}, {"noexec", "noexec", ""}, {"iversion", "rw", "rw"}, {"noiversion", "rw", ""}, {"nolazytime", "", "-lazytime"},
-		{"norelatime", "relatime", ""}, {"nostrictatime", "relatime", ""}, {"nosuid", "nosuid", ""}, {"relatime", "relatime", ""}, {"ro", "ro", ""},
-		{"ro,rw", "rw", ""}, {"strictatime", "-relatime", ""}, {"nosuid,suid", "-nosuid", ""}, {"sync", "", "sync"},
-		{"nosymfollow", "nosymfollow", ""}, {"nosymfollow,symfollow", "-nosymfollow", ""}, {"mand", "rw", ""}, {"nomand", "rw", ""},
-		{"private", "-shared", ""}, {"shared", "shared", ""}, {"slave", "-shared", ""}, {"unbindable", "unbindable", ""},
-		{"rprivate", "-shared", ""}, {"rshared", "shared", ""}, {"rslave", "-shared", ""}, {"runbindable", "unbindable", ""},
-		{"size=1m", "rw", "size=1024k"}, {"nosuid,nodev,noexec,ro,noatime", "ro,nosuid,nodev,noexec,noatime", ""},
-		{"rro", "ro", ""}, {"rnosuid,rnoexec", "nosuid,noexec", ""},
+		{"async", "-sync", "-sync"},
+		{"atime", "relatime", ""},
+		{"noatime,atime", "-noatime", ""},
+		{"defaults", "rw", "rw"},
+		{"nodev,dev", "-nodev", ""},
+		{"nodiratime,diratime", "-nodiratime", ""},
+		{"dirsync", "", "dirsync"},
+		{"noexec,exec", "-noexec", ""},
+		{"lazytime", "", "lazytime"},
+		{"loud", "rw", ""},
+		{"silent", "rw", ""},
+		{"noatime", "noatime", ""},
+		{"nodev", "nodev", ""},
+		{"nodiratime", "nodiratime", ""},
+		{"noexec", "noexec", ""},
+		{"iversion", "rw", "rw"},
+		{"noiversion", "rw", ""},
+		{"nolazytime", "", "-lazytime"},
+		{"norelatime", "relatime", ""},
+		{"nostrictatime", "relatime", ""},
+		{"nosuid", "nosuid", ""},
+		{"relatime", "relatime", ""},
+		{"ro", "ro", ""},
+		{"ro,rw", "rw", ""},
+		{"strictatime", "-relatime", ""},
+		{"nosuid,suid", "-nosuid", ""},
+		{"sync", "", "sync"},
+		{"nosymfollow", "nosymfollow", ""},
+		{"nosymfollow,symfollow", "-nosymfollow", ""},
+		{"mand", "rw", ""},
+		{"nomand", "rw", ""},
+		{"private", "-shared", ""},
+		{"shared", "shared", ""},
+		{"slave", "-shared", ""},
+		{"unbindable", "unbindable", ""},
+		{"rprivate", "-shared", ""},
+		{"rshared", "shared", ""},
+		{"rslave", "-shared", ""},
+		{"runbindable", "unbindable", ""},
+		{"size=1m", "rw", "size=1024k"},
+		{"nosuid,nodev,noexec,ro,noatime", "ro,nosuid,nodev,noexec,noatime", ""},
+		{"rro", "ro", ""},
+		{"rnosuid,rnoexec", "nosuid,noexec", ""},
 	}
 	target := func(i int) string { return "/tmp/" + string(rune('a'+i/26)) + string(rune('a'+i%26)) }
 	for i, c := range cases {
@@ -100,10 +134,19 @@ func TestRecursiveAttributes(t *testing.T) {
 	for _, c := range []struct {
 		options, top, sub string
 	}{
-		{"rbind,rro", "ro", "ro"}, {"rbind,ro", "ro", "rw"}, {"rbind,ro,rrw", "ro", "rw"}, {"rbind,rnodev,rnoexec", "nodev,noexec", "nodev,noexec"},
-		{"rbind,rnosuid", "nosuid", "nosuid"}, {"rbind,rsuid", "-nosuid", "-nosuid"}, {"rbind,rnoatime", "noatime", "noatime"},
-		{"rbind,rstrictatime", "-relatime", "-relatime"}, {"rbind,rnodiratime", "nodiratime", "nodiratime"}, {"rbind,rnosymfollow", "nosymfollow", "nosymfollow"},
-		{"rbind,rnoatime,rrelatime", "relatime", "relatime"}, {"rbind", "rw", "rw,nosuid"}, {"rbind,nodev", "nodev", "-nodev,nosuid"},
+		{"rbind,rro", "ro", "ro"},
+		{"rbind,ro", "ro", "rw"},
+		{"rbind,ro,rrw", "ro", "rw"},
+		{"rbind,rnodev,rnoexec", "nodev,noexec", "nodev,noexec"},
+		{"rbind,rnosuid", "nosuid", "nosuid"},
+		{"rbind,rsuid", "-nosuid", "-nosuid"},
+		{"rbind,rnoatime", "noatime", "noatime"},
+		{"rbind,rstrictatime", "-relatime", "-relatime"},
+		{"rbind,rnodiratime", "nodiratime", "nodiratime"},
+		{"rbind,rnosymfollow", "nosymfollow", "nosymfollow"},
+		{"rbind,rnoatime,rrelatime", "relatime", "relatime"},
+		{"rbind", "rw", "rw,nosuid"},
+		{"rbind,nodev", "nodev", "-nodev,nosuid"},
 	} {
 		spec := testSpec(root)
 		spec.Mounts = append(spec.Mounts, specs.Mount{Destination: "/tmp/d", Type: "bind", Source: dir, Options: strings.Split(c.options, ",")})
@@ -319,5 +362,59 @@ func TestIDMapsOfMounts(t *testing.T) {
 	withUserNamespace(t, spec)
 	if out, _ := run(t, spec); out != "0" {
 		t.Errorf("container's mappings: owner %q", out)
+	}
+}
+
+// Every option that is said to be known is: none of them reaches the file system as a word of its own.
+func TestKnownOptionsAreKnown(t *testing.T) {
+	spec := testSpec(testRoot(t))
+	for _, o := range compile.MountOptions() {
+		m := specs.Mount{Destination: "/tmp/" + o, Type: "tmpfs", Source: "tmpfs", Options: []string{o}}
+		switch o {
+		case "bind", "rbind", "copy-symlink", "src-nofollow":
+			m.Type, m.Source, m.Options = "bind", "/etc/hostname", []string{"bind", o}
+		case "idmap", "ridmap", "remount": // need more than a word, and have tests of their own
+			continue
+		}
+		spec.Mounts = append(spec.Mounts, m)
+	}
+	lines := mountinfo(t, spec)
+	for _, m := range spec.Mounts {
+		if _, ok := lines[m.Destination]; !ok && !strings.HasPrefix(m.Destination, "/sys/fs/cgroup") {
+			t.Errorf("%s is not mounted", m.Destination)
+		}
+	}
+}
+
+// The host's /proc and /sys are not to be reached where the root cannot be pivoted to.
+func TestNoPivot(t *testing.T) {
+	spec := testSpec(testRoot(t), "sh", "-c", "ls -d /bin /proc/1 && grep -c . /proc/self/mountinfo; readlink /proc/1/exe; test -e /usr/share || echo no host; cat /proc/self/mountinfo")
+	p, h, err := compile.Container(spec, compile.Options{ID: "box", Bundle: spec.Root.Path, NoPivot: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	enc, err := p.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := launch.Request{Plan: enc}
+	h.Apply(&req)
+	b, err := launchBox(t, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, code := b.finish()
+	if code != 0 || !strings.Contains(out, "no host") {
+		t.Errorf("code %d, output %q", code, out)
+	}
+	procs := 0
+	for _, l := range strings.Split(out, "\n") {
+		if _, after, ok := strings.Cut(l, " - "); ok && strings.HasPrefix(after, "proc ") && strings.Contains(l, " / /proc ") {
+			procs++
+		}
+	}
+	if procs != 1 {
+		t.Errorf("%d instances of proc:\n%s", procs, out)
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/manager-project/manager/pkg/atomicfile"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/libcontainer/intelrdt"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/specjson"
 )
@@ -68,6 +69,8 @@ type record struct {
 	Notify bool `json:"notify,omitempty"`
 	// Listener says who gets the listener of a seccomp filter; nil for none.
 	Listener *launch.Notify `json:"seccomp_listener,omitempty"`
+	// Class is the class of service of resctrl, nil for none.
+	Class *intelrdt.Group `json:"class,omitempty"`
 	// Hooks are those that this program runs itself; nil for none.
 	Hooks *laterHooks `json:"hooks,omitempty"`
 	// OwnPIDs says that the init is the first process of its pid namespace, whose end is all others'.

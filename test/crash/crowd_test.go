@@ -102,6 +102,30 @@ func TestManyAtOnce(t *testing.T) {
 	m.empty("after rm --all")
 }
 
+// TestFiveHundred starts five hundred containers, thirty-two at once, with no failure, and stops
+// them all. It takes a minute or more, so it is part of the soak.
+func TestFiveHundred(t *testing.T) {
+	if soak() == 0 {
+		t.Skip("it takes minutes on two processors: make soak runs it")
+	}
+	m := newManager(t)
+	begin := time.Now()
+	for i, r := range crowd(500, 32, func(i int) testenv.Result {
+		return m.Run("run", "-d", "--name", fmt.Sprintf("c%d", i), "--network", "none", busybox, "sleep", "10000")
+	}) {
+		if r.Code != 0 || len(strings.TrimSpace(r.Stdout)) != 64 || r.Stderr != "" {
+			t.Errorf("run %d: exit code %d: %s%s", i, r.Code, r.Stdout, r.Stderr)
+		}
+	}
+	t.Logf("started in %v", time.Since(begin))
+	if n := strings.Count(m.must("ps", "--quiet"), "\n") + 1; n != 500 {
+		t.Errorf("%d containers run", n)
+	}
+	m.must("rm", "--all", "--force", "--time", "0")
+	t.Logf("removed after %v", time.Since(begin))
+	m.empty("after rm --all")
+}
+
 // TestManyRuns runs a hundred containers that --rm removes, each with an exit code of its own.
 func TestManyRuns(t *testing.T) {
 	m := newManager(t)

@@ -104,12 +104,13 @@ func TestClientKilled(t *testing.T) {
 					return strings.HasPrefix(e, "HOME=") || strings.HasPrefix(e, "PATH=") || strings.HasPrefix(e, "XDG_")
 				})
 			}
-			args := []string{"run", "--name", "x", "--network", "none", "-v", "/anonymous"}
+			word := filepath.Join(t.TempDir(), "go")
+			args := []string{"run", "--name", "x", "--network", "none", "-v", "/anonymous", "-v", filepath.Dir(word) + ":/word"}
 			if rm {
 				args = append(args, "--rm")
 			}
 			ctx, cancel := context.WithCancel(context.Background())
-			cmd := m.Command(ctx, append(args, busybox, "sh", "-c", "echo up; sleep 0.7; exit 6")...)
+			cmd := m.Command(ctx, append(args, busybox, "sh", "-c", "echo up; until [ -e /word/go ]; do sleep 0.05; done; exit 6")...)
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
@@ -118,6 +119,9 @@ func TestClientKilled(t *testing.T) {
 			_ = cmd.Wait() // it was killed
 			if got := m.statuses()["x"]; got != "running" {
 				t.Errorf("without its client it is %q", got)
+			}
+			if err := os.WriteFile(word, nil, 0o600); err != nil {
+				t.Fatal(err)
 			}
 			where := fmt.Sprintf("--rm %v, bare environment %v", rm, bare)
 			// Nothing but the monitor looks: mounts and cgroups go by themselves.

@@ -33,6 +33,7 @@ var peers = []struct {
 }{
 	{name: "crun", noHybrid: true},
 	{name: "runc"},
+	{name: "manager-runtime", program: "manager-runtime"},
 }
 
 // unfit are the scripts that a runtime does not pass, with the reason. "*" is every runtime but the
@@ -43,7 +44,9 @@ var unfit = []struct{ script, runtime, reason string }{
 	{"runtime-choice", "*", "it chooses the runtimes itself"},
 	{"runtime-gone", "*", "it chooses the runtimes itself"},
 	{"runtime-killed", "*", "it chooses the runtimes itself"},
+	{"run-preserve-fd", "*", "the runtimes pass on all descriptors up to a number; gaps between them are refused"},
 	{"run-personality", "runc", "runc before 1.2 knows no personality; the option is refused"},
+	{"run-idmap", "runc", "runc before 1.2 knows no mappings of a mount's own; the option is refused"},
 	{"run-mounts-tmpfs-mode", "runc", "runc before 1.2 gives a tmpfs the mode of the directory below, whatever the option says"},
 	{"run-no-controllers", "crun", "on a unified hierarchy crun raises the limit on locked memory, which takes CAP_SYS_RESOURCE"},
 	{"exec-terminal-size", "crun", "crun gives the terminal of an exec no size; it comes a moment later"},
@@ -60,7 +63,7 @@ func unfitFor(runtime, script string) string {
 }
 
 // elsewhere are scripts about what no runtime has a part in: they run once, with the embedded one.
-var elsewhere = regexp.MustCompile(`^(ps-|prune-|names-|inspect-mixed|run-out-of-scope|run-names|run-limits-wrong|run-hello|logs-options|top-descriptors|run-volume|run-mounts-volume|rm-options|wait-conditions)`)
+var elsewhere = regexp.MustCompile(`^(ps-|prune-|names-|inspect-mixed|run-out-of-scope|run-names|run-limits-wrong|run-hello|top-descriptors|run-volume|run-mounts-volume|rm-options|wait-|logs-|run-gpus|run-chrootdirs|run-host-words|run-blkio|start-attach-running|stop-deaf|stop-choice)`)
 
 // scriptsFor lists the scripts of a noun for this process's runtime.
 func scriptsFor(noun string) ([]string, error) {
@@ -98,7 +101,7 @@ func TestScriptsRuntime(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.CommandContext(t.Context(), self, "-test.v", "-test.run", "^TestScripts$/^container$", "-test.timeout", "10m")
+			cmd := exec.CommandContext(t.Context(), self, "-test.v", "-test.run", "^TestScripts$/^container$", "-test.timeout", "10m", "-test.parallel", "4")
 			cmd.Env = append(os.Environ(), runtimeVariable+"="+p.name+"="+path, "MANAGER_BIN="+programs)
 			cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 			if p.noHybrid {

@@ -16,6 +16,12 @@ import (
 	"github.com/manager-project/manager/internal/testenv"
 )
 
+// kernelWords begin the kernel's command line. A busy host keeps an emulated processor waiting: the kernel
+// must neither panic because a timer seems dead while it starts nor watch for lock-ups. If it does panic it
+// restarts at once, which ends QEMU (-no-reboot). systemd is as patient, and shows failures without an animation.
+const kernelWords = "root=/dev/vda rw console=ttyS0 edd=off no_timer_check nowatchdog panic=-1 " +
+	"systemd.show_status=error systemd.default_timeout_start_sec=900"
+
 // A machine is one boot of the virtual machine.
 type machine struct {
 	files *testenv.MachineFiles
@@ -38,7 +44,7 @@ func (m *machine) command(ctx context.Context, payload string, words ...string) 
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", "-accel", m.accel, "-cpu", "max", "-smp", "2", "-m", "2048",
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-kernel", m.files.Kernel, "-initrd", m.files.Initrd,
-		"-append", "root=/dev/vda rw console=ttyS0 edd=off "+strings.Join(words, " "),
+		"-append", strings.Join(append([]string{kernelWords}, words...), " "),
 		// Changes go into a file without a name in $TMPDIR; the cached disk stays as it is.
 		"-drive", "if=virtio,format=raw,snapshot=on,cache=unsafe,file="+m.files.Disk,
 		"-drive", "if=virtio,format=raw,readonly=on,file="+disk,
@@ -47,13 +53,16 @@ func (m *machine) command(ctx context.Context, payload string, words ...string) 
 	return cmd, nil
 }
 
-// runTests boots, passes on what the tests say, and ends the machine at the latest when the limit is
-// reached. It counts the tests. The lanes' failures are events; an error is one of this host.
+// runTests boots, passes on what the tests say, and ends the machine when it says nothing for the limit's
+// time, or goes on for ten times as long: a slow host is no reason, a hang is. It counts the tests. The lanes' failures are events; an
+// error is one of this host.
 func (m *machine) runTests(ctx context.Context, b *boot, payload string, limit time.Duration) (tests int, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
+	ctx, stop := context.WithTimeoutCause(ctx, 10*limit, fmt.Errorf("the machine was not through after %v", 10*limit))
+	defer stop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	cmd, err := m.command(ctx, payload, b.Append, lanesWord+strings.Join(b.Lanes, ","), "systemd.mask=serial-getty@ttyS0.service")
 	if err != nil {
 		return 0, err
@@ -69,34 +78,64 @@ func (m *machine) runTests(ctx context.Context, b *boot, payload string, limit t
 	cmd.Args = append(cmd.Args, "-serial", "file:"+console,
 		"-chardev", "socket,id=results,path="+port.Addr().String(), "-device", "virtserialport,chardev=results,name=results")
 	watch := newWatcher(b.Lanes)
+	alive := &life{console: console, limit: limit, end: cancel}
+	alive.timer = time.AfterFunc(limit, alive.look)
+	defer alive.timer.Stop()
+	watch.heard = func() { alive.timer.Reset(limit) }
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
 	read := make(chan error, 1)
-	go func() {
-		conn, err := port.Accept()
-		if err == nil {
-			err = watch.read(conn)
-			_ = conn.Close()
-		}
-		read <- err
-	}()
+	go func() { read <- readPort(port, watch) }()
 	ended := cmd.Wait()
 	_ = port.Close() // the machine is gone, connected or not
-	readErr := <-read
-	if len(watch.left) > 0 {
-		why := errors.New("the machine powered off before the tests were through")
-		switch {
-		case errors.Is(ctx.Err(), context.DeadlineExceeded):
-			why = fmt.Errorf("the machine was still running after %v", limit)
-		case ended != nil:
-			why = fmt.Errorf("qemu: %w: %s", ended, strings.TrimSpace(complaints.String()))
-		case readErr != nil && !errors.Is(readErr, net.ErrClosed):
-			why = readErr
-		}
-		watch.end(fmt.Errorf("%w; the end of its console:\n%s", why, tail(console, 60)))
+	if err := <-read; len(watch.left) > 0 {
+		watch.end(fmt.Errorf("%w; the end of its console:\n%s", whyEnded(ctx, ended, err, complaints.String()), tail(console, 60)))
 	}
 	return watch.tests, nil
+}
+
+// life ends a machine that gives no sign of it: neither results nor a word on its console.
+type life struct {
+	console string
+	size    int64 // of the console when it was last looked at
+	limit   time.Duration
+	end     context.CancelCauseFunc
+	timer   *time.Timer
+}
+
+// look is called when there were no results for the limit's time.
+func (l *life) look() {
+	info, err := os.Stat(l.console)
+	if err != nil || info.Size() == l.size {
+		l.end(fmt.Errorf("the machine said nothing for %v", l.limit))
+		return
+	}
+	l.size = info.Size()
+	l.timer.Reset(l.limit)
+}
+
+// readPort passes on what comes from the machine's port until the machine closes it.
+func readPort(port net.Listener, watch *watcher) error {
+	conn, err := port.Accept()
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return watch.read(conn)
+}
+
+// whyEnded says why a machine ended before its tests.
+func whyEnded(ctx context.Context, ended, read error, complaints string) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case ended != nil:
+		return fmt.Errorf("qemu: %w: %s", ended, strings.TrimSpace(complaints))
+	case read != nil && !errors.Is(read, net.ErrClosed):
+		return read
+	}
+	return errors.New("the machine powered off before the tests were through")
 }
 
 // tail is the last lines of a file.

@@ -48,7 +48,7 @@ func TestMachineHangs(t *testing.T) {
 	for _, want := range []string{
 		`{"Action":"fail","Package":"github.com/manager-project/manager/test/vm","Test":"v2"}`,
 		`{"Action":"fail","Package":"github.com/manager-project/manager/test/vm","Test":"v2-user"}`,
-		"still running after 2s", "the last words",
+		"the machine said nothing for 2s", "the last words",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in\n%s", want, text)

@@ -31,7 +31,7 @@ func main() {
 	flag.StringVar(&opts.run, "run", "", "run only tests that match, as with go test; \"\" runs those of suites.go")
 	flag.StringVar(&opts.lanes, "lanes", "", "run only these lanes, comma-separated: "+strings.Join(laneNames(), ", "))
 	flag.StringVar(&opts.accel, "accel", "tcg,thread=multi", "QEMU's accelerator")
-	flag.DurationVar(&opts.limit, "limit", 8*time.Minute, "the longest that one boot of the machine may take")
+	flag.DurationVar(&opts.limit, "limit", 4*time.Minute, "how long the machine may say nothing before it counts as hung")
 	flag.BoolVar(&inside, "inside", false, "run the payload's tests: the machine does this")
 	flag.BoolVar(&shell, "shell", false, "boot with a root shell on this terminal instead of tests; any argument is added to the kernel's command line")
 	flag.Parse()

@@ -14,6 +14,7 @@ type watcher struct {
 	open  map[string]bool // packages without a result
 	left  []string        // lanes without a result
 	tests int             // tests with one
+	heard func()          // is called at each line; may be nil
 }
 
 // newWatcher waits for the results of the lanes.
@@ -44,6 +45,9 @@ var closing = map[string]string{"pass": "ok", "fail": "FAIL", "skip": "?"}
 // take handles one line; what is no event is passed on like one.
 func (w *watcher) take(line []byte) {
 	emitLine(line)
+	if w.heard != nil {
+		w.heard()
+	}
 	var ev event
 	if json.Unmarshal(line, &ev) != nil || ev.Package == "" {
 		return

@@ -18,8 +18,9 @@ var lacks = []struct {
 	ability oci.Ability
 	option  string
 }{
-	// Source: runc's CHANGELOG, 1.2.0.
+	// Source: runc's CHANGELOG, 1.2.0-rc.1: all Linux features of runtime-spec 1.2.0, and id-mapped mounts.
 	{"runc", [2]int{1, 2}, oci.Personality, "--personality"},
+	{"runc", [2]int{1, 2}, oci.IDMappedMounts, "--volume: idmap"},
 }
 
 // Check implements oci.Runtime.

@@ -18,7 +18,7 @@ func MountOptions() []string {
 	for name := range propagationFlags {
 		names = append(names, name)
 	}
-	names = append(names, "bind", "rbind", "remount", "tmpcopyup", "idmap", "ridmap")
+	names = append(names, "bind", "rbind", "remount", "tmpcopyup", "idmap", "ridmap", "iversion", "copy-symlink", "src-nofollow", "dest-nofollow")
 	slices.Sort(names)
 	return slices.Compact(names)
 }

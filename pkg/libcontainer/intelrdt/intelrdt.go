@@ -63,41 +63,48 @@ type Group struct {
 	Made bool   `json:"made,omitempty"`
 	// Monitor is the absolute directory of the container's monitoring group, or "".
 	Monitor string `json:"monitor,omitempty"`
+
+	root  string
+	fresh bool     // the directory is to be made
+	lines []string // and these are to be written
 }
 
-// Create finds or makes the group of a container. root is Root's. On failure nothing is left.
-func Create(root, id string, r *specs.LinuxIntelRdt) (_ *Group, err error) {
-	g := &Group{Dir: filepath.Join(root, r.ClosID)}
-	if r.ClosID == "" {
+// Find decides what a container's group is, and makes nothing: a caller notes it down before Make. root is Root's.
+// A class of others that says something else is ErrInvalid, one that is not there ErrNotFound.
+func Find(root, id string, r *specs.LinuxIntelRdt) (*Group, error) {
+	g := &Group{Dir: filepath.Join(root, r.ClosID), root: root, lines: schemata(r), Made: r.ClosID == ""}
+	if g.Made {
 		g.Dir = filepath.Join(root, id)
 	}
-	lines := schemata(r)
-	fresh, err := g.enter(r, lines)
-	if err != nil {
-		return nil, err
+	if r.EnableMonitoring {
+		g.Monitor = filepath.Join(g.Dir, "mon_groups", id)
 	}
-	g.Made = fresh && r.ClosID == ""
-	defer func() {
-		if err != nil && fresh {
-			err = errors.Join(err, remove(g.Dir))
+	return g, g.check(r)
+}
+
+// Make makes what Find decided. On failure nothing is left.
+func (g *Group) Make() (err error) {
+	if g.fresh {
+		if err := mkdir(g.Dir, 0o755); err != nil {
+			return errdefs.New(errdefs.ErrUnavailable, "", field+".closID", "%w", err)
 		}
-	}()
-	if fresh {
-		for _, l := range lines {
+		defer func() {
+			if err != nil {
+				err = errors.Join(err, remove(g.Dir))
+			}
+		}()
+		for _, l := range g.lines {
 			if err := write(filepath.Join(g.Dir, "schemata"), l+"\n"); err != nil {
-				return nil, refused(root, "schemata", err)
+				return refused(g.root, "schemata", err)
 			}
 		}
 	}
-	if !r.EnableMonitoring {
-		return g, nil
+	if g.Monitor != "" {
+		if err := mkdir(g.Monitor, 0o755); err != nil {
+			return refused(g.root, "enableMonitoring", err)
+		}
 	}
-	dir := filepath.Join(g.Dir, "mon_groups", id)
-	if err := mkdir(dir, 0o755); err != nil {
-		return nil, refused(root, "enableMonitoring", err)
-	}
-	g.Monitor = dir
-	return g, nil
+	return nil
 }
 
 // schemata are the lines to write, in their order.
@@ -117,25 +124,23 @@ var (
 	rmdir = os.Remove
 )
 
-// enter makes the directory, or checks one that is there.
-func (g *Group) enter(r *specs.LinuxIntelRdt, lines []string) (made bool, err error) {
+// check looks at a directory that is there, and decides whether it is to be made.
+func (g *Group) check(r *specs.LinuxIntelRdt) error {
 	st, err := os.Lstat(g.Dir)
 	switch {
 	case err == nil && !st.IsDir():
-		return false, errdefs.New(errdefs.ErrInvalid, "", field+".closID", "%s is not a directory", g.Dir)
-	case err == nil && r.ClosID == "":
-		return false, errdefs.New(errdefs.ErrExists, "", field, "%s is there already", g.Dir)
+		return errdefs.New(errdefs.ErrInvalid, "", field+".closID", "%s is not a directory", g.Dir)
+	case err == nil && g.Made:
+		return errdefs.New(errdefs.ErrExists, "", field, "%s is there already", g.Dir)
 	case err == nil:
-		return false, g.compare(lines)
+		return g.compare(g.lines)
 	case !errors.Is(err, os.ErrNotExist):
-		return false, err
-	case r.ClosID != "" && len(lines) == 0:
-		return false, errdefs.New(errdefs.ErrNotFound, "", field+".closID", "there is no class %s, and no schemata to make it with", r.ClosID)
+		return err
+	case r.ClosID != "" && len(g.lines) == 0:
+		return errdefs.New(errdefs.ErrNotFound, "", field+".closID", "there is no class %s, and no schemata to make it with", r.ClosID)
 	}
-	if err := mkdir(g.Dir, 0o755); err != nil {
-		return false, errdefs.New(errdefs.ErrUnavailable, "", field+".closID", "%w", err)
-	}
-	return true, nil
+	g.fresh = true
+	return nil
 }
 
 // compare makes sure that a class of others says what the container wants.

@@ -41,6 +41,14 @@ func fake(t *testing.T) string {
 	return root
 }
 
+func create(root, id string, r *specs.LinuxIntelRdt) (*Group, error) {
+	g, err := Find(root, id, r)
+	if err == nil {
+		err = g.Make()
+	}
+	return g, err
+}
+
 func read(t *testing.T, path ...string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(path...))
@@ -57,7 +65,7 @@ func exists(path ...string) bool {
 
 func TestOwnClassOfAContainer(t *testing.T) {
 	root := fake(t)
-	g, err := Create(root, "box", &specs.LinuxIntelRdt{L3CacheSchema: "L3:0=f", MemBwSchema: "MB:0=20", Schemata: []string{"L2:0=3"}, EnableMonitoring: true})
+	g, err := create(root, "box", &specs.LinuxIntelRdt{L3CacheSchema: "L3:0=f", MemBwSchema: "MB:0=20", Schemata: []string{"L2:0=3"}, EnableMonitoring: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +82,7 @@ func TestOwnClassOfAContainer(t *testing.T) {
 	if err := g.Set(&specs.LinuxIntelRdt{L3CacheSchema: "L3:0=1"}); err != nil || !strings.HasPrefix(read(t, root, "box/schemata"), "L3:0=1\n") {
 		t.Error(err)
 	}
-	if _, err := Create(root, "box", &specs.LinuxIntelRdt{}); !errors.Is(err, errdefs.ErrExists) {
+	if _, err := create(root, "box", &specs.LinuxIntelRdt{}); !errors.Is(err, errdefs.ErrExists) {
 		t.Errorf("a second of the name: %v", err)
 	}
 	for range 2 {
@@ -90,7 +98,7 @@ func TestOwnClassOfAContainer(t *testing.T) {
 func TestNothingIsWrittenWithoutSchemata(t *testing.T) {
 	root := fake(t)
 	before := read(t, root, "admin/schemata")
-	g, err := Create(root, "box", &specs.LinuxIntelRdt{ClosID: "admin", EnableMonitoring: true})
+	g, err := create(root, "box", &specs.LinuxIntelRdt{ClosID: "admin", EnableMonitoring: true})
 	if err != nil || g.Made || g.Monitor != filepath.Join(root, "admin/mon_groups/box") {
 		t.Fatalf("%+v, %v", g, err)
 	}
@@ -124,7 +132,7 @@ func TestClassesOfOthersMustMatch(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		g, err := Create(root, "box", &c.r)
+		g, err := create(root, "box", &c.r)
 		if !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -136,7 +144,7 @@ func TestClassesOfOthersMustMatch(t *testing.T) {
 
 func TestNamedClassOutlivesItsContainer(t *testing.T) {
 	root := fake(t)
-	g, err := Create(root, "box", &specs.LinuxIntelRdt{ClosID: "gold", L3CacheSchema: "L3:0=f"})
+	g, err := create(root, "box", &specs.LinuxIntelRdt{ClosID: "gold", L3CacheSchema: "L3:0=f"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +165,7 @@ func TestFailureLeavesNothing(t *testing.T) {
 	if err := os.WriteFile(root+"/info/last_cmd_status", []byte("no free RMID\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Create(root, "box", &specs.LinuxIntelRdt{L3CacheSchema: "L3:0=f", EnableMonitoring: true})
+	_, err := create(root, "box", &specs.LinuxIntelRdt{L3CacheSchema: "L3:0=f", EnableMonitoring: true})
 	if err == nil || !strings.Contains(err.Error(), "linux.intelRdt.enableMonitoring") || !strings.Contains(err.Error(), "(no free RMID)") {
 		t.Error(err)
 	}
