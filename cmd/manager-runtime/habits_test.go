@@ -76,31 +76,32 @@ func TestPIDOfAnother(t *testing.T) {
 
 func TestFrozenCgroup(t *testing.T) {
 	o := newRuntime(t)
-	start(t, o, "c")
-	o.Must(t, "pause", "c")
-	same := func(s *specs.Spec) { s.Linux.CgroupsPath = o.Cgroup + "/d" }
-	dir := filepath.Join("/sys/fs/cgroup/freezer", o.Cgroup, "d")
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		t.Skip("no version 1 freezer: ", err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "freezer.state"), []byte("FROZEN"), 0); err != nil {
-		t.Fatal(err)
-	}
-	r := o.Run(t, "create", "--bundle", o.Bundle(t, "d", sleeper, same), "d")
-	_ = os.WriteFile(filepath.Join(dir, "freezer.state"), []byte("THAWED"), 0)
-	if err := os.Remove(dir); err != nil {
-		t.Error(err)
-	}
-	if r.Code == 0 {
-		// The version 2 freezer decides where there is one, and that one was not frozen.
-		t.Logf("made: %+v", r)
-		if _, err := os.Stat("/sys/fs/cgroup/unified/cgroup.procs"); err != nil {
-			t.Error("a frozen cgroup was taken")
+	bundle := o.Bundle(t, "d", sleeper, func(s *specs.Spec) { s.Linux.CgroupsPath = o.Cgroup + "/d" })
+	// The version 2 freezer decides where there is one.
+	frozen := ""
+	for dir, words := range map[string][2]string{
+		filepath.Join("/sys/fs/cgroup/freezer", o.Cgroup, "d"): {"freezer.state", "FROZEN"},
+		filepath.Join("/sys/fs/cgroup/unified", o.Cgroup, "d"): {"cgroup.freeze", "1"},
+		filepath.Join("/sys/fs/cgroup", o.Cgroup, "d"):         {"cgroup.freeze", "1"},
+	} {
+		if _, err := os.Stat(filepath.Join(filepath.Dir(filepath.Dir(dir)), "cgroup.procs")); err != nil {
+			continue
 		}
-		return
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _, _ = os.Remove(dir), os.Remove(filepath.Dir(dir)) })
+		if err := os.WriteFile(filepath.Join(dir, words[0]), []byte(words[1]), 0); err != nil {
+			t.Fatal(err)
+		}
+		frozen = dir
 	}
-	if !strings.Contains(r.Stderr, "container's cgroup unexpectedly frozen") {
-		t.Errorf("%+v", r)
+	if frozen == "" {
+		t.Skip("no freezer")
+	}
+	o.Refused(t, 1, "container's cgroup unexpectedly frozen", "create", "--bundle", bundle, "d")
+	if _, err := os.Stat(frozen); err != nil {
+		t.Errorf("a cgroup that was there is gone: %v", err)
 	}
 }
 
