@@ -172,6 +172,15 @@ func (a *app) starter() (f *libcontainer.Factory, done func(), err error) {
 	return f, func() { _ = program.Close() }, nil
 }
 
+// leaveStderr keeps warnings off a standard error that is about to be the container's: what is written
+// to it would stand in the container's log. A log file still gets what its level asks for, and
+// --log-level or --debug bring the warnings back.
+func (a *app) leaveStderr() {
+	if !a.logger.elsewhere && a.logger.raw == nil && a.log.level == "" {
+		a.logger.level = levelError
+	}
+}
+
 // warn logs what was ignored, and may be by the specification.
 func (a *app) warn(warnings []string) {
 	for _, w := range warnings {

@@ -178,6 +178,29 @@ func TestCRIUForeground(t *testing.T) {
 	o.Refused(t, 1, "does not exist", "state", "c")
 }
 
+// TestOwnNull looks at the descriptors of a container that was given the host's null device: they
+// are of its own, since CRIU cannot dump the host's.
+func TestOwnNull(t *testing.T) {
+	o := newRuntime(t)
+	start(t, o, "c") // standard input is the null device of the host
+	pid := strconv.Itoa(int(o.State(t, "c")["pid"].(float64)))
+	info, err := os.ReadFile("/proc/" + pid + "/fdinfo/0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(info), "mnt_id:")
+	mounts, err := os.ReadFile("/proc/" + pid + "/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id := strings.Fields(after)[0]; !strings.HasPrefix(string(mounts), id+" ") && !strings.Contains(string(mounts), "\n"+id+" ") {
+		t.Errorf("descriptor 0 is on the mount %s, which the container has not:\n%s", id, mounts)
+	}
+	if name, err := os.Readlink("/proc/" + pid + "/fd/0"); err != nil || name != "/dev/null" {
+		t.Errorf("descriptor 0 is %s, %v", name, err)
+	}
+}
+
 // brokenCRIU puts a criu into $PATH that fails.
 func brokenCRIU(t *testing.T, o *testenv.OCI) {
 	t.Helper()

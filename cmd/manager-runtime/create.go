@@ -44,6 +44,7 @@ the program run. The container's streams are those of this command.`,
 			if err := o.checkTerminal(terminal(cfg.Spec), true); err != nil {
 				return 0, err
 			}
+			a.leaveStderr()
 			c, err := o.create(a, args[0], cfg)
 			if err != nil {
 				return 0, err

@@ -72,6 +72,9 @@ func (o *execOptions) exec(a *app, id string, words []string) (code int, err err
 	if err != nil {
 		return 0, err
 	}
+	if o.detach {
+		a.leaveStderr()
+	}
 	a.warn(p.Warnings)
 	if o.detach {
 		return 0, p.Close()

@@ -12,7 +12,7 @@ import (
 )
 
 // Hooks of all six kinds, each run by the command and in the order that the specification says.
-func TestHooksInTheirOrder(t *testing.T) {
+func TestAllSixHooks(t *testing.T) {
 	o := newRuntime(t)
 	log := filepath.Join(o.Dir, "log")
 	note := func(name, file string) []specs.Hook {
@@ -52,29 +52,6 @@ func TestFailedHooksLeaveNothing(t *testing.T) {
 		o.Refused(t, 1, "hooks."+name+"[0] /bin/sh: exit status 1: wrong", "create", "--bundle", dir, "c")
 		nothing(t, o, name)
 	}
-}
-
-// A failed poststart ends the container, and poststop hooks run all the same; theirs only warn.
-func TestFailedLaterHooks(t *testing.T) {
-	o := newRuntime(t)
-	log := filepath.Join(o.Dir, "log")
-	bad := []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo wrong >&2; exit 1"}}}
-	good := []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo poststop >> " + log}}}
-	create(t, o, "c", sleeper, func(s *specs.Spec) { s.Hooks = &specs.Hooks{Poststart: bad, Poststop: good} })
-	o.Refused(t, 1, "hooks.poststart[0] /bin/sh: exit status 1: wrong", "start", "c")
-	if b, err := os.ReadFile(log); err != nil || string(b) != "poststop\n" {
-		t.Errorf("poststop: %q, %v", b, err)
-	}
-	nothing(t, o, "poststart")
-	create(t, o, "c", sleeper, func(s *specs.Spec) { s.Hooks = &specs.Hooks{Poststop: append(bad, good...)} })
-	r := o.Run(t, "delete", "c")
-	if r.Code != 0 || !strings.Contains(r.Stderr, "hooks.poststop[0] /bin/sh: exit status 1: wrong") {
-		t.Errorf("%+v", r)
-	}
-	if b, err := os.ReadFile(log); err != nil || string(b) != "poststop\npoststop\n" {
-		t.Errorf("the hooks after a failed one: %q, %v", b, err)
-	}
-	nothing(t, o, "poststop")
 }
 
 func TestNetDevices(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,28 @@ func TestWarnings(t *testing.T) {
 	}), "c")
 	if r.Code != 0 || !strings.Contains(r.Stderr, "level=warning") || !strings.Contains(r.Stderr, "CAP_NOTHING") {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestWarningsAreNotTheContainers: standard error of a detached container is its own.
+func TestWarningsAreNotTheContainers(t *testing.T) {
+	o := newRuntime(t)
+	odd := func(s *specs.Spec) {
+		s.Process.Capabilities.Bounding = append(s.Process.Capabilities.Bounding, "CAP_NOTHING")
+	}
+	bundle := o.Bundle(t, "c", sleeper, odd)
+	for _, verb := range [][]string{{"create"}, {"run", "--detach"}} {
+		for _, global := range []string{"", "--debug"} {
+			args := append(append(slices.Clone(verb), "--bundle", bundle), "c")
+			if global != "" {
+				args = append([]string{global}, args...)
+			}
+			r := o.Run(t, args...)
+			if r.Code != 0 || strings.Contains(r.Stderr, "CAP_NOTHING") != (global != "") {
+				t.Errorf("%q: %+v", args, r)
+			}
+			o.Must(t, "delete", "--force", "c")
+		}
 	}
 }
 

@@ -65,6 +65,9 @@ func (o *restoreOptions) run(a *app, id string) (code int, err error) {
 	if err := o.checkTerminal(terminal(cfg.Spec), o.detach); err != nil {
 		return 0, err
 	}
+	if o.detach {
+		a.leaveStderr()
+	}
 	if !o.detach && !o.noSubreaper {
 		if err := becomeSubreaper(); err != nil {
 			return 0, err

@@ -42,6 +42,9 @@ func (o *runOptions) run(a *app, id string) (code int, err error) {
 	if !o.detach {
 		ownSize(cfg.Spec.Process)
 	}
+	if o.detach {
+		a.leaveStderr()
+	}
 	if !o.detach && !o.noSubreaper {
 		if err := becomeSubreaper(); err != nil {
 			return 0, err

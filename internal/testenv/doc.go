@@ -6,5 +6,8 @@
 // root, run directory, configuration and cgroup parent. Residue compares the machine
 // before and after a test and names what carries the test's marks and should be gone.
 //
+// A test that needs another world than the one it is started in says so with Need, and is left to a
+// Lane: a virtual machine (BuildMachine), which the driver in test/vm boots, or a mount namespace.
+//
 // Nothing here is linked into the products.
 package testenv

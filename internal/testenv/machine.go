@@ -55,7 +55,7 @@ var machineFiles = map[string]string{
 	// No module but those of the disks and the results' port has to be in the initial root.
 	"etc/initramfs-tools/conf.d/machine": "MODULES=list\nCOMPRESS=gzip\n",
 	"etc/initramfs-tools/modules":        "virtio_pci\nvirtio_blk\nvirtio_console\n",
-	"etc/fstab":                          "LABEL=payload " + MachinePayload + " ext4 ro,nofail 0 0\n",
+	"etc/fstab":                          "LABEL=payload " + MachinePayload + " ext4 ro,nofail,x-systemd.device-timeout=15min 0 0\n",
 	// A build that is cut off counts for nothing, so nothing needs to be on the disk at once.
 	"etc/dpkg/dpkg.cfg.d/unsafe-io":            "force-unsafe-io\n",
 	"etc/systemd/journald.conf.d/machine.conf": "[Journal]\nStorage=volatile\n",
@@ -67,11 +67,10 @@ ConditionKernelCommandLine=!` + MachineShell + `
 After=mnt.mount dbus.service systemd-logind.service user@1000.service
 Wants=dbus.service
 [Service]
-Type=oneshot
+Type=exec
 ExecStart=` + MachineInside + ` -inside
 ExecStopPost=/bin/systemctl poweroff --no-block
 Delegate=yes
-TimeoutStartSec=infinity
 [Install]
 WantedBy=multi-user.target
 `,

@@ -41,10 +41,13 @@ func Warnings(r *specs.LinuxResources) []string {
 		return nil
 	}
 	var out []string
-	for field, n := range map[string]*int64{"kernel": r.Memory.Kernel, "kernelTCP": r.Memory.KernelTCP} { //nolint:staticcheck // deprecated, and still to be warned of
-		if _, ok := given(n); ok {
-			out = append(out, fieldMemory+field+": kernels have no such limit any more; it is not set")
-		}
+	//lint:ignore SA1019 it is still in configurations
+	kernel := r.Memory.Kernel
+	if positive(kernel) {
+		out = append(out, fieldMemory+"kernel: kernels have no such limit any more; it is not set")
+	}
+	if positive(r.Memory.KernelTCP) {
+		out = append(out, fieldMemory+"kernelTCP: kernels have no such limit any more; it is not set")
 	}
 	return out
 }

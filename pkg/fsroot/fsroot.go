@@ -118,11 +118,3 @@ func (r *Root) Parent(p string, dirMode uint32) (*os.File, string, error) {
 	dir, err := r.MkdirAll(path.Dir("/"+rel), dirMode)
 	return dir, path.Base(rel), err
 }
-
-func dupFile(f *os.File) (*os.File, error) {
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(fd), f.Name()), nil
-}

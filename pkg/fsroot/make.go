@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,32 +22,22 @@ func (r *Root) MkdirAll(p string, mode uint32) (*os.File, error) {
 
 func (r *Root) mkdirAll(p string, mode uint32, links int) (*os.File, error) {
 	rel := clean(p)
-	if f, err := r.OpenPath(rel, unix.O_DIRECTORY); err == nil || !errors.Is(err, unix.ENOENT) {
+	f, err := r.OpenPath(rel, unix.O_DIRECTORY)
+	if err == nil || rel == "" || !errors.Is(err, unix.ENOENT) {
 		return f, err
 	}
-	cur, err := dupFile(r.file)
+	// From the end: mostly the parent is there, and only the last part is missing.
+	parent, err := r.mkdirAll(path.Dir(rel), mode, links)
 	if err != nil {
 		return nil, err
 	}
-	prefix := ""
-	for _, name := range strings.Split(rel, "/") {
-		prefix = path.Join(prefix, name)
-		next, err := r.step(cur, prefix, name, mode, links)
-		_ = cur.Close()
-		if err != nil {
-			return nil, err
-		}
-		cur = next
-	}
-	return cur, nil
+	defer func() { _ = parent.Close() }()
+	return r.makeIn(parent, rel, mode, links)
 }
 
-// step opens the directory prefix, whose last part is name, and makes it in parent if it is missing.
-func (r *Root) step(parent *os.File, prefix, name string, mode uint32, links int) (*os.File, error) {
-	f, err := r.OpenPath(prefix, unix.O_DIRECTORY)
-	if err == nil || !errors.Is(err, unix.ENOENT) {
-		return f, err
-	}
+// makeIn makes and opens the directory p, whose parent is open.
+func (r *Root) makeIn(parent *os.File, p string, mode uint32, links int) (*os.File, error) {
+	name := path.Base(p)
 	if err := unix.Mkdirat(int(parent.Fd()), name, mode); err != nil && !errors.Is(err, unix.EEXIST) {
 		return nil, err
 	}
@@ -56,8 +45,8 @@ func (r *Root) step(parent *os.File, prefix, name string, mode uint32, links int
 	if err != nil {
 		return nil, err
 	}
-	f = os.NewFile(uintptr(fd), prefix)
-	kind, target, err := lookAt(fd, prefix)
+	f := os.NewFile(uintptr(fd), p)
+	kind, target, err := lookAt(fd, p)
 	switch {
 	case err == nil && kind == unix.S_IFDIR:
 		return f, nil

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/libcontainer/intelrdt"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
 )
@@ -26,6 +27,7 @@ func full(t testing.TB) record {
 		Bundle: "/b", Rootfs: "/b/r", Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Annotations: map[string]string{"k": "v"},
 		Cgroup: "/c/x", Systemd: true, UserBus: true, Rootless: true, Keyring: "_ses.x", Notify: true, OwnPIDs: true,
 		Listener: &launch.Notify{Path: "/s", Metadata: "m"},
+		Class:    &intelrdt.Group{Dir: "/sys/fs/resctrl/x", Made: true, Monitor: "/sys/fs/resctrl/x/mon_groups/x"},
 		Hooks:    &laterHooks{Poststart: []plan.Hook{{Path: "/h"}}, Poststop: []plan.Hook{{Path: "/i", Timeout: time.Second}}},
 	}
 	v := reflect.ValueOf(r)

@@ -106,11 +106,9 @@ func (r *restoration) mountRoot() error {
 	if err := unix.Mount(r.plan.Rootfs.Path, dir, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("restore: mount %s: %w", r.plan.Rootfs.Path, err)
 	}
+	// Its propagation stays: CRIU gives the container's root the peers and masters that this has, and
+	// cannot where there are none.
 	r.root = dir
-	// What CRIU mounts below must not show elsewhere.
-	if err := unix.Mount("", dir, "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
-		return errors.Join(fmt.Errorf("restore: mount %s: %w", dir, err), r.unmountRoot())
-	}
 	return nil
 }
 

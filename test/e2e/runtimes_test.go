@@ -181,8 +181,8 @@ func hideUnified() error {
 	if os.Getenv(hideVariable) == "" {
 		return nil
 	}
-	if _, err := os.Stat(dir); err != nil {
-		return nil // the host has version 2 alone, or version 1
+	if err := unix.Unmount(dir, 0); !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+		return err
 	}
-	return unix.Unmount(dir, 0)
+	return nil // the host has version 2 alone, or version 1
 }

@@ -22,7 +22,6 @@ func TestPodman(t *testing.T) {
 	conf := `[engine]
 cgroup_manager = "cgroupfs"
 events_logger = "file"
-runtime_supports_json = ["runc", "manager-runtime"]
 runtime_supports_nocgroup = ["manager-runtime"]
 [network]
 network_backend = "netavark"

@@ -15,6 +15,7 @@ var (
 	podman  = []string{"podman"}
 	docker  = []string{"docker"}
 	ctr     = []string{"ctr"}
+	shims   = []string{"docker", "ctr"}
 )
 
 // scenarios is the table.
@@ -67,6 +68,7 @@ func scenarios() []scenario {
 		{"restart-policy", docker, restartPolicy},
 		{"remove-running", all, removeRunning},
 		{"remove-paused", all, removePaused},
+		{"remove-after-shim", shims, removeAfterShim},
 		{"logs", all, logs},
 		{"top", all, top},
 		{"healthcheck", classic, healthcheck},

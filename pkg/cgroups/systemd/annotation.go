@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -27,7 +28,7 @@ func FromAnnotations(annotations map[string]string) ([]Property, error) {
 		if !propertyName(name) {
 			return nil, errdefs.Invalid("annotation", key, "%q is not the name of a property", name)
 		}
-		value, err := dbus.ParseVariant(annotations[key], dbus.Signature{})
+		value, err := parseValue(annotations[key])
 		if err != nil {
 			return nil, errdefs.Invalid("annotation "+key, annotations[key], "want a value like 'text', true or uint64 5: %w", err)
 		}
@@ -41,6 +42,48 @@ func FromAnnotations(annotations map[string]string) ([]Property, error) {
 		out = append(out, Property{name, value})
 	}
 	return out, nil
+}
+
+// The bounds of a value. The parser's time grows with the power of how deep dictionaries lie in each
+// other: ten of them take it ten seconds. No property is deeper than an array of structures of arrays.
+const (
+	maxValue   = 4096
+	maxNesting = 4
+)
+
+// parseValue reads the text form of GVariant, within bounds.
+func parseValue(s string) (dbus.Variant, error) {
+	if len(s) > maxValue {
+		return dbus.Variant{}, fmt.Errorf("it is longer than %d bytes", maxValue)
+	}
+	if nesting(s) > maxNesting {
+		return dbus.Variant{}, fmt.Errorf("it is nested more than %d deep", maxNesting)
+	}
+	return dbus.ParseVariant(s, dbus.Signature{})
+}
+
+// nesting is how deep brackets lie in each other outside of quotes.
+func nesting(s string) int {
+	deepest, depth := 0, 0
+	var quote byte
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case quote != 0 && c == '\\':
+			i++
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '\'' || c == '"':
+			quote = c
+		case strings.IndexByte("[{(<", c) >= 0:
+			depth++
+			deepest = max(deepest, depth)
+		case strings.IndexByte("]})>", c) >= 0:
+			depth--
+		}
+	}
+	return deepest
 }
 
 // propertyName says that a name is made of letters and digits and begins with a letter.

@@ -40,8 +40,18 @@ func TestFromAnnotations(t *testing.T) {
 	}
 }
 
+// TestNesting refuses what would keep the parser busy for hours, and counts no brackets in quotes.
+func TestNesting(t *testing.T) {
+	deep := strings.Repeat("{'a':", 40) + "1" + strings.Repeat("}", 40)
+	for value, bad := range map[string]bool{deep: true, "'[[[[[[[['": false, `"\"[[[[[[["`: false, "[[['a']]]": false, strings.Repeat(" ", maxValue) + "1": true} {
+		if _, err := FromAnnotations(map[string]string{annotationPrefix + "Before": value}); (err != nil) != bad {
+			t.Errorf("%.40q: %v", value, err)
+		}
+	}
+}
+
 func FuzzFromAnnotations(f *testing.F) {
-	for _, s := range []string{"uint64 5", "'a'", "['a', 'b']", "{'a': 1}", "<1>", "(1, 2)", "b'x'", "1e400", ""} {
+	for _, s := range []string{"uint64 5", "'a'", "['a', 'b']", "{'a': 1}", "<1>", "(1, 2)", "b'x'", "1e400", "", "{'a':{'a':{'a':{'a':1}}}}"} {
 		f.Add("TimeoutStopSec", s)
 		f.Add("Before", s)
 	}

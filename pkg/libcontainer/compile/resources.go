@@ -63,7 +63,10 @@ func checkMemory(field string, r *specs.LinuxResources) error {
 		name string
 		v    *int64
 	}{
-		{"limit", m.Limit}, {"reservation", m.Reservation}, {"swap", m.Swap}, {"kernelTCP", m.KernelTCP},
+		{"limit", m.Limit},
+		{"reservation", m.Reservation},
+		{"swap", m.Swap},
+		{"kernelTCP", m.KernelTCP},
 		//lint:ignore SA1019 it is still in configurations
 		{"kernel", m.Kernel},
 	} {
@@ -169,8 +172,10 @@ func checkBlockIO(field string, r *specs.LinuxResources) error {
 		name string
 		list []specs.LinuxThrottleDevice
 	}{
-		{"throttleReadBpsDevice", b.ThrottleReadBpsDevice}, {"throttleWriteBpsDevice", b.ThrottleWriteBpsDevice},
-		{"throttleReadIOPSDevice", b.ThrottleReadIOPSDevice}, {"throttleWriteIOPSDevice", b.ThrottleWriteIOPSDevice},
+		{"throttleReadBpsDevice", b.ThrottleReadBpsDevice},
+		{"throttleWriteBpsDevice", b.ThrottleWriteBpsDevice},
+		{"throttleReadIOPSDevice", b.ThrottleReadIOPSDevice},
+		{"throttleWriteIOPSDevice", b.ThrottleWriteIOPSDevice},
 	} {
 		for i, d := range l.list {
 			if err := checkNumbers(fmt.Sprintf("%s.%s[%d]", field, l.name, i), d.Major, d.Minor); err != nil {

@@ -96,7 +96,7 @@ func (in *initializer) run(planFD int) *launch.Failure {
 // buildRoot makes the container's file system and moves into it.
 func (in *initializer) buildRoot() *launch.Failure {
 	steps := []func() *launch.Failure{
-		in.attachRoot, in.mounts, in.makeDevices, in.devLinks, in.createHooks, in.console, in.sysctls,
+		in.attachRoot, in.mounts, in.makeDevices, in.ownNull, in.devLinks, in.createHooks, in.console, in.sysctls,
 		in.readonlyPaths, in.maskedPaths, in.names, in.loopback, in.makeCwd, in.finishMounts, in.enterRoot,
 	}
 	for _, step := range steps {

@@ -19,8 +19,10 @@ func (in *initializer) scheduling() *launch.Failure {
 		}
 	}
 	if p := in.Process.IOPriority; p != nil {
-		const whoGroup = 2 // IOPRIO_WHO_PGRP
-		if _, _, errno := unix.RawSyscall(unix.SYS_IOPRIO_SET, whoGroup, 0, uintptr(p.Value)); errno != 0 {
+		// IOPRIO_WHO_PROCESS: the program's group is to be it, and begins with this process; the group that we are
+		// in may still be the caller's.
+		const whoProcess = 1
+		if _, _, errno := unix.RawSyscall(unix.SYS_IOPRIO_SET, whoProcess, 0, uintptr(p.Value)); errno != 0 {
 			return failure("io priority", "", errno)
 		}
 	}
