@@ -89,7 +89,7 @@ func makeRootfs(dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, "bin/busybox"), b, 0o755); err != nil {
 		return err
 	}
-	for _, n := range strings.Fields("sh cat ls true false id mount grep sleep touch echo mkdir readlink hostname tty kill stat env pwd stty ps seq nc head wc") {
+	for _, n := range strings.Fields("sh cat ls true false id mount grep sed cut sleep touch echo mkdir readlink hostname tty kill stat env pwd stty ps seq nc head wc") {
 		if err := os.Symlink("busybox", filepath.Join(dir, "bin", n)); err != nil {
 			return err
 		}

@@ -132,6 +132,12 @@ func (c *Container) needCgroup(op string) (*cgroups.Cgroup, error) {
 
 // change takes the container's lock, reads what is true now, and does it if the status allows the verb.
 func (c *Container) change(v verb, do func(Status) error) error {
+	// A creation holds the lock as long as its hooks take: what it does not allow need not wait for it.
+	if c.Status() == Creating {
+		if err := allow(v, c.ID(), Creating); err != nil {
+			return err
+		}
+	}
 	if err := c.dir.lock(lockPatience); err != nil {
 		return err
 	}
