@@ -207,6 +207,7 @@ func oomScore(b *box) {
 // home comes from the container's passwd file; what the engine does not say the runtime does.
 func home(b *box) {
 	c := b.sleeper(options{})
+	c.ready()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", c.pid()))
 	if err != nil {
 		b.Fatal(err)

@@ -74,11 +74,17 @@ func removeAfterShim(b *box) {
 // removeFrozen: one whose cgroup somebody else has frozen.
 func removeFrozen(b *box) {
 	c := b.sleeper(options{})
+	c.ready()
 	dir, unified := cgroupDir(b.T, c.pid(), "freezer")
 	file, word := filepath.Join(dir, "freezer.state"), "FROZEN"
 	if unified {
 		file, word = filepath.Join(dir, "cgroup.freeze"), "1"
 	}
+	b.Cleanup(func() { // runs first, so that a failure leaves nothing that cannot die
+		for _, word := range []string{"THAWED", "0"} {
+			_ = os.WriteFile(file, []byte(word), 0)
+		}
+	})
 	if err := os.WriteFile(file, []byte(word), 0); err != nil {
 		b.Fatal(err)
 	}
