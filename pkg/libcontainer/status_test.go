@@ -17,7 +17,7 @@ func TestStatusTable(t *testing.T) {
 	allowed := map[verb][]Status{
 		verbStart: {Created}, verbSignal: {Creating, Created, Running, Paused}, verbPause: {Created, Running}, verbResume: {Paused},
 		verbExec: {Created, Running}, verbUpdate: {Created, Running, Paused}, verbDelete: {Created, Stopped},
-		verbStats: {Created, Running, Paused},
+		verbStats: {Created, Running, Paused}, verbCheckpoint: {Running, Paused},
 	}
 	if got := slices.Sorted(maps.Keys(refusals)); !slices.Equal(got, slices.Sorted(maps.Keys(allowed))) {
 		t.Fatalf("the table has the verbs %q", got)
