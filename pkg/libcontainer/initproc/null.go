@@ -18,13 +18,8 @@ func (in *initializer) ownNull() *launch.Failure {
 		if isDevice(fd, unix.S_IFCHR, 1, 3) != nil {
 			continue
 		}
-		place, err := in.root.OpenPath("/dev/null", 0)
-		if err != nil {
-			return nil
-		}
-		// The image may have anything of that name; it is looked at before it is opened.
-		if isDevice(int(place.Fd()), unix.S_IFCHR, 1, 3) != nil {
-			_ = place.Close()
+		place := in.nullInside()
+		if place == nil {
 			return nil
 		}
 		mode, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
@@ -37,6 +32,20 @@ func (in *initializer) ownNull() *launch.Failure {
 		}
 	}
 	return nil
+}
+
+// nullInside is the container's null device, nil if it has none. The image may have anything of that
+// name; it is looked at before it is opened.
+func (in *initializer) nullInside() *os.File {
+	place, err := in.root.OpenPath("/dev/null", 0)
+	if err != nil {
+		return nil
+	}
+	if isDevice(int(place.Fd()), unix.S_IFCHR, 1, 3) != nil {
+		_ = place.Close()
+		return nil
+	}
+	return place
 }
 
 // replaceFD opens a file anew in the place of a descriptor. What may not be opened leaves the descriptor.

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"errors"
 	"os"
 	"syscall"
 
@@ -19,7 +20,7 @@ func Own(pid int) (*Child, error) {
 	// A stranger's process cannot be waited for: ECHILD.
 	if err := unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); err != nil {
 		_ = unix.Close(fd)
-		if err == syscall.ECHILD {
+		if errors.Is(err, syscall.ECHILD) {
 			return nil, &Failure{Stage: "process", Errno: syscall.ECHILD}
 		}
 		return nil, os.NewSyscallError("waitid", err)

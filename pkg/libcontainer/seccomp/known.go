@@ -24,7 +24,7 @@ func Archs() []string {
 // Works says whether a profile can be compiled that uses an action, an operator and flags.
 func Works(action specs.LinuxSeccompAction, op specs.LinuxSeccompOperator, flags ...specs.LinuxSeccompFlag) bool {
 	_, err := Compile(&specs.LinuxSeccomp{
-		DefaultAction: specs.ActAllow, Flags: flags,
+		DefaultAction: specs.ActAllow, Flags: flags, ListenerPath: "/listener", // SCMP_ACT_NOTIFY wants one, others ignore it
 		Syscalls: []specs.LinuxSyscall{{Names: []string{"getpid"}, Action: action, Args: []specs.LinuxSeccompArg{{Op: op}}}},
 	})
 	return err == nil
