@@ -1,6 +1,7 @@
 package cgroups
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,10 +19,10 @@ const freezeLimit = 5 * time.Second
 // none of them is frozen.
 func (c *Cgroup) Freeze() error { return c.setFrozen(true) }
 
-// Thaw lets them go on.
-func (c *Cgroup) Thaw() error { return c.setFrozen(false) }
+// Thaw lets them go on, also when somebody else has frozen them by the other version's freezer.
+func (c *Cgroup) Thaw() error { return errors.Join(c.setFrozen(false), c.thawV1()) }
 
-// Frozen says whether the cgroup is frozen or about to be.
+// Frozen says whether the cgroup is frozen or about to be, by either version.
 func (c *Cgroup) Frozen() (bool, error) {
 	file, frozen, err := c.freezer()
 	if err != nil {
@@ -31,8 +32,15 @@ func (c *Cgroup) Frozen() (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("cgroup %s: %w", c.path, err)
 	}
-	s = strings.TrimSpace(s)
-	return s == frozen || s == "FREEZING", nil
+	if s = strings.TrimSpace(s); s == frozen || s == "FREEZING" {
+		return true, nil
+	}
+	dir, ok := c.v1["freezer"]
+	if !ok || frozen == "FROZEN" {
+		return false, nil
+	}
+	s = readShort(filepath.Join(dir, "freezer.state")) // "" when it is gone
+	return s == "FROZEN" || s == "FREEZING", nil
 }
 
 // freezer is the file that freezes and its word for frozen. The version 2 one is preferred: what it

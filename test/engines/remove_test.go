@@ -2,6 +2,7 @@ package engines
 
 import (
 	"os"
+	"path/filepath"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -68,4 +69,19 @@ func removeAfterShim(b *box) {
 		_, err := os.Stat(dir)
 		return os.IsNotExist(err)
 	})
+}
+
+// removeFrozen: one whose cgroup somebody else has frozen.
+func removeFrozen(b *box) {
+	c := b.sleeper(options{})
+	dir, unified := cgroupDir(b.T, c.pid(), "freezer")
+	file, word := filepath.Join(dir, "freezer.state"), "FROZEN"
+	if unified {
+		file, word = filepath.Join(dir, "cgroup.freeze"), "1"
+	}
+	if err := os.WriteFile(file, []byte(word), 0); err != nil {
+		b.Fatal(err)
+	}
+	b.eventually("the kernel's stop", func() bool { return frozen(b.T, c.pid()) })
+	c.removedWhole()
 }

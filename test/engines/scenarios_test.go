@@ -68,6 +68,7 @@ func scenarios() []scenario {
 		{"restart-policy", docker, restartPolicy},
 		{"remove-running", all, removeRunning},
 		{"remove-paused", all, removePaused},
+		{"remove-frozen", all, removeFrozen},
 		{"remove-after-shim", shims, removeAfterShim},
 		{"logs", all, logs},
 		{"top", all, top},
