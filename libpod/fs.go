@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,6 +20,11 @@ func mkdir(path string) error {
 // removeAll removes a directory of ours; one that is not there is no error.
 func removeAll(path string) error {
 	err := os.RemoveAll(path)
+	// A monitor whose start was cut short may write a last file into its run directory as it goes.
+	for wait := time.Millisecond; errors.Is(err, unix.ENOTEMPTY) && wait < time.Second; wait *= 2 {
+		time.Sleep(wait)
+		err = os.RemoveAll(path)
+	}
 	fault.Point("directory: removed")
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
