@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/manager-project/manager/pkg/errdefs"
 	"golang.org/x/sys/unix"
@@ -91,6 +92,10 @@ func notWatched(file string, err error) error {
 	return &errdefs.Error{Op: "watch", Kind: "file", Name: file, Class: errdefs.ErrUnsupported, Cause: err}
 }
 
+// removedCheck is how often it is looked whether a cgroup is still there: kernfs tells no watcher that a
+// file was removed. Source: kernel fs/kernfs/file.c, which notifies of changes only.
+const removedCheck = time.Second
+
 // watchEvents watches the version 2 counters. An event is told when the number of kills has grown
 // since this began.
 func watchEvents(ctx context.Context, dir string) (<-chan struct{}, error) {
@@ -109,7 +114,8 @@ func watchEvents(ctx context.Context, dir string) (<-chan struct{}, error) {
 	buf := make([]byte, 4096)
 	return pump(ctx, f, func() (bool, error) {
 		for {
-			if _, err := f.Read(buf); err != nil {
+			_ = f.SetReadDeadline(time.Now().Add(removedCheck))
+			if _, err := f.Read(buf); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 				return false, err
 			}
 			now, err := oomKills(dir)

@@ -229,7 +229,14 @@ func legacyOptions(m *plan.Mount, options []plan.Pair) (uintptr, string) {
 func (in *initializer) mountCall(m *plan.Mount, options []plan.Pair, place int) (int, error) {
 	flags, data := legacyOptions(m, options)
 	attr := firstAttr(m)
-	if err := unix.Mount(m.Source, procFD(place), m.FSType, flags|uintptr(attrToFlags(attr)), data); err != nil {
+	call := func(place int) error {
+		return unix.Mount(m.Source, procFD(place), m.FSType, flags|uintptr(attrToFlags(attr)), data)
+	}
+	err := call(place)
+	if errors.Is(err, unix.EBUSY) && m.FSType == "cgroup2" {
+		err = in.callOnCover(call, place, m.Target)
+	}
+	if err != nil {
 		return -1, err
 	}
 	mount, err := in.reopen(place, m.Target)
@@ -247,6 +254,20 @@ func (in *initializer) mountCall(m *plan.Mount, options []plan.Pair, place int) 
 		return -1, err
 	}
 	return mount, nil
+}
+
+// callOnCover makes a mount on top of an empty one: mount(2) refuses a file system on a mount of its own,
+// and a bind of the host's /sys brings the cgroups with it.
+func (in *initializer) callOnCover(call func(place int) error, place int, target string) error {
+	if err := unix.Mount("tmpfs", procFD(place), "tmpfs", unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=755"); err != nil {
+		return err
+	}
+	cover, err := in.reopen(place, target)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(cover) }()
+	return call(cover)
 }
 
 // hostSys binds the host's sysfs where a new instance is refused: in a user namespace whose network
