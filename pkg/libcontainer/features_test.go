@@ -130,8 +130,12 @@ func withUserNamespace(t *testing.T, spec *specs.Spec) {
 	ids := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 100000, Size: 65536}}
 	spec.Linux.Namespaces = append(spec.Linux.Namespaces, specs.LinuxNamespace{Type: "user"})
 	spec.Linux.UIDMappings, spec.Linux.GIDMappings = ids, ids
-	for p := spec.Root.Path; p != "/" && p != "/tmp"; p = filepath.Dir(p) {
-		if err := os.Chmod(p, 0o755); err != nil {
+	for p := spec.Root.Path; p != "/"; p = filepath.Dir(p) {
+		st, err := os.Stat(p)
+		if err == nil && st.Mode()&0o005 != 0o005 { // private to us so far
+			err = os.Chmod(p, 0o755)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
