@@ -167,6 +167,10 @@ func TestExecInSubCgroup(t *testing.T) {
 	}
 	out := o.Must(t, "exec", "--cgroup", "sub", "c", "cat", "/proc/self/cgroup")
 	for _, line := range lines(out) {
+		controllers := strings.SplitN(line, ":", 3)[1]
+		if _, err := os.Stat(filepath.Join("/sys/fs/cgroup", controllers)); err != nil && !strings.Contains(controllers, "=") {
+			continue // a hierarchy that is mounted nowhere: nobody can enter it
+		}
 		if !strings.HasSuffix(line, o.Cgroup+"/c/sub") {
 			t.Errorf("the process is in %s", line)
 		}

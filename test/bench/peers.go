@@ -68,7 +68,7 @@ func (w *world) freeController() error {
 		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 			left := childCgroups(point)
 			if len(left) == 0 || time.Now().After(deadline) {
-				return unix.Unmount(point, 0)
+				return giveBack(point, deadline)
 			}
 			for _, path := range left {
 				removeCgroup(path)
@@ -76,6 +76,27 @@ func (w *world) freeController() error {
 		}
 	})
 	return nil
+}
+
+// giveBack unmounts the hierarchy until it is gone: cgroups that were removed a moment ago keep it alive
+// without a mount, and the next unmount finds them gone.
+func giveBack(point string, deadline time.Time) error {
+	for {
+		if err := unix.Unmount(point, 0); err != nil {
+			return err
+		}
+		time.Sleep(50 * time.Millisecond)
+		text, err := os.ReadFile("/proc/self/cgroup")
+		if err != nil || !strings.Contains(string(text), ":hugetlb:") {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return errors.New("the hugetlb hierarchy does not end")
+		}
+		if err := unix.Mount("cgroup", point, "cgroup", 0, "hugetlb"); err != nil {
+			return err
+		}
+	}
 }
 
 // manager is ours.
