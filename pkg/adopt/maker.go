@@ -86,9 +86,16 @@ func begin(argv, env []string, stdio [3]*os.File, extra []*os.File, death syscal
 	return m, nil
 }
 
+// pidfdProcessGroup sends to the process group that the process leads. Source: pidfd_send_signal(2), Linux 6.9.
+const pidfdProcessGroup = 1 << 2 // PIDFD_SIGNAL_PROCESS_GROUP
+
+// kill ends the command with what it has started in its session; before Linux 6.9 the command alone.
 func (m *maker) kill() {
-	if m.pidfd != nil {
-		_ = unix.PidfdSendSignal(int(m.pidfd.Fd()), unix.SIGKILL, nil, 0)
+	if m.pidfd == nil {
+		return
+	}
+	if fd := int(m.pidfd.Fd()); unix.PidfdSendSignal(fd, unix.SIGKILL, nil, pidfdProcessGroup) != nil {
+		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
 	}
 }
 
