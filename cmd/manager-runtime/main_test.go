@@ -75,6 +75,9 @@ var built struct {
 // others: they wait most of their time, for the host's first process to collect ended ones.
 func newRuntime(t *testing.T, global ...string) *testenv.OCI {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("it runs containers, a minute for all: make test does")
+	}
 	t.Parallel()
 	built.once.Do(func() { built.dir, built.err = buildPrograms() })
 	if built.err != nil {

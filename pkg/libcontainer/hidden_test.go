@@ -48,6 +48,9 @@ const basics = "RunGivesOutput|ExecJoinsEvery|ExecFailureIs|ReadonlyRootKeeps|Tm
 
 // Each group of calls is hidden from the compiler, the launcher and the init, and the same tests pass.
 func TestHiddenCalls(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs the other tests many times: make test does")
+	}
 	if skipReason != "" {
 		t.Skip(skipReason)
 	}

@@ -160,6 +160,7 @@ var noContext = context.Background()
 // can kill the one thread that talks and leave the others holding the socket.
 func (c *Child) receive(ctx context.Context) ([]byte, *os.File, error) {
 	const tick = 250 * time.Millisecond
+	dead := false
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
@@ -171,9 +172,12 @@ func (c *Child) receive(ctx context.Context) ([]byte, *os.File, error) {
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return msg, file, err
 		}
-		if f, err := stat(c.pid); err == nil && f[0] == "Z" {
+		if dead {
 			return nil, nil, errLeaderDead
 		}
+		// One that has just ended may have said why: what it sent is read first.
+		f, err := stat(c.pid)
+		dead = err == nil && f[0] == "Z"
 	}
 }
 
