@@ -105,7 +105,8 @@ func (c *locked) remove(ctx context.Context, o RemoveOptions) error {
 		}
 	}
 	if err := c.removeLayer(ctx); err != nil {
-		return c.fail("remove", nil, err, "")
+		// Without the cause's class: a part that is not found does not mean that the container is not.
+		return c.fail("remove", errdefs.ErrUnavailable, errors.New(err.Error()), errdefs.Hint(err))
 	}
 	if o.Volumes || c.cfg.Life.Remove {
 		if err := c.removeAnonymous(ctx); err != nil {

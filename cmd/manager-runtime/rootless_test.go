@@ -39,6 +39,20 @@ func asNobody(t *testing.T, o *testenv.OCI, args ...string) (string, int) {
 	return string(b), cmd.ProcessState.ExitCode()
 }
 
+// passable lets other users pass through a directory and what leads to it.
+func passable(t *testing.T, dir string) {
+	t.Helper()
+	for ; dir != "/"; dir = filepath.Dir(dir) {
+		st, err := os.Stat(dir)
+		if err == nil && st.Mode()&0o001 == 0 { // private to us so far
+			err = os.Chmod(dir, st.Mode().Perm()|0o011)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestRootless starts what "spec --rootless" writes, without any privilege.
 func TestRootless(t *testing.T) {
 	o := newRuntime(t)
@@ -46,7 +60,10 @@ func TestRootless(t *testing.T) {
 	if err := os.Mkdir(home, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, err := range []error{os.Chmod(o.Dir, 0o755), os.Chmod(built.dir, 0o755), os.Chown(home, nobody, nobody), os.Symlink(o.Rootfs, filepath.Join(home, "rootfs"))} {
+	for _, dir := range []string{o.Dir, built.dir} {
+		passable(t, dir)
+	}
+	for _, err := range []error{os.Chown(home, nobody, nobody), os.Symlink(o.Rootfs, filepath.Join(home, "rootfs"))} {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -126,7 +126,9 @@ func (s *Service) DeleteRootfs(id string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := store.Unmount(ctr.ID, true); err != nil && !errors.Is(err, storage.ErrLayerNotMounted) {
+	_, err = store.Unmount(ctr.ID, true)
+	// A removal that was killed may have come as far as the layer: the record goes after it.
+	if err != nil && !errors.Is(err, storage.ErrLayerNotMounted) && !errors.Is(err, storage.ErrLayerUnknown) {
 		return rootfsError("unmount", id, err)
 	}
 	fault.Point("layer: unmounted")
@@ -198,7 +200,9 @@ func (s *Service) ReleaseRootfs(id string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := store.Unmount(ctr.ID, true); err != nil && !errors.Is(err, storage.ErrLayerNotMounted) {
+	_, err = store.Unmount(ctr.ID, true)
+	// A removal that was killed may have come as far as the layer: the record goes after it.
+	if err != nil && !errors.Is(err, storage.ErrLayerNotMounted) && !errors.Is(err, storage.ErrLayerUnknown) {
 		return rootfsError("unmount", id, err)
 	}
 	fault.Point("layer: released")

@@ -227,6 +227,21 @@ func TestKilledAtAnyTime(t *testing.T) {
 	}
 }
 
+// TestRemovalKilledAtAnyTime kills removals at random moments, most of them inside the store: the next
+// command finishes each, whatever part of the container the store still knows.
+func TestRemovalKilledAtAnyTime(t *testing.T) {
+	t.Parallel()
+	m := newManager(t)
+	for range 40 {
+		m.must(sleeper...)
+		after := 10*time.Millisecond + time.Duration(rand.IntN(40_000))*time.Microsecond
+		m.with([]string{"CRASH_AFTER=" + after.String()}, "rm", "--force", "--time", "0", "x")
+		m.sane(fmt.Sprintf("killed after %v", after))
+		m.must("rm", "--force", "--time", "0", "--ignore", "x")
+	}
+	m.empty("after the removals")
+}
+
 // TestReboot makes the state look as a power cut leaves it: rows that say "running", mounts and
 // cgroups gone, another boot id.
 func TestReboot(t *testing.T) {
