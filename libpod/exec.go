@@ -37,7 +37,7 @@ func (r *Runtime) Exec(ctx context.Context, id string, o ExecOptions) (ExecRepor
 	defer func() { _ = pidfd.Close() }()
 	req, err := c.execRequest(o, pidfd)
 	if err != nil {
-		return ExecReport{}, c.whileEnding(err)
+		return ExecReport{}, c.whileEnding("exec in", err)
 	}
 	defer closeFiles(req.ExtraFiles)
 	rt, err := c.runtime()
@@ -63,7 +63,7 @@ func (c *container) execAttached(ctx context.Context, rt oci.Runtime, req oci.Ex
 	}
 	p, err := rt.Exec(ctx, req)
 	if err != nil {
-		err = c.whileEnding(c.explainExec(err))
+		err = c.whileEnding("exec in", c.explainExec(err))
 		return ExecReport{ExitCode: exitCodeOf(err)}, err
 	}
 	if o.Streams != nil && o.Streams.Signals != nil {
@@ -126,7 +126,7 @@ func (c *container) execDetached(ctx context.Context, rt oci.Runtime, req oci.Ex
 		Log: monitor.LogConfig{Driver: monitor.LogNone},
 	})
 	if err != nil {
-		err = c.whileEnding(c.explainExec(err))
+		err = c.whileEnding("exec in", c.explainExec(err))
 		done := context.WithoutCancel(ctx)
 		err = errors.Join(err, c.rt.state.RemoveExec(done, session.ID), removeAll(session.RunDir))
 		_ = os.Remove(filepath.Dir(session.RunDir)) // stays when there are other sessions
@@ -171,13 +171,13 @@ func closeFiles(files []*os.File) {
 	}
 }
 
-// whileEnding replaces an exec's error by the plain reason when the container ended meanwhile.
-func (c *container) whileEnding(err error) error {
+// whileEnding replaces an error by the plain reason when the container ended meanwhile; op wants it running.
+func (c *container) whileEnding(op string, err error) error {
 	if !c.ending() {
 		return err
 	}
 	c.row.State.Status = define.StatusExited
-	return c.wrongState("exec in", "running")
+	return c.wrongState(op, "running")
 }
 
 // explainExec says why a command could not be started in the container.

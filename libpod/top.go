@@ -22,6 +22,14 @@ func (r *Runtime) Top(ctx context.Context, id string, args []string) ([][]string
 	if !c.current().Live() {
 		return nil, c.wrongState("list the processes of", "running")
 	}
+	rows, err := c.processes(ctx, args)
+	if err != nil {
+		return nil, c.whileEnding("list the processes of", err)
+	}
+	return rows, nil
+}
+
+func (c *container) processes(ctx context.Context, args []string) ([][]string, error) {
 	pids, err := c.pids(ctx)
 	if err != nil {
 		return nil, err
