@@ -64,9 +64,10 @@ func (s *interrupts) stop() {
 	}
 }
 
-// explain says of work that the signal ended that it did, in place of where that was.
+// explain says of work that failed after the signal that it was interrupted, in place of where that was: what
+// was given up may name its last attempt's trouble and not the end of the context.
 func (s *interrupts) explain(err error, words string) error {
-	if s.received.Load() == 0 || !errors.Is(err, context.Canceled) {
+	if s.received.Load() == 0 || err == nil {
 		return err
 	}
 	return &errdefs.Error{Op: words, Cause: errInterrupted}
