@@ -129,10 +129,10 @@ var (
 	speaker = regexp.MustCompile(`^=== \S+\s+TestScripts/container/(\S+)`)
 )
 
-// retell makes a test of this process out of each of the other's.
+// retell makes a test of this process out of each of the other's, with what it said if it failed.
 func retell(t *testing.T, out []byte, failed bool) {
 	t.Helper()
-	last, name, counted := map[string]string{}, "", 0
+	said, name, told, blamed := map[string][]string{}, "", 0, false
 	for line := range strings.Lines(string(out)) {
 		if m := speaker.FindStringSubmatch(line); m != nil {
 			name = m[1]
@@ -140,20 +140,21 @@ func retell(t *testing.T, out []byte, failed bool) {
 		}
 		m := outcome.FindStringSubmatch(line)
 		if m == nil {
-			last[name] = strings.TrimSpace(line)
+			said[name] = append(said[name], line)
 			continue
 		}
-		counted++
+		told++
 		t.Run(m[2], func(t *testing.T) {
 			switch m[1] {
 			case "FAIL":
-				t.Fail()
+				blamed = true
+				t.Error(strings.Join(said[m[2]], ""))
 			case "SKIP":
-				t.Skip(last[m[2]])
+				t.Skip(strings.TrimSpace(said[m[2]][len(said[m[2]])-1]))
 			}
 		})
 	}
-	if failed || counted == 0 {
+	if failed && !blamed || told == 0 {
 		t.Errorf("%s", out)
 	}
 }
