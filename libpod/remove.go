@@ -11,6 +11,7 @@ import (
 	"github.com/manager-project/manager/libpod/image"
 	"github.com/manager-project/manager/libpod/volume"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/spec"
 )
 
@@ -61,7 +62,7 @@ func (r *Runtime) stopForRemoval(ctx context.Context, id string, o RemoveOptions
 	if !c.status().Live() {
 		return nil
 	}
-	_, err = r.Stop(ctx, id, StopOptions{Timeout: o.Timeout})
+	_, err = r.stop(ctx, id, StopOptions{Timeout: o.Timeout}, monitor.StopByRemove)
 	if errors.Is(err, errdefs.ErrNotFound) {
 		return nil
 	}

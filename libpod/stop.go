@@ -11,6 +11,7 @@ import (
 
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/spec"
 )
 
@@ -21,6 +22,11 @@ const killWait = 15 * time.Second
 // Stop sends the stop signal, waits, and kills. Nothing is locked while it waits. A process
 // that could never notice the signal is not waited for.
 func (r *Runtime) Stop(ctx context.Context, id string, o StopOptions) (StopReport, error) {
+	return r.stop(ctx, id, o, monitor.StopByStop)
+}
+
+// stop is Stop; by says for what, see monitor.Stop.
+func (r *Runtime) stop(ctx context.Context, id string, o StopOptions, by string) (StopReport, error) {
 	var (
 		report  StopReport
 		stopped *container
@@ -44,6 +50,9 @@ func (r *Runtime) Stop(ctx context.Context, id string, o StopOptions) (StopRepor
 		if waiting, err = r.holdStop(id); err != nil {
 			return err
 		}
+		if err := c.noteStop(by, c.cfg.Life.StopSignal, o.timeout(&c.container)); err != nil {
+			return err
+		}
 		c.row.State.Status, c.row.State.StoppedByUser = define.StatusStopping, true
 		stopped = &c.container
 		return c.save(ctx)
@@ -53,15 +62,27 @@ func (r *Runtime) Stop(ctx context.Context, id string, o StopOptions) (StopRepor
 		return report, err
 	}
 	if pidfd != nil {
-		timeout := stopped.cfg.Life.StopTimeout
-		if o.Timeout != nil {
-			timeout = *o.Timeout
-		}
-		if err = stopped.end(ctx, pidfd, time.Duration(timeout)*time.Second, &report); err != nil {
+		if err = stopped.end(ctx, pidfd, o.timeout(stopped), &report); err != nil {
 			return report, err
 		}
 	}
 	return report, r.settleAfter(ctx, id)
+}
+
+// timeout is how long after the stop signal SIGKILL follows.
+func (o StopOptions) timeout(c *container) time.Duration {
+	seconds := c.cfg.Life.StopTimeout
+	if o.Timeout != nil {
+		seconds = *o.Timeout
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+// noteStop tells the monitor that what ends the container now is a command.
+func (c *locked) noteStop(by string, sig int, timeout time.Duration) error {
+	return monitor.WriteStop(c.rt.paths.runDir(c.row.ID), monitor.Stop{
+		Generation: c.row.State.Generation, By: by, Signal: sig, Timeout: timeout, At: time.Now(),
+	})
 }
 
 // settleAfter lets reconcile settle a container whose init has ended.
@@ -153,6 +174,12 @@ func (r *Runtime) Kill(ctx context.Context, id string, signal string) error {
 		if err != nil || pidfd == nil {
 			return err
 		}
+		if int(sig) == int(unix.SIGKILL) || int(sig) == c.cfg.Life.StopSignal {
+			if err := c.noteStop(monitor.StopByKill, int(sig), 0); err != nil {
+				_ = pidfd.Close()
+				return err
+			}
+		}
 		if err := signalProcess(pidfd, unix.Signal(sig)); err != nil || unix.Signal(sig) != unix.SIGKILL {
 			_ = pidfd.Close()
 			if err != nil {
@@ -194,7 +221,7 @@ func (r *Runtime) Restart(ctx context.Context, id string, o StopOptions) (StopRe
 	if c.cfg.Life.Remove && c.status().Live() {
 		return StopReport{}, c.fail("restart", errdefs.ErrState, errors.New("--rm would remove it when it stops"), "run it anew with \"manager run\"")
 	}
-	report, err := r.Stop(ctx, id, o)
+	report, err := r.stop(ctx, id, o, monitor.StopByRestart)
 	if err != nil {
 		return report, err
 	}

@@ -8,7 +8,7 @@
 // record. It never needs the command line, and the command line never needs it to list.
 //
 // Files in RunDir: monitor.lock (flock held), attach.sock (0600), live.json (Live, once the
-// init waits), exit.json (ExitRecord, written to a temporary file and renamed).
+// init waits), stop.json (Stop), exit.json (ExitRecord, written to a temporary file and renamed).
 //
 // The order is fixed. live.json is there before Ready answers. At the end: the log is complete,
 // exit.json is there, attach.sock is gone, the lock is free, and only then the clients are told.
