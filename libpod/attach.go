@@ -5,6 +5,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/manager-project/manager/pkg/eventlog"
 	"github.com/manager-project/manager/pkg/monitor"
 )
 
@@ -54,6 +55,7 @@ func (r *Runtime) Attach(ctx context.Context, id string, streams Streams) (Attac
 	if !c.cfg.Process.Stdin {
 		o.Stdin = nil
 	}
+	c.emit(eventlog.Attach)
 	res, err := monitor.Attach(ctx, r.paths.runDir(id), o)
 	if err != nil {
 		return AttachResult{}, c.fail("attach to", nil, err, "")

@@ -16,6 +16,7 @@ import (
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/eventlog"
 	"github.com/manager-project/manager/pkg/spec"
 	"github.com/manager-project/manager/pkg/undo"
 )
@@ -71,6 +72,7 @@ func (r *Runtime) create(ctx context.Context, req *spec.Request, progress image.
 	if err != nil {
 		return errors.Join(c.fail("create", nil, err, ""), back.Run())
 	}
+	c.emit(eventlog.Create)
 	if err := finish(ctx, c, warnings); err != nil {
 		if c.row.State.Status == define.StatusCreating {
 			return errors.Join(err, back.Run())

@@ -12,6 +12,7 @@ import (
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/eventlog"
 	"github.com/manager-project/manager/pkg/monitor"
 )
 
@@ -66,6 +67,8 @@ func (c *container) execAttached(ctx context.Context, rt oci.Runtime, req oci.Ex
 		err = c.whileEnding("exec in", c.explainExec(err))
 		return ExecReport{ExitCode: exitCodeOf(err)}, err
 	}
+	session := define.NewID()
+	c.rt.emit(with(c.event(eventlog.Exec), "execID", session))
 	if o.Streams != nil && o.Streams.Signals != nil {
 		go forward(o.Streams.Signals, p)
 	}
@@ -88,6 +91,9 @@ func (c *container) execAttached(ctx context.Context, rt oci.Runtime, req oci.Ex
 	select {
 	case e := <-end:
 		done()
+		died := with(c.event(eventlog.ExecDied), "execID", session)
+		died.ContainerExitCode = &e.code
+		c.rt.emit(died)
 		return ExecReport{ExitCode: e.code}, e.err
 	case <-detached:
 		return ExecReport{Detached: true}, nil
@@ -123,7 +129,8 @@ func (c *container) execDetached(ctx context.Context, rt oci.Runtime, req oci.Ex
 	fault.Point("exec: launch")
 	err := rt.ExecDetached(ctx, req, monitor.Config{
 		ID: session.ID, RunDir: session.RunDir, Generation: 1, Terminal: req.Process.Terminal,
-		Log: monitor.LogConfig{Driver: monitor.LogNone},
+		Log:    monitor.LogConfig{Driver: monitor.LogNone},
+		Events: c.monitorEvents(with(c.event(""), "execID", session.ID), eventlog.Exec, eventlog.ExecDied),
 	})
 	if err != nil {
 		err = c.whileEnding("exec in", c.explainExec(err))

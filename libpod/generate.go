@@ -9,6 +9,7 @@ import (
 	"github.com/manager-project/manager/internal/embedded"
 	"github.com/manager-project/manager/pkg/atomicfile"
 	"github.com/manager-project/manager/pkg/cgroups"
+	"github.com/manager-project/manager/pkg/eventlog"
 	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/spec"
 	"github.com/manager-project/manager/pkg/specjson"
@@ -79,6 +80,7 @@ func (s *start) monitorConfig() monitor.Config {
 		Log:     monitor.LogConfig{Driver: s.cfg.Log.Driver, Path: s.logPath(), MaxSize: s.cfg.Log.MaxSize},
 		Timeout: time.Duration(s.cfg.Life.Timeout) * time.Second,
 		PIDFile: s.cfg.Life.PIDFile, CleanupCommand: s.cleanupCommand(), CleanupEnv: cleanupEnv(),
+		Events: s.monitorEvents(s.event(""), eventlog.Start, eventlog.Died),
 	}
 }
 

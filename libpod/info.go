@@ -94,7 +94,7 @@ func (r *Runtime) hostInfo(ctx context.Context) (*HostInfo, error) {
 	}
 	h := &HostInfo{
 		Arch: runtime.GOARCH, CgroupManager: "cgroupfs", CgroupVersion: "v1", CgroupControllers: controllers(), Conmon: program("manager-monitor"),
-		CPUs: runtime.NumCPU(), CPUUtilization: cpuUtilization(), DatabaseBackend: "sqlite", Distribution: distribution(), EventLogger: "none",
+		CPUs: runtime.NumCPU(), CPUUtilization: cpuUtilization(), DatabaseBackend: "sqlite", Distribution: distribution(), EventLogger: r.events.backend(),
 		Hostname: hostname, Kernel: kernel(), Linkmode: "static", LogDriver: defaults.LogDriver,
 		NetworkBackend: "none", NetworkBackendInfo: NetworkInfo{Backend: "none"}, OCIRuntime: oci,
 		OS: runtime.GOOS, Uptime: uptime(), Variant: "",

@@ -8,6 +8,7 @@ import (
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/eventlog"
 )
 
 // Pause freezes all processes of a running container.
@@ -32,6 +33,7 @@ func (r *Runtime) Pause(ctx context.Context, id string) error {
 			return errors.Join(c.fail("pause", errdefs.ErrUnavailable, err, ""), c.save(context.WithoutCancel(ctx)))
 		}
 		fault.Point("pause: frozen")
+		c.emit(eventlog.Pause)
 		return nil
 	})
 }
@@ -46,6 +48,7 @@ func (r *Runtime) Unpause(ctx context.Context, id string) error {
 			return err
 		}
 		c.row.State.Status = define.StatusRunning
+		c.emit(eventlog.Unpause)
 		return c.save(ctx)
 	})
 }

@@ -9,8 +9,10 @@ import (
 	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/image"
+	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/libpod/volume"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/eventlog"
 	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/spec"
 )
@@ -128,6 +130,7 @@ func (c *locked) remove(ctx context.Context, o RemoveOptions) error {
 		return c.fail("remove", nil, err, "")
 	}
 	c.removeFiles()
+	c.emit(eventlog.Remove)
 	if c.cfg.Life.RemoveImage && c.cfg.Image.ID != "" {
 		c.rt.removeUnusedImage(ctx, c.cfg.Image)
 	}
@@ -164,6 +167,7 @@ func (c *locked) removeAnonymous(ctx context.Context) error {
 		if err := volume.Remove(c.rt.paths.volumes, name); err != nil {
 			c.rt.warn("volume %s: %v", name, err)
 		}
+		c.rt.emitVolume(eventlog.Remove, &state.Volume{Name: name})
 		fault.Point("volume: removed")
 	}
 	return nil
@@ -211,7 +215,13 @@ func (r *Runtime) Rename(ctx context.Context, id, name string) error {
 		if err != nil {
 			return err
 		}
-		return r.state.Rename(ctx, id, name, raw)
+		if err := r.state.Rename(ctx, id, name, raw); err != nil {
+			return err
+		}
+		e := with(c.event(eventlog.Rename), "oldName", c.row.Name)
+		e.Name = name
+		r.emit(e)
+		return nil
 	})
 }
 
@@ -244,5 +254,6 @@ func (r *Runtime) Prune(ctx context.Context, filters []string) ([]PruneReport, e
 		}
 		reports = append(reports, report)
 	}
+	r.emitPrune(eventlog.Container, reports)
 	return reports, nil
 }

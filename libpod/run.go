@@ -9,6 +9,7 @@ import (
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/eventlog"
 	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/spec"
 )
@@ -90,6 +91,7 @@ func (s *start) begun(ctx context.Context, streams *Streams) (*running, error) {
 		if err != nil {
 			return nil, errors.Join(err, s.abort(context.WithoutCancel(ctx)), s.undoStart(context.WithoutCancel(ctx)))
 		}
+		s.emit(eventlog.Attach)
 	}
 	if err := s.unleash(ctx); err != nil {
 		return nil, err

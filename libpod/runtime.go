@@ -11,6 +11,7 @@ import (
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/pkg/conf"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/eventlog"
 )
 
 // Runtime is one command's view of the containers, images and volumes of one store. It is
@@ -20,6 +21,7 @@ type Runtime struct {
 	paths   paths
 	conf    *conf.File
 	state   *state.Store
+	events  events
 
 	imageOnce sync.Once
 	images    *image.Service
@@ -42,6 +44,9 @@ func Open(ctx context.Context, o Options) (*Runtime, error) {
 		return nil, err
 	}
 	r := &Runtime{options: o, paths: p, conf: c}
+	if r.events.log, err = eventLog(&o, c, &p); err != nil {
+		return nil, err
+	}
 	if err := p.make(); err != nil {
 		return nil, err
 	}
@@ -83,6 +88,7 @@ func (r *Runtime) Images(ctx context.Context) (*image.Service, error) {
 		r.images, r.imageErr = image.Open(image.OpenOptions{
 			GraphRoot: r.options.Root, RunRoot: r.options.RunRoot, ImageStore: r.options.ImageStore,
 			Driver: r.options.StorageDriver, DriverOptions: r.options.StorageOpts, Builtin: embeddedfiles.HelloImage,
+			Changed: r.imageChanged,
 		})
 	})
 	return r.images, r.imageErr
@@ -96,6 +102,9 @@ func (r *Runtime) globalArgs() []string {
 	}
 	if r.options.StorageDriver != "" {
 		args = append(args, "--storage-driver", r.options.StorageDriver)
+	}
+	if r.options.EventsBackend != "" {
+		args = append(args, "--events-backend", r.options.EventsBackend)
 	}
 	for _, o := range r.options.StorageOpts {
 		args = append(args, "--storage-opt", o)
@@ -114,5 +123,9 @@ func (r *Runtime) noticeReboot(ctx context.Context) error {
 	if err != nil || then == now {
 		return err
 	}
-	return r.state.Reboot(ctx, now)
+	if err := r.state.Reboot(ctx, now); err != nil {
+		return err
+	}
+	r.emit(eventlog.Event{Type: eventlog.System, Status: eventlog.Refresh})
+	return nil
 }

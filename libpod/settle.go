@@ -10,6 +10,7 @@ import (
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/eventlog"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/monitor"
 )
@@ -75,13 +76,13 @@ func (c *locked) exitRecord(ctx context.Context) (monitor.ExitRecord, error) {
 		if !held && c.neverReleased(dir) {
 			return monitor.ExitRecord{
 				Generation: c.row.State.Generation, Code: define.ExitManager, Cause: monitor.CauseStartFailed, FinishedAt: time.Now(),
-				Failure: &launch.Failure{Stage: "start", Detail: "the command that started it was interrupted"},
+				Failure: &launch.Failure{Stage: "start", Detail: "the command that started it was interrupted"}, Unseen: true,
 			}, nil
 		}
 		if !held || time.Now().After(deadline) {
 			return monitor.ExitRecord{
 				Generation: c.row.State.Generation, Code: -1, Cause: monitor.CauseLost,
-				StartedAt: c.row.State.StartedAt, FinishedAt: time.Now(),
+				StartedAt: c.row.State.StartedAt, FinishedAt: time.Now(), Unseen: true,
 			}, nil
 		}
 		select {
@@ -102,6 +103,7 @@ func (c *locked) neverReleased(dir string) bool {
 // settle notes how a start ended and gives back what it took. With --rm it removes the
 // container, and then the state is nobody's any more.
 func (c *locked) settle(ctx context.Context, record monitor.ExitRecord) error {
+	c.emitEnd(&record)
 	if c.cfg.Life.Remove {
 		return c.remove(ctx, RemoveOptions{Force: true, Volumes: true})
 	}
@@ -129,6 +131,7 @@ func (c *locked) settle(ctx context.Context, record monitor.ExitRecord) error {
 	if err := c.save(ctx); err != nil {
 		return err
 	}
+	c.emit(eventlog.Cleanup)
 	// Last, because the exit record is in it.
 	return removeAll(c.rt.paths.runDir(c.row.ID))
 }

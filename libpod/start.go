@@ -13,6 +13,7 @@ import (
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/eventlog"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/lookup"
 	"github.com/manager-project/manager/pkg/monitor"
@@ -150,7 +151,11 @@ func (s *start) noteRunning(ctx context.Context) error {
 	st.Status, st.PID, st.PIDStart, st.MonitorPID = define.StatusRunning, s.live.PID, s.live.StartTime, s.live.MonitorPID
 	st.StartedAt, st.FinishedAt = time.Now(), time.Time{}
 	st.ExitCode, st.Signal, st.OOMKilled = 0, 0, false
-	return s.save(ctx)
+	if err := s.save(ctx); err != nil {
+		return err
+	}
+	s.emit(eventlog.Init)
+	return nil
 }
 
 // unleash lets the init become the user's program. A program that is not there, or cannot be

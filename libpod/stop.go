@@ -11,6 +11,7 @@ import (
 
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/eventlog"
 	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/spec"
 )
@@ -66,6 +67,7 @@ func (r *Runtime) stop(ctx context.Context, id string, o StopOptions, by string)
 			return report, err
 		}
 	}
+	stopped.emit(eventlog.Stop)
 	return report, r.settleAfter(ctx, id)
 }
 
@@ -185,8 +187,10 @@ func (r *Runtime) Kill(ctx context.Context, id string, signal string) error {
 			if err != nil {
 				return c.fail("kill", errdefs.ErrPermission, err, "")
 			}
+			c.emitKill(int(sig))
 			return nil
 		}
+		c.emitKill(int(sig))
 		killed = pidfd
 		c.row.State.StoppedByUser = true
 		if c.status() == define.StatusPaused {
@@ -225,6 +229,8 @@ func (r *Runtime) Restart(ctx context.Context, id string, o StopOptions) (StopRe
 	if err != nil {
 		return report, err
 	}
-	_, err = r.Start(ctx, id, StartOptions{})
+	if _, err = r.Start(ctx, id, StartOptions{}); err == nil {
+		c.emit(eventlog.Restart)
+	}
 	return report, err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/libpod/volume"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/eventlog"
 	"github.com/manager-project/manager/pkg/spec"
 )
 
@@ -68,7 +69,11 @@ func (r *Runtime) addVolume(ctx context.Context, v *state.Volume) error {
 		return err
 	}
 	fault.Point("volume: made")
-	return r.state.AddVolume(ctx, *v)
+	if err := r.state.AddVolume(ctx, *v); err != nil {
+		return err
+	}
+	r.emitVolume(eventlog.Create, v)
+	return nil
 }
 
 // decideVolume fills in a new volume's row from its options.
@@ -137,6 +142,7 @@ func (c *locked) makeAnonymous() error {
 		if _, err := volume.Create(c.rt.paths.volumes, m.Source, volume.Owner{UID: v.UID, GID: v.GID}); err != nil {
 			return err
 		}
+		c.rt.emitVolume(eventlog.Create, &state.Volume{Name: m.Source})
 		fault.Point("volume: made")
 	}
 	return nil
@@ -277,6 +283,7 @@ func (r *Runtime) removeVolume(ctx context.Context, v *state.Volume) error {
 	if err = r.state.RemoveVolume(ctx, v.Name); err == nil {
 		err = volume.Remove(r.paths.volumes, v.Name)
 		fault.Point("volume: removed")
+		r.emitVolume(eventlog.Remove, v)
 	}
 	return errors.Join(err, os.Remove(note))
 }
@@ -341,6 +348,9 @@ func (r *Runtime) VolumePrune(ctx context.Context, filters []string, all, dryRun
 			report.Err = err
 		}
 		reports = append(reports, report)
+	}
+	if !dryRun {
+		r.emitPrune(eventlog.Volume, reports)
 	}
 	return reports, nil
 }

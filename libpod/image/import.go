@@ -24,6 +24,7 @@ import (
 	"go.podman.io/image/v5/pkg/compression"
 
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/eventlog"
 )
 
 // Import makes an image with one layer out of a root file system's tar, compressed or not.
@@ -47,6 +48,9 @@ func (s *Service) Import(ctx context.Context, opts ImportOptions) (Image, error)
 		return Image{}, err
 	}
 	img, err := s.importLayer(ctx, opts, doc, label, names)
+	if err == nil {
+		s.changed(eventlog.Import, img.ID, label, nil)
+	}
 	host := ""
 	if isURL(opts.Source) && opts.Reader == nil {
 		host = opts.Source

@@ -13,6 +13,7 @@ import (
 	"go.podman.io/image/v5/types"
 
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/eventlog"
 )
 
 // Load stores all images of an archive or directory under the names it gives them. An
@@ -26,6 +27,9 @@ func (s *Service) Load(ctx context.Context, opts LoadOptions) ([]Image, error) {
 		label = "standard input"
 	}
 	images, err := s.load(ctx, opts, label)
+	for i := range images {
+		s.changed(eventlog.Load, images[i].ID, label, nil)
+	}
 	return images, failure("load", label, "", err)
 }
 

@@ -14,6 +14,7 @@ import (
 	"go.podman.io/image/v5/types"
 
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/eventlog"
 )
 
 // HasTransfers says whether this program was built with transfers.
@@ -45,7 +46,13 @@ func (s *Service) Pull(ctx context.Context, name string, opts PullOptions) ([]Im
 		return nil, errdefs.Unsupported("--all-tags", "only registries list tags")
 	}
 	images, err := s.pullFile(ctx, sys, name, transport, rest, opts)
-	return images, failure("pull", name, "", err)
+	for i := range images {
+		s.changed(eventlog.Pull, images[i].ID, images[i].Name, nil)
+	}
+	if err = failure("pull", name, "", err); err != nil {
+		s.changed(eventlog.PullError, "", name, err)
+	}
+	return images, err
 }
 
 // trimDocker cuts the slashes of "docker://name".
@@ -74,7 +81,7 @@ func (s *Service) pullFile(ctx context.Context, sys *types.SystemContext, name, 
 	case "docker-archive", "oci-archive":
 		path, tag := splitArchive(rest)
 		if tag == "" {
-			return s.Load(ctx, LoadOptions{Path: path, Progress: opts.Progress})
+			return s.load(ctx, LoadOptions{Path: path, Progress: opts.Progress}, path)
 		}
 	}
 	src, err := parseTransport(name)
@@ -196,8 +203,11 @@ func (s *Service) pullFrom(ctx context.Context, sys *types.SystemContext, named 
 		})
 	})
 	if err != nil {
-		return Image{}, failure("pull", label, host, err)
+		err = failure("pull", label, host, err)
+		s.changed(eventlog.PullError, "", label, err)
+		return Image{}, err
 	}
+	s.changed(eventlog.Pull, img.ID, label, nil)
 	return img, nil
 }
 

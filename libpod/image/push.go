@@ -18,6 +18,7 @@ import (
 	"go.podman.io/image/v5/types"
 
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/eventlog"
 )
 
 const (
@@ -60,7 +61,11 @@ func (s *Service) Push(ctx context.Context, name, dest string, opts PushOptions)
 			return err
 		})
 	})
-	return pushed, failure("push", dest, host, err)
+	if err != nil {
+		return pushed, failure("push", dest, host, err)
+	}
+	s.changed(eventlog.Push, img.ID, dest, nil)
+	return pushed, nil
 }
 
 // pushTarget reads a destination; one without a transport is a registry's.

@@ -8,6 +8,7 @@ import (
 	"go.podman.io/storage"
 
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/eventlog"
 )
 
 // RemoveOptions say how images are removed. The zero value removes the named images that
@@ -85,6 +86,7 @@ func (s *Service) removeAll(ctx context.Context, store storage.Store, opts Remov
 		switch {
 		case err == nil:
 			r.Untagged = all[i].Names
+			s.removed(r)
 			report = append(report, *r)
 		case errors.Is(err, errdefs.ErrInUse) && !opts.Force, errors.Is(err, errdefs.ErrNotFound):
 		default:
@@ -112,6 +114,7 @@ func (s *Service) remove(ctx context.Context, store storage.Store, name string, 
 		if err := store.RemoveNames(img.ID, []string{full}); err != nil {
 			return nil, failure("untag", name, "", err)
 		}
+		s.untagged(img.ID, []string{full})
 		return &Removed{ID: img.ID, Untagged: []string{full}}, nil
 	}
 	if byID && len(img.Names) > 1 && !opts.Force {
@@ -123,7 +126,16 @@ func (s *Service) remove(ctx context.Context, store storage.Store, name string, 
 		return nil, err
 	}
 	r.Untagged = img.Names
+	s.removed(r)
 	return r, nil
+}
+
+// removed tells of images that are gone, with their names.
+func (s *Service) removed(r *Removed) {
+	s.untagged(r.ID, r.Untagged)
+	for _, id := range r.Deleted {
+		s.changed(eventlog.Remove, id, "", nil)
+	}
 }
 
 // delete removes an image and then its nameless, unused parents.

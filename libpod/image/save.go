@@ -21,6 +21,7 @@ import (
 	"go.podman.io/image/v5/types"
 
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/eventlog"
 	"github.com/manager-project/manager/pkg/undo"
 )
 
@@ -42,7 +43,13 @@ func (s *Service) Save(ctx context.Context, names []string, opts SaveOptions) er
 		}
 		images = addSaved(images, img, n, opts.MultiImage)
 	}
-	return failure("save", strings.Join(names, " "), "", s.save(ctx, images, opts))
+	if err := s.save(ctx, images, opts); err != nil {
+		return failure("save", strings.Join(names, " "), "", err)
+	}
+	for i := range images {
+		s.changed(eventlog.Save, images[i].img.ID, opts.Output, nil)
+	}
+	return nil
 }
 
 // savedImage is an image with the tags it gets in the archive.

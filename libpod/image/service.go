@@ -42,6 +42,31 @@ type OpenOptions struct {
 	TempDir string
 	// Builtin returns the archive of the image BuiltinName. Nil means that there is none.
 	Builtin func() ([]byte, error)
+	// Changed is told of what was done to images. Nil means that nobody asks.
+	Changed func(Change)
+}
+
+// Change is something that was done to an image.
+type Change struct {
+	// What is one of pkg/eventlog's words for images.
+	What string
+	// ID is the image's full id, "" when it is not known.
+	ID string
+	// Name is the name that was given, taken, fetched or sent; the id when there is none.
+	Name string
+	// Err is why it failed; nil when it did not.
+	Err error
+}
+
+// changed tells of a change.
+func (s *Service) changed(what, id, name string, err error) {
+	if s.opts.Changed == nil {
+		return
+	}
+	if name == "" {
+		name = id
+	}
+	s.opts.Changed(Change{What: what, ID: id, Name: name, Err: err})
 }
 
 // Service works on the images of one store. It is safe for concurrent use.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/eventlog"
 )
 
 // Tag gives an image further names. A name that another image had moves over. Names
@@ -31,7 +32,13 @@ func (s *Service) Tag(ctx context.Context, name string, names ...string) error {
 	if err != nil {
 		return err
 	}
-	return failure("tag", name, "", store.AddNames(img.ID, full))
+	if err := store.AddNames(img.ID, full); err != nil {
+		return failure("tag", name, "", err)
+	}
+	for _, n := range full {
+		s.changed(eventlog.Tag, img.ID, n, nil)
+	}
+	return nil
 }
 
 // Untag takes names from an image; without any, all its names. The image stays.
@@ -57,7 +64,18 @@ func (s *Service) Untag(ctx context.Context, name string, names ...string) error
 	if err != nil {
 		return err
 	}
-	return failure("untag", name, "", store.RemoveNames(img.ID, full))
+	if err := store.RemoveNames(img.ID, full); err != nil {
+		return failure("untag", name, "", err)
+	}
+	s.untagged(img.ID, full)
+	return nil
+}
+
+// untagged tells of names that an image has lost.
+func (s *Service) untagged(id string, names []string) {
+	for _, n := range names {
+		s.changed(eventlog.Untag, id, n, nil)
+	}
 }
 
 // nameOf finds the full name of img that a user's name means.

@@ -60,6 +60,8 @@ type Engine struct {
 	DetachKeys        *string             `toml:"detach_keys"`
 	Env               List                `toml:"env"`
 	EventsLogger      *string             `toml:"events_logger"`
+	EventsLogPath     *string             `toml:"events_logfile_path"`
+	EventsLogMaxSize  *Size               `toml:"events_logfile_max_size"`
 	HelperBinariesDir List                `toml:"helper_binaries_dir"`
 	HooksDir          List                `toml:"hooks_dir"`
 	ImageCopyTmpDir   *string             `toml:"image_copy_tmp_dir"`

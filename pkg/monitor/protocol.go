@@ -62,6 +62,8 @@ type Config struct {
 	Poststop  []plan.Hook `json:"poststop,omitempty"`
 	// HookState is what they read, but for status and pid.
 	HookState plan.State `json:"hook_state,omitzero"`
+	// Events says where start and end are noted; nil means nowhere.
+	Events *Events `json:"events,omitempty"`
 	// ConsoleRows and ConsoleColumns are the terminal's first size, in cells. 0 means unset.
 	ConsoleRows    uint16 `json:"console_rows,omitempty"`
 	ConsoleColumns uint16 `json:"console_columns,omitempty"`
@@ -127,4 +129,6 @@ type ExitRecord struct {
 	FinishedAt time.Time `json:"finished_at"`
 	// Failure is set with CauseStartFailed.
 	Failure *launch.Failure `json:"failure,omitempty"`
+	// Unseen says that no monitor saw the end: the record was made up by who missed it.
+	Unseen bool `json:"-"`
 }

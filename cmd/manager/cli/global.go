@@ -20,6 +20,7 @@ func globalFlags(app *command.App) []flags.Flag {
 	table := []flags.Flag{
 		{Name: "cdi-spec-dir", Group: groupRun, To: &o.CDISpecDirs, Default: "[/etc/cdi,/var/run/cdi]", Complete: flags.CompleteDirs, Usage: "Directory of CDI device descriptions"},
 		{Name: "cgroup-manager", Group: groupRun, To: &o.CgroupManager, Default: "cgroupfs", Choices: []string{"cgroupfs"}, Usage: "Who makes cgroups"},
+		{Name: "events-backend", Group: groupOther, To: &o.EventsBackend, Default: "file", Choices: []string{"file", "none"}, Usage: "Where events are kept; without it, what containers.conf says"},
 		{Name: "imagestore", Group: groupStore, To: &o.ImageStore, Complete: flags.CompleteDirs, Usage: "Keep images apart from containers, in this directory"},
 		{Name: "log-level", Group: groupOther, To: &app.LogLevel, Choices: []string{"trace", "debug", "info", "warn", "error", "fatal", "panic"}, Usage: "How much to say on standard error; debug shows each step"},
 		{Name: "module", Group: groupOther, To: &o.Modules, Usage: "Read this containers.conf module too"},
@@ -36,7 +37,6 @@ func globalFlags(app *command.App) []flags.Flag {
 		{Name: "config", Type: "string", Unsupported: "Docker's client configuration is not read; registry credentials are in auth.json (see login --authfile)"},
 		{Name: "conmon", Type: "string", Unsupported: "there is no conmon; manager brings its own monitor"},
 		{Name: "connection", Short: "c", Type: "string", Unsupported: remote},
-		{Name: "events-backend", Type: "string", Default: "file", Unsupported: "events are not available in this version"},
 		{Name: "hooks-dir", Type: "stringArray", Default: "[/usr/share/containers/oci/hooks.d]", Unsupported: "OCI hooks directories are not available in this version"},
 		{Name: "network-config-dir", Type: "string", Unsupported: "networks with addresses are not available in this version"},
 		{Name: "out", Type: "string", Unsupported: "redirect standard output with the shell instead"},

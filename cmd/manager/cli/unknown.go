@@ -13,7 +13,7 @@ import (
 // absent are the commands that users of Podman know and this version has not. A noun
 // stands for all its verbs.
 var absent = []string{
-	"artifact", "auto-update", "build", "commit", "compose", "cp", "diff", "events", "export", "farm",
+	"artifact", "auto-update", "build", "commit", "compose", "cp", "diff", "export", "farm",
 	"generate", "healthcheck", "init", "kube", "machine", "manifest", "mount", "network", "pod", "port",
 	"quadlet", "search", "secret", "stats", "umount", "unmount", "unshare", "update",
 	"container checkpoint", "container clone", "container commit", "container cp", "container diff",
@@ -21,7 +21,7 @@ var absent = []string{
 	"container runlabel", "container stats", "container umount", "container unmount", "container update",
 	"image build", "image diff", "image mount", "image scp", "image search", "image sign", "image tree",
 	"image trust", "image umount", "image unmount",
-	"system check", "system connection", "system df", "system events", "system migrate", "system prune",
+	"system check", "system connection", "system df", "system migrate", "system prune",
 	"system renumber", "system reset", "system service",
 	"volume export", "volume import", "volume mount", "volume reload", "volume unmount",
 }

@@ -121,6 +121,7 @@ func oomKills(path string) uint64 {
 // end records the exit and tells everybody, in the order that readers rely on: the record, the
 // socket away, the lock free, the messages.
 func (s *server) end(e monitor.ExitRecord) {
+	s.noteEnd(&e)
 	data, err := json.Marshal(e)
 	if err == nil && s.lock >= 0 {
 		path := filepath.Join(s.cfg.RunDir, monitor.ExitFile)

@@ -129,6 +129,7 @@ func (s *server) onExec(err error) {
 		return
 	}
 	s.live.Released = time.Now()
+	s.noteStart()
 	s.phase = running
 	if err := s.tellLive(monitor.KindStarted); err != nil {
 		// It runs: a full disk is no reason to say otherwise. The owner's copy is right.

@@ -1,0 +1,26 @@
+package server
+
+import (
+	"github.com/manager-project/manager/pkg/eventlog"
+	"github.com/manager-project/manager/pkg/monitor"
+)
+
+// noteStart and noteEnd keep the events, before anybody can act on what they tell.
+
+func (s *server) noteStart() {
+	if e := s.cfg.Events; e != nil {
+		note(e, e.StartEvent(s.live.Released))
+	}
+}
+
+func (s *server) noteEnd(r *monitor.ExitRecord) {
+	if e := s.cfg.Events; e != nil {
+		note(e, e.EndEvent(r))
+	}
+}
+
+func note(to *monitor.Events, e eventlog.Event) {
+	if err := to.Log.Append(e); err != nil {
+		complain(err.Error())
+	}
+}
