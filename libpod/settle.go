@@ -111,7 +111,8 @@ func (c *locked) settle(ctx context.Context, record monitor.ExitRecord) error {
 		return err
 	}
 	s := &c.row.State
-	s.Status, s.Mounted = define.StatusExited, false
+	s.Mounted = false
+	c.settleRestart(record)
 	if record.Cause == monitor.CauseStartFailed {
 		s.StartedAt = time.Time{} // the program never ran
 		if s.Generation <= 1 {
@@ -128,15 +129,25 @@ func (c *locked) settle(ctx context.Context, record monitor.ExitRecord) error {
 	if record.Failure != nil {
 		s.Error = record.Failure.Error()
 	}
+	if err := c.removeExecs(ctx); err != nil {
+		return err
+	}
 	if err := c.save(ctx); err != nil {
 		return err
 	}
 	c.emit(eventlog.Cleanup)
+	if s.Status != define.StatusRestarting && c.cfg.Life.Restart.Policy != "" {
+		// The monitor may have planned a restart that a command has called off in the same moment.
+		if err := monitor.CancelRestart(c.restartLock()); err != nil {
+			return err
+		}
+	}
 	// Last, because the exit record is in it.
 	return removeAll(c.rt.paths.runDir(c.row.ID))
 }
 
-// undoStart takes back a start that never let the program run. The container is as it was before.
+// undoStart takes back a start that never let the program run. The container is as it was before; one that
+// was to be restarted still is.
 func (c *locked) undoStart(ctx context.Context) error {
 	if err := c.release(ctx); err != nil {
 		return err
@@ -152,8 +163,9 @@ func (c *locked) undoStart(ctx context.Context) error {
 	return errors.Join(c.save(ctx), removeAll(c.rt.paths.runDir(c.row.ID)))
 }
 
-// release gives back what a start took: processes, cgroup, mounts. Every step may be done already.
-// The run directory stays: the caller removes it when the exit record in it is written down. It goes on after a failure, so that as little as possible is left.
+// release gives back what a start took: processes, cgroup, mounts; and then runs the poststop hooks. Every
+// step may be done already. The run directory stays: the caller removes it when the exit record in it is
+// written down. It goes on after a failure, so that as little as possible is left.
 func (c *locked) release(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), define.CleanupTimeout)
 	defer cancel()
@@ -171,7 +183,30 @@ func (c *locked) release(ctx context.Context) error {
 	if len(errs) > 0 {
 		return c.fail("clean up", nil, errors.Join(errs...), "run \"manager rm -f "+c.row.Name+"\" when the cause is gone")
 	}
+	return c.finish(ctx)
+}
+
+// finish runs the poststop hooks. One that fails or takes too long is a warning: the container is gone.
+func (c *locked) finish(ctx context.Context) error {
+	rt, err := c.runtime()
+	if err != nil {
+		return err
+	}
+	f, ok := rt.(oci.Finisher)
+	if !ok {
+		return nil
+	}
+	for _, err := range f.Finish(ctx, c.leftover()) {
+		if err != nil {
+			c.rt.warn("container %s: %v", c.row.Name, err)
+		}
+	}
 	return nil
+}
+
+// leftover names what the runtime may have left.
+func (c *locked) leftover() oci.Leftover {
+	return oci.Leftover{ID: c.row.ID, Bundle: c.rt.paths.runDir(c.row.ID), Cgroup: first(c.row.State.CgroupPath, c.cgroupPath())}
 }
 
 // endMonitor waits until the monitor of a start that has ended is gone. One that hangs, or
@@ -201,16 +236,12 @@ func (c *locked) endMonitor(ctx context.Context, dir string) error {
 
 // destroy takes away what the runtime made.
 func (c *locked) destroy(ctx context.Context) error {
-	path := c.row.State.CgroupPath
-	if path == "" {
-		path = c.cgroupPath()
-	}
+	l := c.leftover()
 	rt, err := c.runtime()
 	if err != nil {
 		return err
 	}
-	err = rt.Destroy(ctx, oci.Leftover{ID: c.row.ID, Bundle: c.rt.paths.runDir(c.row.ID), Cgroup: path})
-	if err != nil || path == "" {
+	if err := rt.Destroy(ctx, l); err != nil || l.Cgroup == "" {
 		return err
 	}
 	// The parent that nobody asked for goes with its last container.

@@ -24,9 +24,11 @@ import (
 // start carries a container through one start. Each step fills in what later ones need.
 type start struct {
 	*locked
-	facts   spec.Facts
-	user    lookup.User
-	spec    *specs.Spec
+	facts spec.Facts
+	user  lookup.User
+	spec  *specs.Spec
+	// again says that the restart policy starts it, and nobody by hand.
+	again   bool
 	session *monitor.Session
 	live    monitor.Live
 	// window is the size of the caller's terminal, or nil.
@@ -93,6 +95,11 @@ func (s *start) begin(ctx context.Context) error {
 	st := &s.row.State
 	st.Generation++
 	st.Mounted, st.Error, st.Cause, st.StoppedByUser = true, "", "", false
+	if !s.again {
+		if err := s.startByHand(); err != nil {
+			return err
+		}
+	}
 	st.CgroupPath = s.cgroupPath()
 	if st.Status == define.StatusCreating && st.Generation == 1 {
 		return nil // the row says all that already
@@ -150,7 +157,7 @@ func (s *start) noteRunning(ctx context.Context) error {
 	st := &s.row.State
 	st.Status, st.PID, st.PIDStart, st.MonitorPID = define.StatusRunning, s.live.PID, s.live.StartTime, s.live.MonitorPID
 	st.StartedAt, st.FinishedAt = time.Now(), time.Time{}
-	st.ExitCode, st.Signal, st.OOMKilled = 0, 0, false
+	st.ExitCode, st.Signal, st.OOMKilled, st.RestartAt = 0, 0, false, time.Time{}
 	if err := s.save(ctx); err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	p.Process.CloseFDs = gaps
 	req := launch.Request{Program: r.File(), ExtraFiles: extra}
 	handles.Apply(&req)
-	q.Monitor.Poststart, q.Monitor.Poststop, q.Monitor.HookState = handles.Poststart, handles.Poststop, handles.State
+	q.Monitor.Poststart, q.Monitor.HookState = handles.Poststart, handles.State
 	limit := func() error { return nil }
 	if q.Cgroup != "" {
 		cg, err := cgroups.Create(cgroups.Config{Path: q.Cgroup, Resources: libcontainer.RoomForInit(q.Spec.Linux.Resources)})
@@ -81,6 +81,9 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 		q.Monitor.MemoryEvents = cg.MemoryEvents()
 	}
 	if req.Plan, err = p.Encode(); err != nil {
+		return fail(err)
+	}
+	if err := owePoststop(q.Bundle, handles); err != nil {
 		return fail(err)
 	}
 	b, err := r.Begin()
