@@ -116,6 +116,9 @@ func (c *locked) remove(ctx context.Context, o RemoveOptions) error {
 		// Without the cause's class: a part that is not found does not mean that the container is not.
 		return c.fail("remove", errdefs.ErrUnavailable, errors.New(err.Error()), errdefs.Hint(err))
 	}
+	if err := c.finish(ctx); err != nil {
+		return err
+	}
 	if o.Volumes || c.cfg.Life.Remove {
 		if err := c.removeAnonymous(ctx); err != nil {
 			return err

@@ -22,7 +22,8 @@ import (
 //	creating   nobody holds the lock any more      -> remove
 //	removing   likewise                            -> remove
 //	live       init runs                           -> nothing
-//	live       exit record of this start           -> settle with it; --rm: remove, and it is not found
+//	live       exit record of this start           -> settle with it; --rm: remove, and it is not found;
+//	                                                  by its restart policy: restarting (restart.go)
 //	live       no record, monitor alive            -> it is about to write one: wait briefly
 //	live       no record, monitor gone             -> settle as lost
 //	other      mounted                             -> a start was cut short: undo it
@@ -44,6 +45,10 @@ func (c *locked) reconcile(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if record.Failure == interrupted && !s.RestartAt.IsZero() {
+			s.Status = define.StatusRestarting // its starter has gone, not the reason to start it
+			return c.undoStart(ctx)
+		}
 		if err := c.settle(ctx, record); err != nil || !c.cfg.Life.Remove {
 			return err
 		}
@@ -53,6 +58,9 @@ func (c *locked) reconcile(ctx context.Context) error {
 	}
 	return nil
 }
+
+// interrupted is the end of a start that was not finished.
+var interrupted = &launch.Failure{Stage: "start", Detail: "the command that started it was interrupted"}
 
 // exitRecord returns the record of the container's present start. The monitor writes it
 // when the init has ended and the last output is logged, so one that still holds its lock
@@ -76,7 +84,7 @@ func (c *locked) exitRecord(ctx context.Context) (monitor.ExitRecord, error) {
 		if !held && c.neverReleased(dir) {
 			return monitor.ExitRecord{
 				Generation: c.row.State.Generation, Code: define.ExitManager, Cause: monitor.CauseStartFailed, FinishedAt: time.Now(),
-				Failure: &launch.Failure{Stage: "start", Detail: "the command that started it was interrupted"}, Unseen: true,
+				Failure: interrupted, Unseen: true,
 			}, nil
 		}
 		if !held || time.Now().After(deadline) {
@@ -108,6 +116,9 @@ func (c *locked) settle(ctx context.Context, record monitor.ExitRecord) error {
 		return c.remove(ctx, RemoveOptions{Force: true, Volumes: true})
 	}
 	if err := c.release(ctx); err != nil {
+		return err
+	}
+	if err := c.finish(ctx); err != nil {
 		return err
 	}
 	s := &c.row.State
@@ -152,6 +163,9 @@ func (c *locked) undoStart(ctx context.Context) error {
 	if err := c.release(ctx); err != nil {
 		return err
 	}
+	if err := c.finish(ctx); err != nil {
+		return err
+	}
 	s := &c.row.State
 	s.Mounted, s.PID, s.PIDStart, s.MonitorPID, s.CgroupPath = false, 0, 0, 0, ""
 	if s.Status.Live() {
@@ -163,9 +177,9 @@ func (c *locked) undoStart(ctx context.Context) error {
 	return errors.Join(c.save(ctx), removeAll(c.rt.paths.runDir(c.row.ID)))
 }
 
-// release gives back what a start took: processes, cgroup, mounts; and then runs the poststop hooks. Every
-// step may be done already. The run directory stays: the caller removes it when the exit record in it is
-// written down. It goes on after a failure, so that as little as possible is left.
+// release gives back what a start took: processes, cgroup, mounts. Every step may be done already. The run
+// directory stays: the caller calls finish when the layer is unmounted too, and removes it when the exit record
+// in it is written down. It goes on after a failure, so that as little as possible is left.
 func (c *locked) release(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), define.CleanupTimeout)
 	defer cancel()
@@ -183,10 +197,10 @@ func (c *locked) release(ctx context.Context) error {
 	if len(errs) > 0 {
 		return c.fail("clean up", nil, errors.Join(errs...), "run \"manager rm -f "+c.row.Name+"\" when the cause is gone")
 	}
-	return c.finish(ctx)
+	return nil
 }
 
-// finish runs the poststop hooks. One that fails or takes too long is a warning: the container is gone.
+// finish runs the poststop hooks, once all is torn down. One that fails or takes too long is a warning: the container is gone.
 func (c *locked) finish(ctx context.Context) error {
 	rt, err := c.runtime()
 	if err != nil {

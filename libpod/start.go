@@ -157,7 +157,7 @@ func (s *start) noteRunning(ctx context.Context) error {
 	st := &s.row.State
 	st.Status, st.PID, st.PIDStart, st.MonitorPID = define.StatusRunning, s.live.PID, s.live.StartTime, s.live.MonitorPID
 	st.StartedAt, st.FinishedAt = time.Now(), time.Time{}
-	st.ExitCode, st.Signal, st.OOMKilled, st.RestartAt = 0, 0, false, time.Time{}
+	st.ExitCode, st.Signal, st.OOMKilled = 0, 0, false
 	if err := s.save(ctx); err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ type Container struct {
 	// StoppedByUser says that stop or kill ended it.
 	StoppedByUser bool
 	// Restarts counts what the restart policy has started since somebody else did. RestartWait is the
-	// back-off before the last of them, RestartAt when the next is due; zero without one.
+	// back-off before the last of them, RestartAt when that was due, or is: zero for a start by hand.
 	Restarts    uint
 	RestartWait time.Duration
 	RestartAt   time.Time
