@@ -2,6 +2,7 @@ package crash
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -95,11 +96,33 @@ func TestRestartAfterReboot(t *testing.T) {
 	}
 	m.must("rename", "waiting", "gone")
 	m.must("rm", "gone")
-	m.must("start", "--all", "--filter", "should-start-on-boot=true")
+	m.must(unitCommand(t, "ExecStart")...)
 	want := map[string]string{"always": "running", "unless": "running", "stopped": "exited", "failure": "exited", "no": "exited"}
 	if got := m.statuses(); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("after the unit: %v, want %v", got, want)
 	}
+	m.must(unitCommand(t, "ExecStop")...)
+	m.powerCut(false)
+	m.must(unitCommand(t, "ExecStart")...)
+	if got := m.statuses(); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("after a shutdown and the unit: %v, want %v", got, want)
+	}
 	m.must("rm", "--force", "--time", "0", "--all")
 	m.empty("after the boot")
+}
+
+// unitCommand is a command of the unit that is installed, without the program's name.
+func unitCommand(t *testing.T, key string) []string {
+	t.Helper()
+	text, err := os.ReadFile("../../contrib/systemd/manager-restart.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if command, ok := strings.CutPrefix(line, key+"=manager "); ok {
+			return strings.Fields(command)
+		}
+	}
+	t.Fatalf("the unit has no %s", key)
+	return nil
 }
