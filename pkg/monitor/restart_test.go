@@ -36,8 +36,12 @@ func TestRestartDecision(t *testing.T) {
 		{"monitor killed, then stop", record(CauseLost, -1), true, "------"},
 	}
 	policies := []*Restart{
-		nil, {Policy: RestartAlways}, {Policy: RestartUnlessStopped}, {Policy: RestartOnFailure, Count: 99},
-		{Policy: RestartOnFailure, Max: 2, Count: 1}, {Policy: RestartOnFailure, Max: 2, Count: 2},
+		nil,
+		{Policy: RestartAlways},
+		{Policy: RestartUnlessStopped},
+		{Policy: RestartOnFailure, Count: 99},
+		{Policy: RestartOnFailure, Max: 2, Count: 1},
+		{Policy: RestartOnFailure, Max: 2, Count: 2},
 	}
 	for _, end := range ends {
 		got := ""
@@ -66,9 +70,13 @@ func TestRestartOnBoot(t *testing.T) {
 		policy        string
 		stopped, want bool
 	}{
-		{"", false, false}, {RestartNo, false, false}, {RestartOnFailure, false, false},
-		{RestartAlways, false, true}, {RestartAlways, true, true},
-		{RestartUnlessStopped, false, true}, {RestartUnlessStopped, true, false},
+		{"", false, false},
+		{RestartNo, false, false},
+		{RestartOnFailure, false, false},
+		{RestartAlways, false, true},
+		{RestartAlways, true, true},
+		{RestartUnlessStopped, false, true},
+		{RestartUnlessStopped, true, false},
 	} {
 		if got := OnBoot(c.policy, c.stopped); got != c.want {
 			t.Errorf("%q, stopped %v: %v", c.policy, c.stopped, got)

@@ -59,8 +59,14 @@ func TestPoststopOnceInACrowd(t *testing.T) {
 	m := newManager(t)
 	log := m.hooks()
 	crowd := [][]string{
-		{"container", "cleanup", "x"}, {"inspect", "x"}, {"ps", "--all"}, {"stop", "x"}, {"wait", "x"},
-		{"container", "cleanup", "--all"}, {"rm", "--force", "--ignore", "x"}, {"ps", "--all", "--sync"},
+		{"container", "cleanup", "x"},
+		{"inspect", "x"},
+		{"ps", "--all"},
+		{"stop", "x"},
+		{"wait", "x"},
+		{"container", "cleanup", "--all"},
+		{"rm", "--force", "--ignore", "x"},
+		{"ps", "--all", "--sync"},
 	}
 	for i, o := range [][]string{{"-d"}, {"-d", "--rm"}, {}, {"--rm"}, {"-d", "-v", "/anonymous", "--rm"}, {"-v", "/anonymous"}} {
 		cmd := m.Command(context.Background(), append(append([]string{"run", "--name", "x", "--network", "none", "--device", "test.org/hook=two"}, o...), busybox, "sleep", "1000")...)

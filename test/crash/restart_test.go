@@ -61,7 +61,9 @@ func TestRestartOnceInACrowd(t *testing.T) {
 		m.waits()
 		crowd(8, 8, func(i int) (r testenv.Result) {
 			args := [][]string{
-				{"ps", "--all"}, {"inspect", "x"}, {"container", "cleanup", "--restart", "--generation", "1", "x"},
+				{"ps", "--all"},
+				{"inspect", "x"},
+				{"container", "cleanup", "--restart", "--generation", "1", "x"},
 				{"container", "cleanup", "--generation", "1", "x"},
 			}[i%4]
 			if r = m.Run(args...); r.Code != 0 {
