@@ -10,6 +10,7 @@ import (
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/eventlog"
 	"github.com/manager-project/manager/pkg/monitor"
 )
 
@@ -118,6 +119,7 @@ func (c *locked) startAgain(ctx context.Context) error {
 		st.Status, st.RestartAt, st.Error = define.StatusExited, time.Time{}, err.Error()
 		return errors.Join(err, c.save(context.WithoutCancel(ctx)))
 	}
+	c.emit(eventlog.Restart) // the program may start and end while we look
 	_, err := s.begun(ctx, nil)
 	return err
 }
