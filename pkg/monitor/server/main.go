@@ -91,7 +91,7 @@ func (s *server) run(req launch.Request, start starter) error {
 	if err := s.loop.run(); err != nil {
 		return err
 	}
-	if !s.aborted && !s.cleaned {
+	if !s.aborted && !s.cleaned && !s.restart.due { // a restart that is due begins with a clean-up
 		signal.Reset()
 		s.callCleanup()
 	}
