@@ -48,6 +48,9 @@ type External struct {
 	Create []string `json:"create"`
 	// Start lets the process become the user's program. Empty: it was that from the beginning.
 	Start []string `json:"start,omitempty"`
+	// Reports says that the container's init is our own and is given, after the request's ExtraFiles, one
+	// more descriptor, of a pipe of the monitor's, to report on: see launch.ReaperReport.
+	Reports bool `json:"reports,omitempty"`
 	// Env is the environment of both commands.
 	Env []string `json:"env,omitempty"`
 	// PIDFile is absolute. Log is the file that both commands write their errors to, see pkg/ocilog.

@@ -45,7 +45,7 @@ type boot struct {
 
 // boots make all lanes of the machine.
 var boots = []boot{
-	{Lanes: []string{testenv.LaneV2, testenv.LaneUser}},
+	{Append: "security=apparmor apparmor=1", Lanes: []string{testenv.LaneV2, testenv.LaneUser}},
 	{Append: "security=selinux selinux=1 enforcing=0", Lanes: []string{testenv.LanePermissive}},
 	{Append: "security=selinux selinux=1 enforcing=1", Lanes: []string{testenv.LaneEnforcing}},
 }

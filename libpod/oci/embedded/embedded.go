@@ -53,7 +53,8 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 		return fail(err)
 	}
 	p, handles, err := compile.Container(q.Spec, compile.Options{
-		ID: q.ID, Bundle: q.Bundle, CgroupPath: q.Cgroup, PreserveFDs: len(q.ExtraFiles), MakeCwd: true, Reaper: q.Init, Trees: q.Trees,
+		ID: q.ID, Bundle: q.Bundle, CgroupPath: q.Cgroup, PreserveFDs: len(q.ExtraFiles), MakeCwd: true, Trees: q.Trees,
+		Reaper: q.Init, ReaperReports: q.InitReports,
 	})
 	if err != nil {
 		return fail(err)

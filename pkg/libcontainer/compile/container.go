@@ -38,6 +38,8 @@ type Options struct {
 	NoPivot bool
 	// Reaper is the path inside the container of the small program, for --init; "" means none.
 	Reaper string
+	// ReaperReports says that it is our own, so that a start is done when the reaper hears signals: see launch.ReaperReport.
+	ReaperReports bool
 	// Trees are opened, detached trees by the destination of the bind mount that they are the source
 	// of. The caller keeps ownership.
 	Trees map[string]*os.File

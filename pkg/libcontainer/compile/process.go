@@ -34,7 +34,7 @@ func (c *compiler) process() error {
 	c.h.Warnings = append(c.h.Warnings, warnings...)
 	c.p.Process = *p
 	c.p.Process.MakeCwd = c.opts.MakeCwd
-	c.p.Process.Reaper = c.opts.Reaper
+	c.p.Process.Reaper, c.p.Process.ReaperReports = c.opts.Reaper, c.opts.ReaperReports
 	// Whoever has no more than an own group to map has to give up the right to drop groups.
 	if c.h.CloneFlags&unix.CLONE_NEWUSER != 0 && os.Geteuid() != 0 && launch.OwnID(c.h.GIDMap) {
 		if len(c.spec.Process.User.AdditionalGids) > 0 {
