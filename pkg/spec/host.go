@@ -131,6 +131,8 @@ type Host struct {
 	// SELinux and AppArmor say that the module is active.
 	SELinux  bool
 	AppArmor bool
+	// AppArmorLacks says that a profile is not loaded; nil skips the question.
+	AppArmorLacks func(profile string) bool
 	// Rootless says that the caller is not root on the host.
 	Rootless bool
 	// SystemdCgroups are the cgroup directories for systemd beside controllers of version 1: see Facts.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/manager-project/manager/pkg/apparmor"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
@@ -242,19 +243,27 @@ func personality(p *specs.LinuxPersonality) (*uint32, error) {
 // labels refuses what the kernel could not carry out: a container never starts without a label
 // that was asked for.
 func labels(s *specs.Process, p *plan.Process) error {
-	if s.ApparmorProfile != "" && s.ApparmorProfile != "unconfined" {
-		if b, err := os.ReadFile("/sys/module/apparmor/parameters/enabled"); err != nil || !strings.HasPrefix(string(b), "Y") {
-			return errdefs.Unsupported("process.apparmorProfile", "AppArmor is not enabled in this kernel")
-		}
+	profile := s.ApparmorProfile
+	switch enabled := appArmor.Enabled(); {
+	case profile == "":
+	case !enabled && profile == apparmor.Unconfined:
+		profile = "" // there is nothing to be free of
+	case !enabled:
+		return errdefs.Unsupported("process.apparmorProfile", "AppArmor is not enabled in this kernel")
+	case appArmor.Lacks(profile):
+		return errdefs.NotFound("AppArmor profile", profile).WithHint("load it with apparmor_parser, or name one that aa-status lists")
 	}
 	if s.SelinuxLabel != "" {
 		if err := needSELinux("process.selinuxLabel"); err != nil {
 			return err
 		}
 	}
-	p.AppArmor, p.SELinux = s.ApparmorProfile, s.SelinuxLabel
+	p.AppArmor, p.SELinux = profile, s.SelinuxLabel
 	return nil
 }
+
+// appArmor is where the kernel shows AppArmor; tests set another.
+var appArmor apparmor.Kernel
 
 // selinuxFS is where the kernel shows SELinux; tests set another.
 var selinuxFS = "/sys/fs/selinux"
