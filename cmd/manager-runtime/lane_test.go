@@ -99,5 +99,5 @@ func TestSystemdCgroup(t *testing.T) {
 		t.Errorf("the cgroup: %v", err)
 	}
 	bad := o.Bundle(t, "p", sleeper, func(s *specs.Spec) { s.Linux.CgroupsPath = "/a/b" })
-	o.Refused(t, 1, "SLICE:PREFIX:NAME", "create", "--bundle", bad, "p")
+	o.Refused(t, 1, "slice:prefix:name", "create", "--bundle", bad, "p")
 }
