@@ -43,6 +43,7 @@ func (r *Runtime) host(ctx context.Context) (*spec.Host, error) {
 		ReadFile: readUserFile, PathExists: exists, ZoneExists: zoneExists, DeviceNumber: deviceNumber,
 		Rlimits: hostRlimits(), CanRaiseRlimits: hasCapability(unix.CAP_SYS_RESOURCE),
 		CgroupV2: layout.Mode() == cgroups.Unified, Controllers: layout.Controllers(), OOMScoreAdj: oomScoreAdj(),
+		IntelRDT: exists("/sys/fs/resctrl/schemata"),
 		AppArmor: apparmor.Kernel{}.Enabled(), AppArmorLacks: apparmor.Kernel{}.Lacks,
 		Rootless: os.Geteuid() != 0, ThrottlePaths: throttlePaths(), SystemdCgroups: layout.Systemd(),
 		FindContainer: r.peer(ctx), FindHostUser: findHostUser,

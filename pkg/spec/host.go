@@ -124,7 +124,7 @@ type Host struct {
 	CgroupV2 bool
 	// Controllers are the cgroup controllers that can be used; nil means all.
 	Controllers map[string]bool
-	// IntelRDT says that runtime and kernel can put a process into an RDT class of service.
+	// IntelRDT says that the kernel can put a process into an RDT class of service.
 	IntelRDT bool
 	// OOMScoreAdj is the caller's own; only a caller that can raise limits may give a lower one.
 	OOMScoreAdj int

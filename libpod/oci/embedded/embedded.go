@@ -45,9 +45,6 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	fail := func(err error) (*monitor.Session, monitor.Live, error) {
 		return nil, monitor.Live{}, errors.Join(err, back.Run())
 	}
-	if err := refuseUnkept(q.Spec); err != nil {
-		return fail(err)
-	}
 	extra, gaps, err := libcontainer.FillGaps(q.ExtraFiles)
 	if err != nil {
 		return fail(err)
@@ -95,7 +92,7 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	fault.Point("monitor: spawned")
 	live, err := s.Ready(ctx)
 	if err == nil {
-		err = outside(q.Spec, live.PID)
+		err = outside(q.Spec, q.ID, live.PID)
 	}
 	if err == nil {
 		err = limit()
