@@ -98,8 +98,8 @@ func TestAppArmorProfileThatIsNotThere(t *testing.T) {
 		loaded      []string
 		patch, want string
 	}{
-		"no AppArmor": {nil, `{"process": {"apparmorProfile": "mine"}}`, "process.apparmorProfile: AppArmor is not enabled"},
-		"not loaded":  {[]string{"mine2"}, `{"process": {"apparmorProfile": "mine"}}`, "AppArmor profile mine: no such AppArmor profile"},
+		"no AppArmor":           {nil, `{"process": {"apparmorProfile": "mine"}}`, "process.apparmorProfile: AppArmor is not enabled"},
+		"not loaded":            {[]string{"mine2"}, `{"process": {"apparmorProfile": "mine"}}`, "AppArmor profile mine: no such AppArmor profile"},
 		"nothing to be free of": {nil, `{"process": {"apparmorProfile": "unconfined"}}`, "<nil>"},
 		"loaded":                {[]string{"mine2", "mine"}, `{"process": {"apparmorProfile": "mine"}}`, "<nil>"},
 	} {
