@@ -43,9 +43,29 @@ func (c *compiler) process() error {
 		}
 		c.p.Process.KeepGroups = true
 	}
+	if KeepsGroups(c.spec) {
+		if err := c.h.keepGroups(c.spec.Process, &c.p.Process); err != nil {
+			return err
+		}
+	}
 	if c.opts.ID != "" && !c.opts.KeepKeyring {
 		c.p.Process.Keyring = "_ses." + c.opts.ID
 	}
+	return nil
+}
+
+// keepGroupsAnnotation, with "1", leaves the program the supplementary groups of whoever makes the container, which its
+// user namespace need not know. Podman sets it for --group-add keep-groups; it is crun's.
+const keepGroupsAnnotation = "run.oci.keep_original_groups"
+
+// KeepsGroups says whether the processes of a container keep the groups of their makers.
+func KeepsGroups(spec *specs.Spec) bool { return spec.Annotations[keepGroupsAnnotation] == "1" }
+
+func (h *Handles) keepGroups(s *specs.Process, p *plan.Process) error {
+	if len(s.User.AdditionalGids) > 0 {
+		return invalid("process.user.additionalGids", "", "conflicts with the annotation %s", keepGroupsAnnotation)
+	}
+	p.KeepGroups, h.KeepGroups = true, true
 	return nil
 }
 
@@ -55,6 +75,8 @@ type ExecOptions struct {
 	Seccomp *specs.LinuxSeccomp
 	// Personality is the container's, or nil.
 	Personality *specs.LinuxPersonality
+	// KeepGroups keeps the caller's supplementary groups: see KeepsGroups.
+	KeepGroups bool
 	// PreserveFDs is how many extra files follow stdio; used for LISTEN_FDS.
 	PreserveFDs int
 	// State is the container's, for the receiver of a seccomp listener.
@@ -70,6 +92,11 @@ func Exec(process *specs.Process, opts ExecOptions) (*plan.Plan, *Handles, error
 		return nil, nil, err
 	}
 	h := &Handles{Warnings: warnings, State: opts.State}
+	if opts.KeepGroups {
+		if err := h.keepGroups(process, p); err != nil {
+			return nil, nil, err
+		}
+	}
 	var final []uint64
 	if h.Affinity, final, err = affinity(process.ExecCPUAffinity); err != nil {
 		return nil, nil, err
