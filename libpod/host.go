@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/pkg/apparmor"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/spec"
@@ -42,6 +43,8 @@ func (r *Runtime) host(ctx context.Context) (*spec.Host, error) {
 		ReadFile: readUserFile, PathExists: exists, ZoneExists: zoneExists, DeviceNumber: deviceNumber,
 		Rlimits: hostRlimits(), CanRaiseRlimits: hasCapability(unix.CAP_SYS_RESOURCE),
 		CgroupV2: layout.Mode() == cgroups.Unified, Controllers: layout.Controllers(), OOMScoreAdj: oomScoreAdj(),
+		IntelRDT: exists("/sys/fs/resctrl/schemata"),
+		AppArmor: apparmor.Kernel{}.Enabled(), AppArmorLacks: apparmor.Kernel{}.Lacks,
 		Rootless: os.Geteuid() != 0, ThrottlePaths: throttlePaths(), SystemdCgroups: layout.Systemd(),
 		FindContainer: r.peer(ctx), FindHostUser: findHostUser,
 		Now: time.Now(), NewID: define.NewID,

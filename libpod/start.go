@@ -123,7 +123,8 @@ func (s *start) launch(ctx context.Context) error {
 	}
 	s.session, s.live, err = rt.Launch(ctx, oci.LaunchRequest{
 		ID: s.row.ID, Bundle: s.rt.paths.runDir(s.row.ID), Spec: s.spec, Cgroup: s.row.State.CgroupPath,
-		Monitor: s.monitorConfig(), ExtraFiles: s.extra, Trees: s.trees, Init: s.initInside(),
+		Monitor: s.monitorConfig(), ExtraFiles: s.extra, Trees: s.trees,
+		Init: s.initInside(), InitReports: s.cfg.Process.Init && s.cfg.Process.InitPath == "",
 	})
 	if err != nil {
 		// A container whose namespace was to be joined may have ended in this moment: that is the reason then.

@@ -123,6 +123,8 @@ type LaunchRequest struct {
 	// Init is the path inside the container of the init that becomes process 1 and gets "--" and
 	// the program's arguments; "" for none.
 	Init string
+	// InitReports says that it is the one of InitProgram, which tells when it hears signals: see launch.ReaperReport.
+	InitReports bool
 }
 
 // ExecRequest says what to run in a container.

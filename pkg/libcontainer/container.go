@@ -163,15 +163,6 @@ func (c *Container) NotifyPath() string {
 	return filepath.Join(c.dir.path, notifyDir, notifySocket)
 }
 
-// Stats reads the counters of the container's cgroup. ErrState when the container is stopped.
-func (c *Container) Stats() (*cgroups.Stats, error) {
-	cg, err := c.watched()
-	if err != nil {
-		return nil, err
-	}
-	return cg.Stats()
-}
-
 // OOM tells when the container runs out of memory: see cgroups.Cgroup.NotifyOOM.
 func (c *Container) OOM(ctx context.Context) (<-chan struct{}, error) {
 	cg, err := c.watched()

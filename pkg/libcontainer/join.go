@@ -70,6 +70,7 @@ func (q *Join) Compile() (_ *Joining, err error) {
 		return nil, err
 	}
 	opts := compile.ExecOptions{State: q.State, PreserveFDs: len(q.ExtraFiles)}
+	opts.KeepGroups = compile.KeepsGroups(q.Spec)
 	if l := q.Spec.Linux; l != nil {
 		opts.Seccomp, opts.Personality = l.Seccomp, l.Personality
 	}

@@ -45,15 +45,13 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	fail := func(err error) (*monitor.Session, monitor.Live, error) {
 		return nil, monitor.Live{}, errors.Join(err, back.Run())
 	}
-	if err := refuseUnkept(q.Spec); err != nil {
-		return fail(err)
-	}
 	extra, gaps, err := libcontainer.FillGaps(q.ExtraFiles)
 	if err != nil {
 		return fail(err)
 	}
 	p, handles, err := compile.Container(q.Spec, compile.Options{
-		ID: q.ID, Bundle: q.Bundle, CgroupPath: q.Cgroup, PreserveFDs: len(q.ExtraFiles), MakeCwd: true, Reaper: q.Init, Trees: q.Trees,
+		ID: q.ID, Bundle: q.Bundle, CgroupPath: q.Cgroup, PreserveFDs: len(q.ExtraFiles), MakeCwd: true, Trees: q.Trees,
+		Reaper: q.Init, ReaperReports: q.InitReports,
 	})
 	if err != nil {
 		return fail(err)
@@ -97,7 +95,7 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	fault.Point("monitor: spawned")
 	live, err := s.Ready(ctx)
 	if err == nil {
-		err = outside(q.Spec, live.PID)
+		err = outside(q.Spec, q.ID, live.PID)
 	}
 	if err == nil {
 		err = limit()

@@ -31,6 +31,11 @@ const (
 	MsgFailure  = 'f' // child: a Failure; it exits after it
 )
 
+// ReaperReport is an option of our own init (Plan.Process.Reaper), followed by the number of a descriptor. When
+// the init hears signals and has started the program it closes that; when the program cannot be
+// started it writes MsgFailure first. To the parent a start is then done, or fails, with the program's.
+const ReaperReport = "--report="
+
 // maxMessage bounds a packet in bytes; a failure names at most a path or two.
 const maxMessage = 64 << 10
 
@@ -220,12 +225,27 @@ func recvPacket(sock *os.File) (msg []byte, file *os.File, err error) {
 
 // failed decodes the child's own account of its failure and reaps it.
 func (c *Child) failed(b []byte) error {
+	c.kill()
+	return decodeFailure(b)
+}
+
+// decodeFailure reads what follows MsgFailure.
+func decodeFailure(b []byte) *Failure {
 	f := &Failure{}
 	if err := json.Unmarshal(b, f); err != nil {
 		f = &Failure{Stage: "init", Detail: "unreadable failure message"}
 	}
-	c.kill()
 	return f
+}
+
+// AwaitReport reads what our own init says on a pipe that another runtime passed on to it (ReaperReport): nil when
+// it has started the program, or is gone. A failure is a *Failure.
+func AwaitReport(pipe io.Reader) error {
+	b, err := io.ReadAll(io.LimitReader(pipe, maxMessage))
+	if err == nil && len(b) > 0 && b[0] == MsgFailure {
+		return decodeFailure(b[1:])
+	}
+	return err
 }
 
 // gone reaps a child that went away, or misbehaved, without an account.

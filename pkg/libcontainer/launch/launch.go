@@ -74,6 +74,9 @@ type Request struct {
 	Affinity []uint64
 	// TimeOffsets is written to the timens_offsets of a new time namespace (CloneFlags has CLONE_NEWTIME).
 	TimeOffsets string
+	// KeepGroups keeps the caller's supplementary groups also where the child becomes another user namespace's root.
+	// The plan says what its program gets.
+	KeepGroups bool
 	// Detached puts the child in a session of its own (setsid) also without a terminal.
 	Detached bool
 }

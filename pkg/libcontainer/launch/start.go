@@ -171,7 +171,7 @@ func (s *starting) namespaces() {
 	newUser := make&unix.CLONE_NEWUSER != 0
 	spec.gateMaps = newUser
 	spec.beRoot = newUser
-	spec.session = req.Detached
+	spec.session, spec.groups = req.Detached, req.KeepGroups
 	if j := req.Join; j != nil {
 		fd := int(j.PIDFD.Fd())
 		for _, flags := range []uintptr{j.Flags & unix.CLONE_NEWUSER, j.Flags &^ (unix.CLONE_NEWUSER | unix.CLONE_NEWTIME), j.Flags & unix.CLONE_NEWTIME} {
