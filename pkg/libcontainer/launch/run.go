@@ -25,7 +25,7 @@ type forked struct {
 }
 
 func (s *starting) run(ctx context.Context) (*Child, error) {
-	f := s.clone()
+	f := s.clone(s.forkHere)
 	_ = unix.Close(s.spec.status) // the write end is the child's alone now
 	if f.err != nil {
 		return nil, f.err
@@ -48,13 +48,13 @@ func (s *starting) run(ctx context.Context) (*Child, error) {
 // them, by writing "0" to their tasks files, which moves only the writing thread and is spared
 // the kernel's lock on whole thread groups; the child is born there, and the thread, still
 // locked to its goroutine, dies with it.
-func (s *starting) clone() forked {
+func (s *starting) clone(fork func() forked) forked {
 	done := make(chan forked)
-	go func() { done <- s.cloneOnThread() }()
+	go func() { done <- s.cloneOnThread(fork) }()
 	return <-done
 }
 
-func (s *starting) cloneOnThread() forked {
+func (s *starting) cloneOnThread(fork func() forked) forked {
 	runtime.LockOSThread()
 	if len(s.req.CgroupTasks) == 0 {
 		defer runtime.UnlockOSThread()
@@ -63,13 +63,13 @@ func (s *starting) cloneOnThread() forked {
 			return forked{err: err}
 		}
 		defer undo()
-		return s.forkHere()
+		return fork()
 	}
 	if unix.Gettid() == unix.Getpid() {
 		// The main thread cannot die alone and would stay in the container's cgroups: keep it busy
 		// while another thread does the work.
 		inner := make(chan forked)
-		go func() { inner <- s.cloneOnThread() }()
+		go func() { inner <- s.cloneOnThread(fork) }()
 		f := <-inner
 		runtime.UnlockOSThread()
 		return f
@@ -82,7 +82,7 @@ func (s *starting) cloneOnThread() forked {
 			return forked{err: fmt.Errorf("enter cgroup %s: %w", tasks.Name(), err), tid: unix.Gettid()}
 		}
 	}
-	f := s.forkHere()
+	f := fork()
 	f.tid = unix.Gettid()
 	return f
 }
@@ -155,6 +155,14 @@ func (s *starting) follow(ctx context.Context, c *Child, legacy bool) error {
 
 // adopt replaces the first child, which is done, by the second.
 func (s *starting) adopt(c *Child, pid int) error {
+	if err := c.replace(pid); err != nil || !s.spec.gateMaps {
+		return err
+	}
+	return s.writeMaps(pid)
+}
+
+// replace makes the second of two processes the child, and reaps the first.
+func (c *Child) replace(pid int) error {
 	first := c.pid
 	c.pid = pid
 	_, _ = wait4(first)
@@ -164,9 +172,6 @@ func (s *starting) adopt(c *Child, pid int) error {
 	}
 	_ = c.pidfd.Close()
 	c.pidfd = os.NewFile(uintptr(fd), "pidfd")
-	if s.spec.gateMaps {
-		return s.writeMaps(pid)
-	}
 	return nil
 }
 
