@@ -52,7 +52,7 @@ type Joining struct {
 
 // Start starts the process: without the small program where that is possible.
 func (j *Joining) Start(ctx context.Context) (*launch.Child, error) {
-	if j.Image == nil && direct.Possible(j.plan) {
+	if j.Image == nil && direct.Possible(&j.Request, j.plan) {
 		if err := direct.Attach(&j.Request, &j.plan.Process); err != nil {
 			j.Image = nil // the small program needs less of the kernel
 		}

@@ -13,11 +13,17 @@ import (
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
 )
 
-// Possible says whether a plan can be carried out without the small program. This is the one place where the
-// two ways part.
-func Possible(p *plan.Plan) bool {
+// Possible says whether the plan of a request can be carried out without the small program. This is the one place
+// where the two ways part.
+func Possible(req *launch.Request, p *plan.Plan) bool {
 	proc := &p.Process
 	switch {
+	case req.Join == nil || len(req.Enter) > 0 || len(req.OpenFiles) > 0:
+		return false
+	case proc.OOMScoreAdj != nil && req.Join.Flags&unix.CLONE_NEWUSER != 0:
+		// What is undumpable belongs to the root of the user namespace that it was executed in: an image
+		// may not write its own score after it has left that.
+		return false
 	case code() == nil:
 		return false
 	case !p.Join || p.Hooks != nil || proc.Reaper != "" || proc.MakeCwd:
