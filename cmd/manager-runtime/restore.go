@@ -73,7 +73,8 @@ func (o *restoreOptions) run(a *app, id string) (code int, err error) {
 			return 0, err
 		}
 	}
-	signals := catchSignals()
+	signals := catchSignals(&cfg.Attachment)
+	cfg.Meanwhile() // what is restored runs when it is there
 	c, err := a.factory().Restore(context.Background(), id, cfg, opts)
 	if err != nil {
 		return 0, err

@@ -122,6 +122,7 @@ func (e *execution) launch() error {
 		_, _ = child.Wait()
 		return e.process.Close()
 	})
+	e.cfg.meanwhile()
 	return nil
 }
 
