@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -46,25 +47,35 @@ func (s *starting) runImage(ctx context.Context) (*Child, error) {
 }
 
 func (s *starting) forkImage() forked {
+	f := s.forkExec(s.req.Image.File, []string{"exec"}, &syscall.SysProcAttr{})
+	if errors.Is(f.err, syscall.EACCES) || errors.Is(f.err, syscall.EPERM) || errors.Is(f.err, syscall.ENOENT) {
+		f.err = ErrImage
+	}
+	return f
+}
+
+// forkExec starts a program by the standard library's own way, which shares the caller's memory with the child
+// until it executes: nothing is copied. Nobody else may be in the namespaces that the child is born in.
+func (s *starting) forkExec(program *os.File, argv []string, attr *syscall.SysProcAttr) forked {
 	files := make([]uintptr, len(s.spec.fds))
 	for i, fd := range s.spec.fds {
 		files[i] = uintptr(fd)
 	}
+	// The numbers that the child's descriptors get are taken.
+	number, err := unix.FcntlInt(program.Fd(), unix.F_DUPFD_CLOEXEC, len(files))
+	if err != nil {
+		return forked{err: &Failure{Stage: forkStages[stageFD], Errno: errnoOf(err)}}
+	}
+	defer func() { _ = unix.Close(number) }()
 	pidfd := -1
-	attr := &syscall.SysProcAttr{PidFD: &pidfd}
+	attr.PidFD = &pidfd
 	if s.req.Cgroup != nil {
 		attr.UseCgroupFD, attr.CgroupFD = true, int(s.req.Cgroup.Fd())
 	}
-	program := fmt.Sprintf("/proc/self/fd/%d", s.req.Image.File.Fd())
-	pid, err := syscall.ForkExec(program, []string{"exec"}, &syscall.ProcAttr{Files: files, Env: childEnv, Sys: attr})
+	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(number), argv, &syscall.ProcAttr{Files: files, Env: childEnv, Sys: attr})
 	runtime.KeepAlive(s.req)
 	if err != nil {
-		var errno syscall.Errno
-		errors.As(err, &errno)
-		if errno == syscall.EACCES || errno == syscall.EPERM || errno == syscall.ENOENT {
-			return forked{err: ErrImage}
-		}
-		return forked{err: &Failure{Stage: forkStages[stageClone], Errno: errno}}
+		return forked{err: &Failure{Stage: forkStages[stageClone], Errno: errnoOf(err)}}
 	}
 	if pidfd < 0 {
 		if pidfd, err = unix.PidfdOpen(pid, 0); err != nil {
@@ -74,6 +85,12 @@ func (s *starting) forkImage() forked {
 		}
 	}
 	return forked{pid: pid, pidfd: pidfd}
+}
+
+func errnoOf(err error) syscall.Errno {
+	var errno syscall.Errno
+	errors.As(err, &errno)
+	return errno
 }
 
 // awaitSecond replaces the first process, which is done, by the one that it made. That one may be the faster to

@@ -21,17 +21,25 @@ type forked struct {
 	pid, pidfd int
 	tid        int  // the thread, if it must be seen to die
 	legacy     bool // the child is not in its version 2 cgroup yet
+	runs       bool // the child executes its program already
 	err        error
 }
 
 func (s *starting) run(ctx context.Context) (*Child, error) {
-	f := s.clone(s.forkHere)
+	fork := s.forkHere
+	if s.plain() {
+		fork = s.forkPlain
+	}
+	f := s.clone(fork)
 	_ = unix.Close(s.spec.status) // the write end is the child's alone now
 	if f.err != nil {
 		return nil, f.err
 	}
 	c := &Child{pid: f.pid, pidfd: os.NewFile(uintptr(f.pidfd), "pidfd"), hooks: s.req.Hooks, notify: s.req.Notify}
-	err := s.follow(ctx, c, f.legacy)
+	var err error
+	if !f.runs {
+		err = s.follow(ctx, c, f.legacy)
+	}
 	if f.tid != 0 {
 		awaitThreadExit(f.tid)
 	}
@@ -113,6 +121,29 @@ func (s *starting) forkHere() forked {
 		return forked{err: &Failure{Stage: forkStages[stageClone], Errno: errno}}
 	}
 	return forked{pid: pid, pidfd: int(pidfd), legacy: legacy}
+}
+
+// plain says whether the child has nothing to do before it executes its program but what the standard library
+// does for it: it makes namespaces in which it is alone, and no ids are mapped.
+func (s *starting) plain() bool {
+	// Without this call what others left open would be open inside.
+	closes := unix.CloseRange(^uint(0)>>32, ^uint(0)>>32, 0) == nil
+	return closes && !s.spec.second && !s.spec.gateMaps && !s.spec.timeNS
+}
+
+// forkPlain starts a plain child without a copy of this process. What the kernel refuses is left to the other
+// way, which knows of older kernels.
+func (s *starting) forkPlain() forked {
+	attr := &syscall.SysProcAttr{Cloneflags: s.spec.flags, Setsid: s.spec.session}
+	if s.spec.cgroupNS {
+		attr.Unshareflags = unix.CLONE_NEWCGROUP
+	}
+	f := s.forkExec(s.program, s.argv(), attr)
+	if f.err != nil {
+		return s.forkHere()
+	}
+	f.runs = true
+	return f
 }
 
 // follow brings the child to its program: cgroup, id maps, second child.

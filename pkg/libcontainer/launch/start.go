@@ -36,6 +36,7 @@ func Start(ctx context.Context, req Request) (*Child, error) {
 type starting struct {
 	req       *Request
 	spec      forkSpec
+	program   *os.File // the small program, protected
 	sock      *os.File // our end
 	peer      *os.File // the child's end
 	temporary []*os.File
@@ -75,10 +76,10 @@ func prepare(req *Request) (_ *starting, err error) {
 		return nil, fmt.Errorf("protect program: %w", err)
 	}
 	s.temporary = append(s.temporary, program)
+	s.program = program
 	s.spec.program = int(program.Fd())
 	s.namespaces()
-	argv := []string{"manager-monitor", RoleInit, strconv.Itoa(len(req.ExtraFiles)), strconv.Itoa(len(req.OpenFiles))}
-	if s.spec.argv, err = syscall.SlicePtrFromStrings(argv); err != nil {
+	if s.spec.argv, err = syscall.SlicePtrFromStrings(s.argv()); err != nil {
 		return nil, err
 	}
 	if s.spec.envv, err = syscall.SlicePtrFromStrings(childEnv); err != nil {
@@ -86,6 +87,11 @@ func prepare(req *Request) (_ *starting, err error) {
 	}
 	s.spec.empty = new(byte)
 	return s, nil
+}
+
+// argv are the small program's arguments.
+func (s *starting) argv() []string {
+	return []string{"manager-monitor", RoleInit, strconv.Itoa(len(s.req.ExtraFiles)), strconv.Itoa(len(s.req.OpenFiles))}
 }
 
 // childEnv is the whole environment of the small program: nothing of the caller's leaks into it.
