@@ -14,14 +14,13 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/libcontainer"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 )
 
 // joined runs a process in a box: by an image of its own, or by the small program. The result is what it
-// printed, or the failure.
-//
-// small says that it is one of those that an image cannot start.
+// printed, or the failure. small says that it is one of those that an image cannot start.
 func joined(t *testing.T, b *box, spec *specs.Spec, q libcontainer.Join, image, small bool) (string, error) {
 	t.Helper()
 	prog, err := os.Open(program)
@@ -45,7 +44,7 @@ func joined(t *testing.T, b *box, spec *specs.Spec, q libcontainer.Join, image, 
 	var child *launch.Child
 	if image {
 		child, err = j.Start(ctx)
-		if (j.Image == nil) != small {
+		if os.Getenv(envProgram) == "" && (j.Image == nil) != small {
 			t.Fatalf("the small program was used: %v, want %v", j.Image == nil, small)
 		}
 	} else {
@@ -179,6 +178,39 @@ func TestJoinBothWays(t *testing.T) {
 					t.Errorf("little was seen: %s", got)
 				}
 			})
+		}
+	}
+}
+
+// TestJoinIntoACgroup: both ways a process is born in the container's cgroup.
+func TestJoinIntoACgroup(t *testing.T) {
+	b, spec := sleeper(t, false)
+	if cgroups.Mode() == cgroups.Disabled {
+		t.Skip("needs a cgroup file system")
+	}
+	path := fmt.Sprintf("/manager-test-join-%d", os.Getpid())
+	cg, err := cgroups.Create(cgroups.Config{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := errors.Join(cg.KillAll(), cg.Remove()); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, image := range []bool{false, true} {
+		q := libcontainer.Join{
+			Cgroup: cg, Process: &specs.Process{Args: []string{"cat", "/proc/self/cgroup"}, Cwd: "/", Env: []string{"PATH=/bin"}, User: specs.User{UID: 7}},
+		}
+		out, err := joined(t, b, spec, q, image, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(out) {
+			line = strings.TrimSpace(line)
+			if mounted(t, strings.SplitN(line, ":", 3)[1]) && !strings.HasSuffix(line, path) {
+				t.Errorf("image %v: outside: %s", image, line)
+			}
 		}
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrImage says that an image may not be executed: files in memory are not programs everywhere. Nothing was
-// changed.
+// ErrImage says that an image may not be executed: files in memory are not programs everywhere, and older
+// kernels do not know how to have a process born in a cgroup. Nothing was changed.
 var ErrImage = errors.New("a file in memory may not be executed here")
 
 // runImage starts an image and waits until the process that stays is there. The image is executed before anything of
@@ -48,8 +48,10 @@ func (s *starting) runImage(ctx context.Context) (*Child, error) {
 
 func (s *starting) forkImage() forked {
 	f := s.forkExec(s.req.Image.File, []string{"exec"}, &syscall.SysProcAttr{})
-	if errors.Is(f.err, syscall.EACCES) || errors.Is(f.err, syscall.EPERM) || errors.Is(f.err, syscall.ENOENT) {
-		f.err = ErrImage
+	for _, refusal := range []syscall.Errno{syscall.EACCES, syscall.EPERM, syscall.ENOENT, syscall.ENOSYS} {
+		if errors.Is(f.err, refusal) {
+			f.err = ErrImage
+		}
 	}
 	return f
 }
