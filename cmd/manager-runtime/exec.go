@@ -68,7 +68,7 @@ func (o *execOptions) exec(a *app, id string, words []string) (code int, err err
 	if err != nil {
 		return 0, err
 	}
-	signals := catchSignals(&cfg.Attachment)
+	signals := catchSignals()
 	p, err := c.Exec(context.Background(), cfg)
 	if err != nil {
 		return 0, err

@@ -73,8 +73,7 @@ func (o *restoreOptions) run(a *app, id string) (code int, err error) {
 			return 0, err
 		}
 	}
-	signals := catchSignals(&cfg.Attachment)
-	cfg.Meanwhile() // what is restored runs when it is there
+	signals := catchSignals()
 	c, err := a.factory().Restore(context.Background(), id, cfg, opts)
 	if err != nil {
 		return 0, err

@@ -50,7 +50,7 @@ func (o *runOptions) run(a *app, id string) (code int, err error) {
 			return 0, err
 		}
 	}
-	signals := catchSignals(&cfg.Attachment)
+	signals := catchSignals()
 	notify := notifier{host: os.Getenv("NOTIFY_SOCKET")}
 	c, err := o.create(a, id, cfg)
 	if err != nil {

@@ -46,15 +46,6 @@ type Attachment struct {
 	PIDFDSocket string
 	// PIDFile gets the process's id in the caller's pid namespace; "" for none. It is replaced as a whole.
 	PIDFile string
-	// Meanwhile, if set, is called once when the process is on its way and before its program runs: there is time
-	// to use then.
-	Meanwhile func()
-}
-
-func (a *Attachment) meanwhile() {
-	if a.Meanwhile != nil {
-		a.Meanwhile()
-	}
 }
 
 // listenEnv completes an environment with what socket activation tells.

@@ -48,10 +48,13 @@ func (c *Container) Close() error {
 func (c *Container) ID() string { return c.record.ID }
 
 // Config is the configuration as it was at create; later edits of the bundle do not show. It is read once and
-// must not be changed.
+// must not be changed. A creation under way may not have written it: ErrState then, in the words of exec, who asks.
 func (c *Container) Config() (_ *specs.Spec, err error) {
 	if c.config == nil {
 		c.config, err = c.dir.readConfig()
+	}
+	if errors.Is(err, errdefs.ErrCorrupt) && c.Status() == Creating {
+		return nil, allow(verbExec, c.ID(), Creating)
 	}
 	return c.config, err
 }

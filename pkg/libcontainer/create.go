@@ -216,7 +216,6 @@ func (c *creation) launch() error {
 		}
 		return errors.Join(err, child.Close())
 	})
-	c.cfg.meanwhile()
 	c.made.record.PID = child.PID()
 	c.made.record.StartTime, err = child.StartTime()
 	return err

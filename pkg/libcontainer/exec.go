@@ -122,7 +122,6 @@ func (e *execution) launch() error {
 		_, _ = child.Wait()
 		return e.process.Close()
 	})
-	e.cfg.meanwhile()
 	return nil
 }
 
