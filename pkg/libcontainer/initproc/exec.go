@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
+	"github.com/manager-project/manager/pkg/libcontainer/plan"
 	"golang.org/x/sys/unix"
 )
 
@@ -78,7 +79,7 @@ func lookup(name string, env []string) (string, *launch.Failure) {
 		return name, executable(name)
 	}
 	var refused *launch.Failure
-	for _, dir := range strings.Split(pathOf(env), ":") {
+	for _, dir := range strings.Split(plan.PathOf(env), ":") {
 		if dir == "" {
 			dir = "."
 		}
@@ -107,17 +108,4 @@ func executable(file string) *launch.Failure {
 		return explain(launch.StageExec, file, unix.EISDIR, "is a directory")
 	}
 	return failure(launch.StageExec, file, unix.Faccessat(unix.AT_FDCWD, file, unix.X_OK, unix.AT_EACCESS))
-}
-
-// defaultPath is used when the environment has no PATH.
-const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-// pathOf returns the last PATH of an environment, which is the one that counts.
-func pathOf(env []string) string {
-	for i := len(env) - 1; i >= 0; i-- {
-		if v, ok := strings.CutPrefix(env[i], "PATH="); ok {
-			return v
-		}
-	}
-	return defaultPath
 }
