@@ -162,7 +162,9 @@ func (m *making) enter() {
 	}
 	m.sys("descriptor", unix.SYS_CLOSE, m.pidfd).tolerate()
 	if user != 0 {
-		m.sys("user namespace", unix.SYS_SETGROUPS, 0, 0).tolerate() // may be denied there
+		if !m.req.KeepGroups {
+			m.sys("user namespace", unix.SYS_SETGROUPS, 0, 0).tolerate() // may be denied there
+		}
 		m.sys("user namespace", unix.SYS_SETRESGID, 0, 0, 0)
 		m.sys("user namespace", unix.SYS_SETRESUID, 0, 0, 0)
 		m.undumpable()
