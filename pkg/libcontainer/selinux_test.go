@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/manager-project/manager/internal/testenv"
+	"github.com/manager-project/manager/pkg/libcontainer"
 	"github.com/manager-project/manager/pkg/libcontainer/compile"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -99,6 +100,33 @@ func TestSELinuxLabels(t *testing.T) {
 	}
 	if out, code := joined.finish(); strings.TrimRight(out, "\x00") != processLabel || code != 0 {
 		t.Errorf("joined: %q, exit code %d", out, code)
+	}
+}
+
+// TestSELinuxJoinBothWays: a process that an image starts has its label, and its keyring and terminal serve it.
+func TestSELinuxJoinBothWays(t *testing.T) {
+	testenv.Need(t, testenv.Root, testenv.SELinux)
+	spec := selinuxSpec(t, "sleep", "1000")
+	b, err := start(t, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Exec(); err != nil {
+		t.Fatal(err)
+	}
+	for _, terminal := range []bool{false, true} {
+		q := libcontainer.Join{Keyring: "_ses.selinux-join", Process: &specs.Process{
+			Args: []string{"sh", "-c", "cat /proc/self/attr/current; cat /proc/self/attr/keycreate; touch /scratch/join && echo made"},
+			Env:  []string{"PATH=/bin"}, Cwd: "/", SelinuxLabel: processLabel, Terminal: terminal,
+		}}
+		want, err := joined(t, b, spec, q, false, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := joined(t, b, spec, q, true, false)
+		if err != nil || got != want || !strings.HasPrefix(got, processLabel) || !strings.Contains(got, "made") {
+			t.Errorf("terminal %v: %q, %v, want %q", terminal, got, err, want)
+		}
 	}
 }
 

@@ -166,8 +166,10 @@ func TestListFails(t *testing.T) {
 			b.do(fail("first", ""), unix.SYS_GETPID)
 			b.do(fail("cwd", "/nothing"), unix.SYS_CHDIR, b.text("/nothing")).tolerate(syscall.EPERM, syscall.EACCES)
 		}, launch.Failure{Stage: "cwd", Path: "/nothing", Errno: syscall.ENOENT}},
-		"an errno from memory": {func(b *builder) { b.failWith(fail("x", "y"), b.words(uint64(syscall.EXDEV))) },
-			launch.Failure{Stage: "x", Path: "y", Errno: syscall.EXDEV}},
+		"an errno from memory": {
+			func(b *builder) { b.failWith(fail("x", "y"), b.words(uint64(syscall.EXDEV))) },
+			launch.Failure{Stage: "x", Path: "y", Errno: syscall.EXDEV},
+		},
 		"one of several": {func(b *builder) {
 			b.files = []string{"a", "b", "c"}
 			b.copy32(b.words(2), choice)

@@ -75,6 +75,7 @@ func (m *making) labels() {
 	if p := m.AppArmor; p != "" {
 		var old, done label
 		why := fail("apparmor profile", p)
+		why.details = map[syscall.Errno]string{syscall.ENOENT: "it is not loaded"}
 		m.writeProc(why, "thread-self/attr/apparmor/exec", "exec "+p, &old, syscall.ENOENT)
 		m.jump(&done)
 		m.place(&old)
