@@ -127,6 +127,7 @@ func (c *locked) remove(ctx context.Context, o RemoveOptions) error {
 	if err := c.removeExecs(ctx); err != nil {
 		return err
 	}
+	c.keepGone(ctx)
 	if err := removeAll(c.rt.paths.runDir(c.row.ID)); err != nil {
 		return c.fail("remove", nil, err, "")
 	}

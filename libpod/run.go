@@ -66,7 +66,7 @@ func (r *Runtime) keepCreated(ctx context.Context, c *locked, cause error) error
 		return cause
 	}
 	c.row.State.Status, c.row.State.Mounted = define.StatusCreated, false
-	c.row.State.Error = cause.Error()
+	c.failStart(ctx, cause)
 	return errors.Join(cause, c.save(context.WithoutCancel(ctx)))
 }
 
