@@ -86,7 +86,9 @@ func (e *end) details() []string {
 	case monitor.CauseStop, monitor.CauseRestart, monitor.CauseRemove:
 		e.stopDetails(add)
 	case monitor.CauseKill:
-		add("\"manager kill\" sent %s.", spec.SignalName(syscall.Signal(r.Stop.Signal)))
+		if r.Stop != nil {
+			add("\"manager kill\" sent %s.", spec.SignalName(syscall.Signal(r.Stop.Signal)))
+		}
 	case monitor.CauseStartFailed:
 		add("%s.", e.Error)
 	case monitor.CauseLost:
@@ -128,6 +130,9 @@ func processes(n uint64) string {
 
 func (e *end) stopDetails(add func(string, ...any)) {
 	r := &e.Record
+	if r.Stop == nil {
+		return // its note was lost with the run directory
+	}
 	sent := spec.SignalName(syscall.Signal(r.Stop.Signal))
 	switch {
 	case !r.Escalated() && r.Signal == 0:
@@ -174,39 +179,33 @@ func (e *end) exitDetails(add func(string, ...any)) {
 	}
 }
 
-// next is what to do about it, "" for nothing.
+// next is what to do about it, "" for nothing. What is removed can only be run anew.
 func (e *end) next() string {
-	r := &e.Record
-	switch r.Cause {
-	case monitor.CauseOOM:
+	r, there := &e.Record, e.Removed.IsZero()
+	switch {
+	case r.Cause == monitor.CauseOOM, r.Cause == monitor.CauseExit && r.OOMKilled:
 		return e.moreMemory()
-	case monitor.CauseTimeout:
+	case r.Cause == monitor.CauseTimeout:
 		return "give it more time with --timeout"
+	case r.Escalated():
+		if r.FinishedAt.Sub(r.Stop.At) < r.Stop.Timeout {
+			return "to stop it in good order, run it with --init, or let the program handle the signal"
+		}
+		return "to stop it in good order, give it more time with --stop-timeout, or another --stop-signal"
+	case r.Code == 0, r.Stop != nil && r.Cause == r.Stop.By:
+		return ""
+	case !there && r.Cause == monitor.CauseExit:
+		return "run it again without --rm to keep all of its log"
+	case !there:
+		return ""
+	}
+	switch r.Cause {
 	case monitor.CauseHealth:
 		return "look at the last checks: manager inspect --format '{{json .State.Health}}' " + e.Name
-	case monitor.CauseStop, monitor.CauseRestart, monitor.CauseRemove:
-		switch {
-		case !r.Escalated():
-		case r.FinishedAt.Sub(r.Stop.At) < r.Stop.Timeout:
-			return "to stop it in good order, run it with --init, or let the program handle the signal"
-		default:
-			return "to stop it in good order, give it more time with --stop-timeout, or another --stop-signal"
-		}
-		return ""
-	case monitor.CauseKill:
-		return ""
 	case monitor.CauseStartFailed:
 		return "start it again to see what to do: manager start " + e.Name
 	case monitor.CauseLost, monitor.CauseReboot:
 		return "start it again: manager start " + e.Name
-	}
-	switch {
-	case r.OOMKilled:
-		return e.moreMemory()
-	case r.Code == 0:
-		return ""
-	case !e.Removed.IsZero():
-		return "run it again without --rm to keep all of its log"
 	}
 	return "read all that it wrote: manager logs " + e.Name
 }
