@@ -161,10 +161,13 @@ func (e *end) signalDetails(add func(string, ...any)) {
 	if sig != unix.SIGKILL {
 		return
 	}
-	if r.Memory != nil {
-		add("It was not for lack of memory: the kernel counted no such kill.")
-	} else {
+	switch {
+	case r.Memory == nil:
 		add("Whether it was for lack of memory is not known: it has no cgroup whose counter could tell.")
+	case r.Memory.Kills == 0:
+		add("It was not for lack of memory: the kernel counted no such kill.")
+	default:
+		add("It was not for lack of memory: the kernel's kills for that came earlier.")
 	}
 }
 

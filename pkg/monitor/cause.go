@@ -15,13 +15,13 @@ const stopGrace = 20 * time.Second
 //
 // What the kernel tells a parent is a status and no sender: neither waitid(2) nor the SIGCHLD names who
 // sent a signal. So a signal is known to be ours by the note that is written before it is sent, the kernel's
-// by the cgroup's counter, and otherwise it is a stranger's.
+// by the cgroup's counter and when it went up, and otherwise it is a stranger's.
 func (e *ExitRecord) DecideCause(wanted string) string {
 	killed := e.Signal == int(unix.SIGKILL)
 	switch {
 	case wanted != "":
 		return wanted
-	case killed && e.OOMKilled && !e.killDue():
+	case killed && e.Memory != nil && e.Memory.AtEnd && !e.killDue():
 		return CauseOOM
 	case e.stopped():
 		return e.Stop.By

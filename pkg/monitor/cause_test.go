@@ -45,7 +45,7 @@ func TestDecideCause(t *testing.T) {
 		{name: "a stranger's SIGKILL after a kill with SIGTERM", signal: unix.SIGKILL, stop: note(StopByKill, unix.SIGTERM, 0, time.Second), want: CauseSignal},
 		{name: "an end long after a kill that was ignored", stop: note(StopByKill, unix.SIGTERM, 0, time.Minute), want: CauseExit},
 	} {
-		e := ExitRecord{Signal: int(tt.signal), OOMKilled: tt.oom, Stop: tt.stop, FinishedAt: at}
+		e := ExitRecord{Signal: int(tt.signal), OOMKilled: tt.oom, Memory: &MemoryUse{AtEnd: tt.oom}, Stop: tt.stop, FinishedAt: at}
 		if e.Cause = e.DecideCause(tt.wanted); e.Cause != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, e.Cause, tt.want)
 		}

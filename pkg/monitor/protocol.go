@@ -131,6 +131,8 @@ const (
 type MemoryUse struct {
 	// Kills is how many processes the kernel killed for lack of memory.
 	Kills uint64 `json:"kills"`
+	// AtEnd says that one of them was at the end: of the init, if it ended by SIGKILL.
+	AtEnd bool `json:"at_end,omitempty"`
 	// Limit is the cgroup's, 0 for none: then a parent's, or the machine's, was too small.
 	Limit uint64 `json:"limit,omitempty"`
 	// Peak is the most that was used at a time; 0 where the kernel does not tell (version 2 before 5.19).

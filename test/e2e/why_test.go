@@ -114,6 +114,11 @@ var whyCases = []struct {
 	{"a child out of memory", true, func(w *whyEnv) {
 		w.run(false, "--memory", "16m", "--memory-swap", "16m", "busybox", "sh", "-c", "("+hog+"; echo never); exit 4")
 	}, "exit", 4, `exit code 4(?s:.*)killed (another process|\d other processes) of it, because it had used up its limit of 16 MiB(?s:.*)--memory`, `^Exited \(4\) after a process ran out of memory`},
+	{"SIGKILL long after a child ran out of memory", true, func(w *whyEnv) {
+		w.run(true, "--memory", "16m", "--memory-swap", "16m", "busybox", "sh", "-c", "("+hog+"); "+busyLoop)
+		time.Sleep(4 * time.Second) // so long that it is another matter
+		w.kill(unix.SIGKILL, "Pid")
+	}, "signal", 137, `killed by SIGKILL(?s:.*)killed another process of it`, `^Exited \(137\) \w`},
 	{"timeout", false, func(w *whyEnv) { w.run(false, "--timeout", "1", "busybox", "sleep", "1000") }, "timeout", 137, `longer than the 1s of its --timeout`, `^Exited \(137\) out of time`},
 	{"stop", false, func(w *whyEnv) {
 		w.run(true, "busybox", "sh", "-c", "trap 'exit 7' TERM; "+busyLoop)

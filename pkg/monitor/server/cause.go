@@ -14,7 +14,10 @@ import (
 func (s *server) explain(e *monitor.ExitRecord) {
 	e.Stop = s.readStop()
 	e.Memory = memoryUse(s.cfg.MemoryEvents, e.Signal != 0)
-	e.OOMKilled = e.Memory != nil && e.Memory.Kills > 0
+	if e.Memory != nil {
+		e.OOMKilled = e.Memory.Kills > 0
+		e.Memory.AtEnd = s.oom.killedAt(e.FinishedAt, e.Memory.Kills)
+	}
 	wanted := ""
 	if s.timedOut && s.status.Signal == syscall.SIGKILL {
 		wanted = monitor.CauseTimeout
@@ -65,6 +68,10 @@ func oomKills(path string) uint64 {
 	if err != nil {
 		return 0
 	}
+	return oomKillsIn(data)
+}
+
+func oomKillsIn(data []byte) uint64 {
 	for line := range bytes.Lines(data) {
 		if v, ok := bytes.CutPrefix(line, []byte("oom_kill ")); ok {
 			return number(v)
