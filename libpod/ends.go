@@ -215,14 +215,15 @@ func recordOf(s *state.Container) monitor.ExitRecord {
 }
 
 // failStart writes down a start that failed before there was a monitor to tell of it.
-func (c *locked) failStart(ctx context.Context, cause error) {
+func (c *locked) failStart(ctx context.Context, cause error) error {
 	s := &c.row.State
-	s.Error, s.Cause = cause.Error(), monitor.CauseStartFailed
+	s.Error = cause.Error()
+	if s.Status == define.StatusCreated {
+		s.Cause = monitor.CauseStartFailed // the state of one that ran before is about that end
+	}
 	e := c.newEnd(monitor.ExitRecord{
-		Generation: s.Generation, Code: define.ExitManager, Cause: s.Cause, FinishedAt: time.Now(),
+		Generation: s.Generation, Code: define.ExitManager, Cause: monitor.CauseStartFailed, FinishedAt: time.Now(),
 	})
 	e.Error = s.Error
-	if err := appendEnd(c.rt.endsLog(c.row.ID), e); err != nil {
-		c.rt.warn("%v", err)
-	}
+	return errors.Join(appendEnd(c.rt.endsLog(c.row.ID), e), c.save(context.WithoutCancel(ctx)))
 }

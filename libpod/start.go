@@ -223,8 +223,12 @@ func (r *Runtime) Start(ctx context.Context, id string, o StartOptions) (AttachR
 		}
 		s := &start{locked: c, window: o.Streams.firstSize()}
 		defer s.closeExtra()
+		before := c.row.State.Generation
 		if err := s.prepare(ctx); err != nil {
-			return err
+			if c.row.State.Generation == before {
+				return err // it had not begun
+			}
+			return errors.Join(err, c.failStart(ctx, err))
 		}
 		var err error
 		run, err = s.begun(ctx, o.Streams)
