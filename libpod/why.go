@@ -83,7 +83,7 @@ func (r *Runtime) whyGone(ctx context.Context, word string) (*WhyReport, error) 
 		return nil, err
 	}
 	return &WhyReport{
-		ID: e.ID, Name: e.Name, Image: e.Image, State: "removed", End: e.explain(), Previous: []WhyEnd{}, Log: e.Log,
+		ID: e.ID, Name: e.Name, Image: e.Image, State: "removed", End: e.explain(), Previous: []WhyEnd{}, Log: append([]string{}, e.Log...),
 	}, nil
 }
 
@@ -97,7 +97,7 @@ func (r *Runtime) whyThere(ctx context.Context, id string) (*WhyReport, error) {
 	if err != nil {
 		return nil, c.fail("read the ends of", nil, err, "")
 	}
-	w := &WhyReport{ID: c.row.ID, Name: c.row.Name, Image: c.event("").Image, State: string(s.Status), Previous: []WhyEnd{}}
+	w := &WhyReport{ID: c.row.ID, Name: c.row.Name, Image: c.event("").Image, State: string(s.Status), Previous: []WhyEnd{}, Log: []string{}}
 	if s.Status.Live() {
 		w.StartedAt = &s.StartedAt
 		if held, err := monitor.Alive(r.paths.runDir(id)); err == nil {
@@ -113,7 +113,7 @@ func (r *Runtime) whyThere(ctx context.Context, id string) (*WhyReport, error) {
 		if w.End == nil && !s.Status.Live() {
 			w.End = e.explain()
 			if e.Record.Code != 0 && e.Record.Cause != monitor.CauseStartFailed {
-				w.Log = c.logTail(ctx, e.Record.StartedAt)
+				w.Log = append(w.Log, c.logTail(ctx, e.Record.StartedAt)...)
 			}
 			continue
 		}
