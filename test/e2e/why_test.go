@@ -34,7 +34,7 @@ func (w *whyEnv) run(ready bool, args ...string) {
 // until repeats a command until its output has a text.
 func (w *whyEnv) until(command, arg, text string) {
 	w.t.Helper()
-	for deadline := time.Now().Add(waiting); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(longWait); ; time.Sleep(20 * time.Millisecond) {
 		if r := w.Run(command, arg); strings.Contains(r.Stdout, text) {
 			return
 		} else if time.Now().After(deadline) {
@@ -63,7 +63,7 @@ func (w *whyEnv) kill(sig unix.Signal, field string) {
 // gone waits until a process is gone, whoever it belongs to.
 func (w *whyEnv) gone(pid int) {
 	w.t.Helper()
-	for deadline := time.Now().Add(waiting); unix.Kill(pid, 0) == nil; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(longWait); unix.Kill(pid, 0) == nil; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			w.t.Fatalf("process %d does not go", pid)
 		}
@@ -85,8 +85,10 @@ func (w *whyEnv) forgeBoot() {
 
 const (
 	busyLoop = "echo ready; while :; do sleep 0.1; done"
-	// hog takes memory without end.
-	hog = `x=$(head -c 100000000 /dev/zero | tr "\0" x)`
+	// hog takes 64 MiB at once, so that an emulated machine is done with it soon.
+	hog = "dd if=/dev/zero of=/dev/null bs=64M count=1"
+	// longWait bounds the wait for an end on such a machine.
+	longWait = 2 * time.Minute
 )
 
 // whyCases bring a container named c to its end, each in another way, and say what why and ps must
@@ -109,7 +111,7 @@ var whyCases = []struct {
 	}, "signal", 137, `No command of manager sent it(?s:.*)from outside the container`, `^Exited \(137\) \w`},
 	{"SIGSEGV", false, func(w *whyEnv) { w.run(false, "--pid", "host", "busybox", "sh", "-c", "kill -SEGV $$") }, "signal", 139, `crashed: SIGSEGV`, `^Exited \(139\) \w`},
 	{"out of memory", true, func(w *whyEnv) {
-		w.run(false, "--memory", "16m", "--memory-swap", "16m", "busybox", "sh", "-c", hog)
+		w.run(false, "--memory", "16m", "--memory-swap", "16m", "busybox", "sh", "-c", "exec "+hog)
 	}, "oom", 137, `c: out of memory(?s:.*)used up its limit of 16 MiB \(peak (15\.\d|16) MiB\)(?s:.*)--memory`, `^Exited \(137\) out of memory \w`},
 	{"a child out of memory", true, func(w *whyEnv) {
 		w.run(false, "--memory", "16m", "--memory-swap", "16m", "busybox", "sh", "-c", "("+hog+"; echo never); exit 4")
