@@ -70,7 +70,8 @@ type InspectState struct {
 	CgroupPath     string         `json:"CgroupPath,omitempty"`
 	CheckpointedAt string         `json:"CheckpointedAt"`
 	RestoredAt     string         `json:"RestoredAt"`
-	// Cause says how it ended: exit, signal, oom, timeout, start-failed, monitor-lost.
+	// Cause says why it ended: exit, signal, oom, timeout, health, stop, kill, restart, rm, start-failed,
+	// monitor-lost, reboot.
 	Cause string `json:"Cause,omitempty"`
 	// Unmonitored says that it runs without its monitor.
 	Unmonitored bool `json:"Unmonitored,omitempty"`

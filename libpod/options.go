@@ -207,6 +207,8 @@ type ListEntry struct {
 	RestartPolicy string
 	// StoppedByUser says that a command ended the last start.
 	StoppedByUser bool
+	// Cause is why it ended: one of monitor's Cause constants, or "".
+	Cause string
 	// External is a container of another tool in the shared store.
 	External   bool
 	Size       *ContainerSize

@@ -56,6 +56,9 @@ func (r *Runtime) tryReconcile(ctx context.Context, id string) error {
 // sweep removes directories of containers that have no row: their maker was killed before its
 // first transaction. known are rows read a moment ago.
 func (r *Runtime) sweep(ctx context.Context, known []state.Row) error {
+	if err := r.sweepGone(); err != nil {
+		return err
+	}
 	ids := make(map[string]bool, len(known))
 	for i := range known {
 		ids[known[i].ID] = true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"github.com/manager-project/manager/internal/fault"
@@ -11,6 +12,7 @@ import (
 	"github.com/manager-project/manager/libpod/image"
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/libpod/volume"
+	"github.com/manager-project/manager/pkg/atomicfile"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/eventlog"
 	"github.com/manager-project/manager/pkg/monitor"
@@ -127,6 +129,7 @@ func (c *locked) remove(ctx context.Context, o RemoveOptions) error {
 	if err := c.removeExecs(ctx); err != nil {
 		return err
 	}
+	c.keepGone(ctx)
 	if err := removeAll(c.rt.paths.runDir(c.row.ID)); err != nil {
 		return c.fail("remove", nil, err, "")
 	}
@@ -225,6 +228,11 @@ func (r *Runtime) Rename(ctx context.Context, id, name string) error {
 		}
 		if err := r.state.Rename(ctx, id, name, raw); err != nil {
 			return err
+		}
+		if c.status().Live() {
+			if err := atomicfile.Write(filepath.Join(r.paths.runDir(id), monitor.NameFile), []byte(name), 0o600, atomicfile.Volatile); err != nil {
+				r.warn("container %s: its events go on with its old name: %v", name, err)
+			}
 		}
 		e := with(c.event(eventlog.Rename), "oldName", c.row.Name)
 		e.Name = name

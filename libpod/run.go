@@ -66,8 +66,7 @@ func (r *Runtime) keepCreated(ctx context.Context, c *locked, cause error) error
 		return cause
 	}
 	c.row.State.Status, c.row.State.Mounted = define.StatusCreated, false
-	c.row.State.Error = cause.Error()
-	return errors.Join(cause, c.save(context.WithoutCancel(ctx)))
+	return errors.Join(cause, c.failStart(ctx, cause))
 }
 
 // running is a started container that this process started and, attached, follows.

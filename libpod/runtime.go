@@ -130,9 +130,14 @@ func (r *Runtime) noticeReboot(ctx context.Context) error {
 	if err != nil || then == now {
 		return err
 	}
+	unsettled, err := r.state.Unsettled(ctx)
+	if err != nil {
+		return err
+	}
 	if err := r.state.Reboot(ctx, now); err != nil {
 		return err
 	}
+	r.keepReboot(ctx, unsettled)
 	r.emit(eventlog.Event{Type: eventlog.System, Status: eventlog.Refresh})
 	return nil
 }

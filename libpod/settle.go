@@ -88,10 +88,14 @@ func (c *locked) exitRecord(ctx context.Context) (monitor.ExitRecord, error) {
 			}, nil
 		}
 		if !held || time.Now().After(deadline) {
-			return monitor.ExitRecord{
+			lost := monitor.ExitRecord{
 				Generation: c.row.State.Generation, Code: -1, Cause: monitor.CauseLost,
 				StartedAt: c.row.State.StartedAt, FinishedAt: time.Now(), Unseen: true,
-			}, nil
+			}
+			if stop, err := monitor.ReadStop(dir); err == nil && stop.Generation == lost.Generation {
+				lost.Stop = &stop
+			}
+			return lost, nil
 		}
 		select {
 		case <-ctx.Done():
@@ -112,6 +116,7 @@ func (c *locked) neverReleased(dir string) bool {
 // container, and then the state is nobody's any more.
 func (c *locked) settle(ctx context.Context, record monitor.ExitRecord) error {
 	c.emitEnd(&record)
+	c.keepEnd(ctx, record)
 	if c.cfg.Life.Remove {
 		return c.remove(ctx, RemoveOptions{Force: true, Volumes: true})
 	}

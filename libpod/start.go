@@ -176,16 +176,14 @@ func (s *start) unleash(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
+	var f *launch.Failure
+	errors.As(err, &f)
 	err = s.explain(err)
 	done := context.WithoutCancel(ctx)
 	_, _ = s.session.Wait(waitBriefly(done))
 	_ = s.session.Done()
 	record := monitor.ExitRecord{
-		Generation: s.row.State.Generation, Code: exitCodeOf(err), Cause: monitor.CauseStartFailed, FinishedAt: time.Now(),
-	}
-	var f *launch.Failure
-	if errors.As(err, &f) {
-		record.Failure = f
+		Generation: s.row.State.Generation, Code: exitCodeOf(err), Cause: monitor.CauseStartFailed, FinishedAt: time.Now(), Failure: f,
 	}
 	return errors.Join(err, s.settle(done, record))
 }
@@ -225,8 +223,12 @@ func (r *Runtime) Start(ctx context.Context, id string, o StartOptions) (AttachR
 		}
 		s := &start{locked: c, window: o.Streams.firstSize()}
 		defer s.closeExtra()
+		before := c.row.State.Generation
 		if err := s.prepare(ctx); err != nil {
-			return err
+			if c.row.State.Generation == before {
+				return err // it had not begun
+			}
+			return errors.Join(err, c.failStart(ctx, err))
 		}
 		var err error
 		run, err = s.begun(ctx, o.Streams)

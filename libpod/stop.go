@@ -83,11 +83,17 @@ func (o StopOptions) timeout(c *container) time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// noteStop tells the monitor that what ends the container now is a command.
+// noteStop tells the monitor that what ends the container now is a command. On a full disk it is ended
+// all the same: that may be what frees it.
 func (c *locked) noteStop(by string, sig int, timeout time.Duration) error {
-	return monitor.WriteStop(c.rt.paths.runDir(c.row.ID), monitor.Stop{
+	err := monitor.WriteStop(c.rt.paths.runDir(c.row.ID), monitor.Stop{
 		Generation: c.row.State.Generation, By: by, Signal: sig, Timeout: timeout, At: time.Now(),
 	})
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		c.rt.warn("container %s: who ends it cannot be noted: %v", c.row.Name, err)
+		return nil
+	}
+	return err
 }
 
 // settleAfter lets reconcile settle a container whose init has ended.

@@ -32,8 +32,14 @@ func (l Log) Append(e Event) error {
 	if e.TimeNano == 0 {
 		e.SetTime(time.Now())
 	}
-	if err := l.append(e.line()); err != nil {
-		return fmt.Errorf("event log %s: %w", l.Path, err)
+	return l.AppendLine(e.line())
+}
+
+// AppendLine adds a line that is no event, for a log of another kind. It ends in a newline, and is
+// shorter than 64 KiB.
+func (l Log) AppendLine(line []byte) error {
+	if err := l.append(line); err != nil {
+		return fmt.Errorf("log %s: %w", l.Path, err)
 	}
 	return nil
 }

@@ -33,7 +33,26 @@ const poll = 200 * time.Millisecond
 // Read calls each for the events, in the order of the file. A log that does not exist is empty. One
 // that follows ends without an error at the context's end, when it has read what came before that.
 func (l Log) Read(ctx context.Context, o ReadOptions, each func(Event) error) error {
-	r := &reader{log: l, each: each, o: o}
+	return l.read(ctx, o, func(line []byte) error {
+		e := parse(line)
+		if e.Status == "" {
+			return nil // torn
+		}
+		if at := e.When(); at.Before(o.Since) || !o.Until.IsZero() && !at.Before(o.Until) {
+			return nil
+		}
+		return each(e)
+	})
+}
+
+// ReadLines calls each for the lines that are kept, without their ends; they are its own only until
+// it returns. A line may be torn.
+func (l Log) ReadLines(ctx context.Context, each func(line []byte) error) error {
+	return l.read(ctx, ReadOptions{FromStart: true}, each)
+}
+
+func (l Log) read(ctx context.Context, o ReadOptions, each func([]byte) error) error {
+	r := &reader{log: l, line: each, o: o}
 	defer r.close()
 	watch := newWatch(filepath.Dir(l.Path), o.Follow)
 	defer watch.close()
@@ -59,7 +78,7 @@ func (l Log) Read(ctx context.Context, o ReadOptions, each func(Event) error) er
 type reader struct {
 	log     Log
 	o       ReadOptions
-	each    func(Event) error
+	line    func([]byte) error
 	cur     *os.File
 	partial []byte
 }
@@ -182,18 +201,6 @@ func (r *reader) deliver() error {
 			return err
 		}
 	}
-}
-
-// line passes an event on, if it is one and is wanted.
-func (r *reader) line(data []byte) error {
-	e := parse(data)
-	if e.Status == "" {
-		return nil // torn
-	}
-	if at := e.When(); at.Before(r.o.Since) || !r.o.Until.IsZero() && !at.Before(r.o.Until) {
-		return nil
-	}
-	return r.each(e)
 }
 
 // parse is the event of a line, the zero one if it is none.

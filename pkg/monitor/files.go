@@ -19,6 +19,8 @@ const (
 	SocketFile = "attach.sock"
 	LiveFile   = "live.json"
 	ExitFile   = "exit.json"
+	// NameFile is the container's name since it was renamed; usually there is none.
+	NameFile = "name"
 )
 
 // maxRecord bounds live.json and exit.json, in bytes: both are far smaller.

@@ -105,15 +105,39 @@ type Live struct {
 
 // Causes of death.
 const (
-	CauseExit    = "exit"
-	CauseSignal  = "signal"
+	// CauseExit and CauseSignal say that the program ended by itself, or of a signal of which nothing
+	// is known.
+	CauseExit   = "exit"
+	CauseSignal = "signal"
+	// CauseOOM says that the kernel killed process 1 for lack of memory.
 	CauseOOM     = "oom"
 	CauseTimeout = "timeout"
+	// CauseHealth says that the monitor ended it because the container was unhealthy.
+	CauseHealth = "health"
+	// CauseStop, CauseKill, CauseRestart and CauseRemove say which command ended it: see Stop.
+	CauseStop    = StopByStop
+	CauseKill    = StopByKill
+	CauseRestart = StopByRestart
+	CauseRemove  = StopByRemove
 	// CauseStartFailed says that the user's program never ran; Failure says why.
 	CauseStartFailed = "start-failed"
 	// CauseLost says that the monitor was gone and nobody saw the exit.
 	CauseLost = "monitor-lost"
+	// CauseReboot says that it ended with the machine.
+	CauseReboot = "reboot"
 )
+
+// MemoryUse is what a container had and used of memory during one start, in bytes.
+type MemoryUse struct {
+	// Kills is how many processes the kernel killed for lack of memory.
+	Kills uint64 `json:"kills"`
+	// AtEnd says that one of them was at the end: of the init, if it ended by SIGKILL.
+	AtEnd bool `json:"at_end,omitempty"`
+	// Limit is the cgroup's, 0 for none: then a parent's, or the machine's, was too small.
+	Limit uint64 `json:"limit,omitempty"`
+	// Peak is the most that was used at a time; 0 where the kernel does not tell (version 2 before 5.19).
+	Peak uint64 `json:"peak,omitempty"`
+}
 
 // ExitRecord is how a container ended.
 type ExitRecord struct {
@@ -124,8 +148,14 @@ type ExitRecord struct {
 	Signal int `json:"signal,omitempty"`
 	// Cause is one of the Cause constants.
 	Cause string `json:"cause"`
-	// OOMKilled says that the kernel killed the init for lack of memory.
+	// OOMKilled says that the kernel killed a process of the container for lack of memory: with
+	// CauseOOM the init, else another.
 	OOMKilled bool `json:"oom_killed,omitempty"`
+	// Memory is what the cgroup tells, if anything was killed for lack of memory or the init by a
+	// signal; nil if that is unknown.
+	Memory *MemoryUse `json:"memory,omitempty"`
+	// Stop is the note of the command that was to end this start, or nil. Cause says whether it did.
+	Stop *Stop `json:"stop,omitempty"`
 	// StartedAt and FinishedAt are wall-clock times; StartedAt is zero if the program never ran.
 	StartedAt  time.Time `json:"started_at,omitzero"`
 	FinishedAt time.Time `json:"finished_at"`

@@ -1,6 +1,9 @@
 package server
 
 import (
+	"os"
+	"path/filepath"
+
 	"github.com/manager-project/manager/pkg/eventlog"
 	"github.com/manager-project/manager/pkg/monitor"
 )
@@ -15,7 +18,11 @@ func (s *server) noteStart() {
 
 func (s *server) noteEnd(r *monitor.ExitRecord) {
 	if e := s.cfg.Events; e != nil {
-		note(e, e.EndEvent(r))
+		event := e.EndEvent(r)
+		if name, err := os.ReadFile(filepath.Join(s.cfg.RunDir, monitor.NameFile)); err == nil {
+			event.Name = string(name) // it was renamed meanwhile
+		}
+		note(e, event)
 	}
 }
 

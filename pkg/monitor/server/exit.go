@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -83,40 +82,10 @@ func (s *server) finish() {
 	s.closeStdio()
 	e := monitor.ExitRecord{
 		Generation: s.cfg.Generation, Code: s.status.Code, Signal: int(s.status.Signal),
-		Cause: monitor.CauseExit, StartedAt: s.live.Released, FinishedAt: s.status.At,
+		StartedAt: s.live.Released, FinishedAt: s.status.At,
 	}
-	if e.Signal != 0 {
-		e.Cause = monitor.CauseSignal
-	}
-	if s.status.Signal == syscall.SIGKILL {
-		switch {
-		case s.timedOut:
-			e.Cause = monitor.CauseTimeout
-		case oomKills(s.cfg.MemoryEvents) > 0:
-			e.Cause, e.OOMKilled = monitor.CauseOOM, true
-		}
-	}
+	s.explain(&e)
 	s.end(e)
-}
-
-// oomKills reads the kernel's counter: the line "oom_kill N" is in memory.events of version 2
-// and in memory.oom_control of version 1 (since Linux 4.13). 0 if there is none.
-// Source: kernel cgroup-v2.rst, "memory.events"; mm/memcontrol-v1.c, mem_cgroup_oom_control_read.
-func oomKills(path string) uint64 {
-	if path == "" {
-		return 0
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return 0
-	}
-	for line := range bytes.Lines(data) {
-		if v, ok := bytes.CutPrefix(line, []byte("oom_kill ")); ok {
-			n, _ := strconv.ParseUint(string(bytes.TrimSpace(v)), 10, 64)
-			return n
-		}
-	}
-	return 0
 }
 
 // end records the exit and tells everybody, in the order that readers rely on: the record, the

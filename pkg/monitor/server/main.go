@@ -135,6 +135,7 @@ func (s *server) prepare(req launch.Request, start starter) error {
 		s.refuse(failure("monitor", "", err))
 		return nil
 	}
+	s.watchOOM()
 	s.becomeMonitor(req.Hooks != nil)
 	err = s.loop.add(s.listener, unix.EPOLLIN, func(uint32) { s.accept() })
 	if err == nil {

@@ -23,12 +23,12 @@ func (s *server) planRestart(e *monitor.ExitRecord) {
 	if s.cfg.Restart == nil {
 		return
 	}
-	stop, err := monitor.ReadStop(s.cfg.RunDir)
-	e.Restart = s.cfg.Restart.After(*e, err == nil && stop.Generation == s.cfg.Generation)
+	e.Restart = s.cfg.Restart.After(*e, e.Stop != nil)
 	if e.Restart == nil {
 		return
 	}
 	s.restart.next = e.Restart
+	var err error
 	if s.restart.held, err = monitor.HoldRestart(s.cfg.Restart.Lock); err != nil {
 		// Somebody may be faster; the generation keeps it from being done twice.
 		complain("hold the restart: " + err.Error())

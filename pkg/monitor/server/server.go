@@ -101,6 +101,8 @@ type server struct {
 	cleaned   bool
 	lingering bool
 	restart   restart
+	// oom is nil where the kernel does not tell of kills for lack of memory.
+	oom *oomWatch
 	// refusal is why the monitor itself lets the start fail.
 	refusal               *launch.Failure
 	idleArmed, drainArmed bool

@@ -110,6 +110,7 @@ func (s *server) tellOwner(k monitor.Kind, payload []byte) {
 // release lets the init become the user's program.
 func (s *server) release() {
 	s.phase = starting
+	s.live.Released = time.Now() // before it can write anything: its log begins here
 	s.active()
 	go func() {
 		err := s.child.Exec()
@@ -128,7 +129,6 @@ func (s *server) onExec(err error) {
 		s.fail(failure(launch.StageExec, "", err))
 		return
 	}
-	s.live.Released = time.Now()
 	s.noteStart()
 	s.phase = running
 	if err := s.tellLive(monitor.KindStarted); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/manager-project/manager/cmd/manager/cli/render"
 	"github.com/manager-project/manager/libpod"
 	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/pkg/monitor"
 )
 
 // psRow is a row of ps for templates: each method is a field name of Podman's or Docker's.
@@ -125,12 +126,9 @@ func (r psRow) Status() string {
 			s += " (unmonitored)"
 		}
 	case define.StatusExited:
-		s = fmt.Sprintf("Exited (%d) %s", r.e.ExitCode, render.Age(r.e.ExitedAt, r.now))
-		if r.e.OOMKilled {
-			s += " (out of memory)"
-		}
+		s = fmt.Sprintf("Exited (%d) %s%s", r.e.ExitCode, r.cause(), render.Age(r.e.ExitedAt, r.now))
 	case define.StatusRestarting:
-		s = fmt.Sprintf("Restarting (%d) %s", r.e.ExitCode, render.Age(r.e.ExitedAt, r.now))
+		s = fmt.Sprintf("Restarting (%d) %s%s", r.e.ExitCode, r.cause(), render.Age(r.e.ExitedAt, r.now))
 	case define.StatusPaused:
 		s = "Paused"
 	case define.StatusStopping:
@@ -143,6 +141,30 @@ func (r psRow) Status() string {
 		s = strings.ToUpper(string(r.e.Status[:min(1, len(r.e.Status))])) + string(r.e.Status[min(1, len(r.e.Status)):])
 	}
 	return strings.TrimSpace(s)
+}
+
+// cause is why it ended, with a blank behind it, where the exit code alone would hide that.
+func (r psRow) cause() string {
+	e := &r.e
+	switch e.Cause {
+	case monitor.CauseOOM:
+		return "out of memory "
+	case monitor.CauseTimeout:
+		return "out of time "
+	case monitor.CauseHealth:
+		return "unhealthy "
+	case monitor.CauseLost:
+		return "monitor lost "
+	case monitor.CauseReboot:
+		return "reboot "
+	case monitor.CauseStartFailed:
+		return "start failed "
+	case monitor.CauseExit:
+		if e.OOMKilled && e.ExitCode != 0 {
+			return "after a process ran out of memory "
+		}
+	}
+	return ""
 }
 
 // psJSON is a row of ps --format json.
