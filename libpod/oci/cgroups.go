@@ -10,7 +10,7 @@ import (
 	"github.com/manager-project/manager/pkg/errdefs"
 )
 
-// Cgroups has the roles that need nothing but the container's cgroup: Freezer, Lister and Tidier. The
+// Cgroups has the roles that need nothing but the container's cgroup: Freezer, Limiter, Lister and Tidier. The
 // cgroup is made by us whichever runtime fills it, so both implementations have these.
 type Cgroups struct{}
 
@@ -48,6 +48,18 @@ func (Cgroups) KillAll(_ context.Context, path string) error {
 		return err
 	}
 	return cg.KillAll()
+}
+
+// SetLimits implements Limiter.
+func (Cgroups) SetLimits(_ context.Context, q LimitRequest) (restore func() error, err error) {
+	cg, err := cgroups.Load(q.Cgroup)
+	if err != nil {
+		return nil, err
+	}
+	if restore, err = cg.Remember(q.Change); err != nil {
+		return nil, err
+	}
+	return restore, cg.Set(q.Change)
 }
 
 // RemoveEmpty implements Tidier.

@@ -98,6 +98,21 @@ type Finisher interface {
 	Finish(ctx context.Context, l Leftover) []error
 }
 
+// Limiter is the role of runtimes that can change the limits of a running container.
+type Limiter interface {
+	// SetLimits writes q.Change. After an error everything is as it was; restore makes it that again
+	// when a later step of the caller's fails.
+	SetLimits(ctx context.Context, q LimitRequest) (restore func() error, err error)
+}
+
+// LimitRequest says how limits change.
+type LimitRequest struct {
+	// ID, Bundle and Cgroup are the container's, as in LaunchRequest.
+	ID, Bundle, Cgroup string
+	// Change has what is to be written, All all limits of the container with the change.
+	Change, All *specs.LinuxResources
+}
+
 // Tidier is the role of runtimes that can take away a cgroup which they made as a parent.
 type Tidier interface {
 	// RemoveEmpty removes a cgroup without processes and sub-cgroups; any other stays.
