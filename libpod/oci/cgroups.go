@@ -10,8 +10,8 @@ import (
 	"github.com/manager-project/manager/pkg/errdefs"
 )
 
-// Cgroups has the roles that need nothing but the container's cgroup: Freezer, Limiter, Lister and Tidier. The
-// cgroup is made by us whichever runtime fills it, so both implementations have these.
+// Cgroups has the roles that need nothing but the container's cgroup: Freezer, Limiter, Lister, Counter
+// and Tidier. The cgroup is made by us whichever runtime fills it, so both implementations have these.
 type Cgroups struct{}
 
 // Freeze implements Freezer.
@@ -60,6 +60,15 @@ func (Cgroups) SetLimits(_ context.Context, q LimitRequest) (restore func() erro
 		return nil, err
 	}
 	return restore, cg.Set(q.Change)
+}
+
+// Stats implements Counter.
+func (Cgroups) Stats(_ context.Context, path string) (*cgroups.Stats, error) {
+	cg, err := cgroups.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	return cg.Stats()
 }
 
 // RemoveEmpty implements Tidier.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/monitor"
 )
 
@@ -111,6 +112,11 @@ type LimitRequest struct {
 	ID, Bundle, Cgroup string
 	// Change has what is to be written, All all limits of the container with the change.
 	Change, All *specs.LinuxResources
+}
+
+// Counter is the role of runtimes that can tell what a container uses.
+type Counter interface {
+	Stats(ctx context.Context, cgroup string) (*cgroups.Stats, error)
 }
 
 // Tidier is the role of runtimes that can take away a cgroup which they made as a parent.

@@ -32,7 +32,7 @@ var suites = []suite{
 	{Dir: "pkg/libcontainer", Lanes: []string{testenv.LanePermissive, testenv.LaneEnforcing}, Run: "SELinux"},
 	{
 		Dir: "test/e2e", Lanes: []string{testenv.LaneV2},
-		Run: "TestScripts/container/(run-limits|update|run-namespaces|run-security|run-systemd|run-init|exec-options|rename-kill-pause)",
+		Run: "TestScripts/container/(run-limits|update|stats|run-namespaces|run-security|run-systemd|run-init|exec-options|rename-kill-pause)",
 	},
 }
 

@@ -11,7 +11,7 @@ func Noun(inspect *command.Command) *command.Command {
 		Short: "Manage containers",
 		Commands: []*command.Command{
 			Attach(), Cleanup(), Create(), Exec(), Exists(), inspect, Kill(), list, Logs(), Pause(),
-			Prune(), Ps(), Rename(), Restart(), Rm(), Run(), Start(), Stop(), Top(), Unpause(), Update(), Wait(),
+			Prune(), Ps(), Rename(), Restart(), Rm(), Run(), Start(), Stats(), Stop(), Top(), Unpause(), Update(), Wait(),
 		},
 	}
 }
