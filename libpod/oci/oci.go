@@ -119,6 +119,38 @@ type Counter interface {
 	Stats(ctx context.Context, cgroup string) (*cgroups.Stats, error)
 }
 
+// Checkpointer is the role of runtimes that can write a container's processes to images, and let them go on
+// from these, by CRIU.
+type Checkpointer interface {
+	// Checkpoint writes the images. The processes go on or, without LeaveRunning and PreDump, have been killed
+	// when it returns. After an error they are as they were.
+	Checkpoint(ctx context.Context, q CheckpointRequest) error
+	// Restore is Launch with the processes of images: they run when it returns, and the session's
+	// Start has nothing to wait for. They are children of the session's monitor.
+	Restore(ctx context.Context, q LaunchRequest, from RestoreRequest) (*monitor.Session, monitor.Live, error)
+}
+
+// CheckpointRequest says what to write to images.
+type CheckpointRequest struct {
+	// ID, Bundle and Cgroup are the container's, as in LaunchRequest; PID is its init, Spec what it was launched with.
+	ID, Bundle, Cgroup string
+	PID                int
+	Spec               *specs.Spec
+	// Images is the absolute directory for the images, Work that for logs and counts; both are there.
+	Images, Work string
+	// Parent is the directory of an earlier pre-dump beside Images, as "../NAME"; "" for none.
+	Parent string
+	// PreDump writes memory only, for a later dump with Parent.
+	PreDump, LeaveRunning, TCPEstablished, FileLocks bool
+}
+
+// RestoreRequest says what to restore from.
+type RestoreRequest struct {
+	// Images and Work are directories as in CheckpointRequest.
+	Images, Work                        string
+	TCPEstablished, TCPClose, FileLocks bool
+}
+
 // Tidier is the role of runtimes that can take away a cgroup which they made as a parent.
 type Tidier interface {
 	// RemoveEmpty removes a cgroup without processes and sub-cgroups; any other stays.

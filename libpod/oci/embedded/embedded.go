@@ -9,6 +9,7 @@ import (
 	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/internal/version"
 	"github.com/manager-project/manager/libpod/oci"
+	"github.com/manager-project/manager/libpod/oci/external"
 	"github.com/manager-project/manager/libpod/oci/program"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/libcontainer"
@@ -107,4 +108,14 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 }
 
 // Destroy implements oci.Runtime.
-func (r *Runtime) Destroy(_ context.Context, l oci.Leftover) error { return r.RemoveCgroup(l.Cgroup) }
+func (r *Runtime) Destroy(ctx context.Context, l oci.Leftover) error {
+	if !external.Left(l) {
+		return r.RemoveCgroup(l.Cgroup)
+	}
+	// It was restored, or is half restored: then there may be a mount, too.
+	program, err := r.commandLine()
+	if err != nil {
+		return err
+	}
+	return program.Destroy(ctx, l)
+}

@@ -8,6 +8,8 @@
 //	Launch    cgroup made, config.json written    monitor: RUNTIME create … ID, adopts the init
 //	start     (the monitor's session)             monitor: RUNTIME start ID
 //	Exec      process.json written                this process: RUNTIME exec --detach …, adopts it
+//	Checkpoint                                    this process: RUNTIME checkpoint … ID
+//	Restore   as Launch                           monitor: RUNTIME restore --detach … ID, adopts the init
 //	Destroy   RUNTIME delete --force ID, then the cgroup is removed
 //
 // Stop, kill, pause and the list of processes need no runtime: the kernel is asked through the
@@ -67,6 +69,11 @@ func New(p *program.Program, o Options) *Runtime { return &Runtime{Program: p, o
 
 // Launch implements oci.Runtime.
 func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Session, monitor.Live, error) {
+	return r.launch(ctx, q, r.create(&q))
+}
+
+// launch has the monitor run the commands that make the process.
+func (r *Runtime) launch(ctx context.Context, q oci.LaunchRequest, commands *monitor.External) (*monitor.Session, monitor.Live, error) {
 	var back undo.Stack
 	fail := func(err error) (*monitor.Session, monitor.Live, error) {
 		return nil, monitor.Live{}, errors.Join(err, back.Run())
@@ -102,7 +109,7 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 		return fail(err)
 	}
 	s, err := b.HandOver(ctx, monitor.SpawnOptions{
-		Config: q.Monitor, Launch: launch.Request{Program: r.File(), ExtraFiles: q.ExtraFiles}, External: r.create(&q),
+		Config: q.Monitor, Launch: launch.Request{Program: r.File(), ExtraFiles: q.ExtraFiles}, External: commands,
 	})
 	if err != nil {
 		return fail(err)
@@ -159,7 +166,7 @@ func passable(files []*os.File) error {
 // Destroy implements oci.Runtime. A runtime that fails, or is not installed any more, must not keep a
 // container from being removed: the kernel does without it. What is then missing are its poststop hooks.
 func (r *Runtime) Destroy(ctx context.Context, l oci.Leftover) error {
-	if _, err := os.Lstat(filepath.Join(stateRoot(l.Bundle), l.ID)); err == nil {
+	if Left(l) {
 		argv := append(r.base(l.Bundle, l.Cgroup == ""), "delete", "--force", l.ID)
 		fault.Point("runtime: delete")
 		if err := adopt.Run(ctx, argv, environment(), logFile(l.Bundle)); err != nil {
@@ -168,6 +175,12 @@ func (r *Runtime) Destroy(ctx context.Context, l oci.Leftover) error {
 		fault.Point("runtime: deleted")
 	}
 	return r.RemoveCgroup(l.Cgroup)
+}
+
+// Left reports whether a runtime's program has left state of a container.
+func Left(l oci.Leftover) bool {
+	_, err := os.Lstat(filepath.Join(stateRoot(l.Bundle), l.ID))
+	return err == nil
 }
 
 // runnable says that the program is there.
