@@ -43,6 +43,8 @@ type CheckpointOptions struct {
 	// PreCheckpoint writes memory only, and lets the container go on; WithPrevious writes what changed since.
 	PreCheckpoint, WithPrevious bool
 	TCPEstablished, FileLocks   bool
+	// Export puts the images, and what belongs to them, into an archive.
+	Export ExportOptions
 }
 
 // RestoreOptions of Restore.
@@ -80,8 +82,8 @@ func (r *Runtime) Checkpoint(ctx context.Context, id string, o CheckpointOptions
 		if c.status() != define.StatusRunning {
 			return c.wrongState("checkpoint", "running")
 		}
-		if c.cfg.Life.Remove && !o.PreCheckpoint && !o.LeaveRunning {
-			return c.fail("checkpoint", errdefs.ErrUnsupported, errors.New("it is removed when it ends (--rm), and its checkpoint with it"), "add --leave-running, or make it without --rm")
+		if c.cfg.Life.Remove && !o.PreCheckpoint && !o.LeaveRunning && o.Export.Path == "" {
+			return c.fail("checkpoint", errdefs.ErrUnsupported, errors.New("it is removed when it ends (--rm), and its checkpoint with it"), "add --export FILE or --leave-running")
 		}
 		return c.checkpoint(ctx, &o, &report)
 	})
@@ -105,6 +107,10 @@ func (c *locked) checkpoint(ctx context.Context, o *CheckpointOptions, report *C
 		q.Parent = "../" + preImagesDir
 	}
 	rt, err := c.checkpointer("checkpoint")
+	if err != nil {
+		return err
+	}
+	archive, err := c.checkExport(ctx, &o.Export)
 	if err != nil {
 		return err
 	}
@@ -135,6 +141,13 @@ func (c *locked) checkpoint(ctx context.Context, o *CheckpointOptions, report *C
 	if err := replaceDir(fresh, filepath.Join(dir, name)); err != nil {
 		return err
 	}
+	var exported error
+	if archive != nil {
+		archive.Pre, archive.Previous = o.PreCheckpoint, o.WithPrevious
+		if exported = c.archive(ctx, &o.Export, archive, filepath.Join(dir, name)); exported != nil {
+			exported = c.fail("export", nil, exported, first(errdefs.Hint(exported), fmt.Sprintf("let it go on with \"manager container restore %s\", and try again", c.row.Name)))
+		}
+	}
 	report.CRIU, _ = criu.ReadStats(q.Work, criu.Dump) // for people; a runtime need not leave them
 	if !o.Keep {
 		if err := removeAll(q.Work); err != nil {
@@ -142,12 +155,15 @@ func (c *locked) checkpoint(ctx context.Context, o *CheckpointOptions, report *C
 		}
 	}
 	if o.PreCheckpoint {
-		return nil
+		return exported
 	}
-	if err := c.noteTimes(checkpointTimes{Checkpointed: time.Now()}); err != nil || !ends {
+	if err := errors.Join(exported, c.noteTimes(checkpointTimes{Checkpointed: time.Now()})); err != nil || !ends {
 		return err
 	}
-	return c.reconcile(ctx)
+	if err := c.reconcile(ctx); err != nil && !(c.cfg.Life.Remove && errors.Is(err, errdefs.ErrNotFound)) {
+		return err
+	}
+	return nil
 }
 
 // namedLog adds where CRIU's log is to an error that has no next step.
@@ -228,31 +244,36 @@ func (r *Runtime) Restore(ctx context.Context, id string, o RestoreOptions) (Che
 		if c.status().Live() {
 			return c.wrongState("restore", "stopped")
 		}
-		dir := c.rt.paths.staticDir(id)
-		from := oci.RestoreRequest{
-			Images: filepath.Join(dir, imagesDir), Work: filepath.Join(dir, criuDir),
-			TCPEstablished: o.TCPEstablished, TCPClose: o.TCPClose, FileLocks: o.FileLocks,
-		}
-		if !exists(from.Images) {
+		if !exists(filepath.Join(c.rt.paths.staticDir(id), imagesDir)) {
 			return c.fail("restore", errdefs.ErrState, errors.New("it has no checkpoint"), fmt.Sprintf("start it with \"manager start %s\"", c.row.Name))
 		}
-		if err := errors.Join(removeAll(from.Work), mkdir(from.Work)); err != nil {
-			return err
-		}
-		s := &start{locked: c, images: &from}
-		defer s.closeExtra()
-		began := time.Now()
-		if err := s.prepare(ctx); err != nil {
-			return c.namedLog(err, from.Work)
-		}
-		if _, err := s.begun(ctx, nil); err != nil {
-			return err
-		}
-		report.Runtime = time.Since(began).Microseconds()
-		report.CRIU, _ = criu.ReadStats(from.Work, criu.Restore)
-		if err := c.noteTimes(checkpointTimes{Restored: time.Now()}); err != nil || o.Keep {
-			return err
-		}
-		return errors.Join(removeAll(from.Images), removeAll(filepath.Join(dir, preImagesDir)), removeAll(from.Work))
+		return c.restore(ctx, &o, &report)
 	})
+}
+
+// restore starts a container with its images.
+func (c *locked) restore(ctx context.Context, o *RestoreOptions, report *CheckpointReport) error {
+	dir := c.rt.paths.staticDir(c.row.ID)
+	from := oci.RestoreRequest{
+		Images: filepath.Join(dir, imagesDir), Work: filepath.Join(dir, criuDir),
+		TCPEstablished: o.TCPEstablished, TCPClose: o.TCPClose, FileLocks: o.FileLocks,
+	}
+	if err := errors.Join(removeAll(from.Work), mkdir(from.Work)); err != nil {
+		return err
+	}
+	s := &start{locked: c, images: &from}
+	defer s.closeExtra()
+	began := time.Now()
+	if err := s.prepare(ctx); err != nil {
+		return c.namedLog(err, from.Work)
+	}
+	if _, err := s.begun(ctx, nil); err != nil {
+		return err
+	}
+	report.Runtime = time.Since(began).Microseconds()
+	report.CRIU, _ = criu.ReadStats(from.Work, criu.Restore)
+	if err := c.noteTimes(checkpointTimes{Restored: time.Now()}); err != nil || o.Keep {
+		return err
+	}
+	return errors.Join(removeAll(from.Images), removeAll(filepath.Join(dir, preImagesDir)), removeAll(from.Work))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
@@ -157,6 +158,9 @@ func (o *ImageOptions) common(state string, annotations map[string]string, open 
 		Images: images, Work: work, LogLevel: verbose, TCPEstablished: o.TCPEstablished, ExtUnixSk: o.ExtUnixSk, ShellJob: o.ShellJob,
 		FileLocks: o.FileLocks, LinkRemap: o.LinkRemap, LazyPages: o.LazyPages, AutoDedup: o.AutoDedup, CgroupMode: &mode, EmptyNamespaces: o.EmptyNamespaces,
 		OrphanPtsMaster: true, ConfigFile: annotations[configAnnotation],
+	}
+	if _, err := exec.LookPath("iptables-restore"); err != nil {
+		opts.NetworkLock = criu.NFTables
 	}
 	if o.WorkPath == "" {
 		opts.Hint = "name a directory for CRIU's log with --work-path, and try again"

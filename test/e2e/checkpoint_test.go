@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"archive/tar"
+	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,7 +88,7 @@ func parentOf(t *testing.T, pid string) string {
 // TestCRIU has containers go on where they were. They know the count from their memory alone.
 func TestCRIU(t *testing.T) {
 	needCRIU(t)
-	for _, runtime := range []string{"", "crun", "manager-runtime"} {
+	for _, runtime := range []string{"", "manager-runtime"} {
 		t.Run("runtime "+runtime, func(t *testing.T) {
 			m := testenv.NewManager(t)
 			m.Image(t, "busybox")
@@ -93,8 +96,6 @@ func TestCRIU(t *testing.T) {
 			var options []string
 			if runtime == "manager-runtime" {
 				options = []string{"--runtime", filepath.Join(testenv.Programs(t), runtime)}
-			} else if runtime != "" {
-				options = []string{"--runtime", runtime}
 			}
 			goesOn(t, m, options)
 		})
@@ -173,6 +174,48 @@ func TestCRIUTwice(t *testing.T) {
 	}
 }
 
+// TestCRIUArchive takes a container from one store to another, with what it wrote into its root filesystem.
+func TestCRIUArchive(t *testing.T) {
+	needCRIU(t)
+	m, other := testenv.NewManager(t), testenv.NewManager(t)
+	for _, m := range []*testenv.Manager{m, other} {
+		m.Image(t, "busybox")
+		criuLogs(t, m)
+	}
+	m.MustRun(t, "run", "--detach", "--name", "box", "--network", "none", "busybox",
+		"sh", "-c", "i=0; echo mine > /written; while :; do i=$((i+1)); echo $i > /count; sleep 0.05; done")
+	count := func(m *testenv.Manager, name string, above int) int {
+		t.Helper()
+		for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
+			if now, err := strconv.Atoi(strings.TrimSpace(m.Run("exec", name, "cat", "/count").Stdout)); err == nil && now > above {
+				return now
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: the count does not get beyond %d", name, above)
+			}
+		}
+	}
+	at := count(m, "box", 5)
+	pre, whole := filepath.Join(m.Dir, "pre.tar"), filepath.Join(m.Dir, "box.tar.gz")
+	m.MustRun(t, "container", "checkpoint", "--pre-checkpoint", "--export", pre, "--compress", "none", "box")
+	m.MustRun(t, "container", "checkpoint", "--with-previous", "--export", whole, "--compress", "gzip", "box")
+	if r := other.Run("container", "restore", "--import", whole); r.Code != 125 || !strings.Contains(r.Stderr, "needs its pre-checkpoint") {
+		t.Errorf("without the first part: exit code %d: %s", r.Code, r.Stderr)
+	}
+	other.MustRun(t, "container", "restore", "--import", whole, "--import-previous", pre)
+	if now := count(other, "box", 0); now < at || now > at+2000 {
+		t.Errorf("it goes on at %d, and was at %d", now, at)
+	}
+	if out := other.MustRun(t, "exec", "box", "cat", "/written"); out != "mine\n" {
+		t.Errorf("/written has %q", out)
+	}
+	if r := other.Run("container", "restore", "--import", whole, "--import-previous", pre); r.Code != 125 || !strings.Contains(r.Stderr, "remove it") {
+		t.Errorf("once more: exit code %d: %s", r.Code, r.Stderr)
+	}
+	other.MustRun(t, "rm", "--force", "--time", "0", "box")
+	m.MustRun(t, "rm", "box")
+}
+
 // fakeCRIU puts a program into $PATH, in place of criu, or none.
 func fakeCRIU(t *testing.T, m *testenv.Manager, script string) {
 	t.Helper()
@@ -241,4 +284,72 @@ func TestCheckpointFails(t *testing.T) {
 		t.Errorf("it is %s", got)
 	}
 	m.MustRun(t, "rm", "--force", "--time", "0", "box", "off")
+}
+
+// TestCheckpointArchives refuses archives and options before anything is made, and leaves nothing.
+func TestCheckpointArchives(t *testing.T) {
+	m := testenv.NewManager(t)
+	m.Image(t, "busybox")
+	m.MustRun(t, "volume", "create", "data")
+	m.MustRun(t, "run", "--detach", "--name", "box", "--network", "none", "busybox", "sleep", "1000")
+	m.MustRun(t, "run", "--detach", "--name", "bound", "--network", "none", "--volume", m.Dir+":/host", "busybox", "sleep", "1000")
+	m.MustRun(t, "run", "--detach", "--name", "kept", "--network", "none", "--volume", "data:/data", "busybox", "sleep", "1000")
+	m.MustRun(t, "run", "--detach", "--name", "mighty", "--network", "none", "--privileged", "busybox", "sleep", "1000")
+	fakeCRIU(t, m, "#!/bin/sh\n[ $1 = check ] && exit 0\nexit 1\n")
+	refused := func(words string, args ...string) {
+		t.Helper()
+		before := m.MustRun(t, "ps", "--all", "--quiet")
+		r := m.Run(append([]string{"container"}, args...)...)
+		if r.Code != 125 || strings.Count(r.Stderr, "\n") != 1 || !strings.Contains(r.Stderr, words) {
+			t.Errorf("%v: exit code %d: %s", args, r.Code, r.Stderr)
+		}
+		if after := m.MustRun(t, "ps", "--all", "--quiet"); after != before {
+			t.Errorf("%v left\n%s", args, after)
+		}
+	}
+	file := filepath.Join(m.Dir, "a.tar")
+	refused("--compress", "checkpoint", "--export", file, "--compress", "rar", "box")
+	refused("it is about archives", "checkpoint", "--compress", "gzip", "box")
+	refused("no such directory", "checkpoint", "--export", "/no/such/a.tar", "box")
+	refused("one file takes one container", "checkpoint", "--export", file, "box", "kept")
+	refused("the mounts (--volume, --mount) of bound cannot be put into an archive", "checkpoint", "--export", file, "bound")
+	refused("volumes are not put into archives", "checkpoint", "--export", file, "kept")
+	refused("the security options and devices of mighty", "checkpoint", "--export", file, "mighty")
+	if _, err := os.Lstat(file); err == nil {
+		t.Error("there is an archive")
+	}
+	refused("it is about archives", "restore", "--name", "x", "box")
+	refused("no such file", "restore", "--import", file)
+	refused("not a regular file", "restore", "--import", "/dev/zero")
+	refused("it takes no containers", "restore", "--import", file, "box")
+	image := strings.TrimSpace(m.MustRun(t, "inspect", "--format", "{{.Image}}", "box"))
+	id := strings.Repeat("ab", 32)
+	good := `{"version":1,"id":"` + id + `","name":"new","image":{"id":"` + image + `"},"args":["sleep","9"],"network":"none"}`
+	for words, config := range map[string]string{
+		"it is of version 9":                strings.Replace(good, `"version":1`, `"version":9`, 1),
+		"no id of a container":              strings.Replace(good, id, "../../etc", 1),
+		"no name of a container":            strings.Replace(good, `"new"`, `"../x"`, 1),
+		`network mode "host"`:               strings.Replace(good, `"none"`, `"host"`, 1),
+		"it has no command":                 strings.Replace(good, `"sleep","9"`, "", 1),
+		"pull or load that image first":     strings.Replace(good, image, strings.Repeat("0", 64), 1),
+		"--workdir":                         strings.Replace(good, `"args"`, `"workdir":"rel","args"`, 1),
+		"it ends before digests.json":       good,
+		"config.json: ":                     good[:20],
+		"--import-previous":                 strings.Replace(good, `"args"`, `"previous":true,"args"`, 1),
+		"it is a pre-checkpoint":            strings.Replace(good, `"args"`, `"pre":true,"args"`, 1),
+		"--memory \"1\": less than 6291456": strings.Replace(good, `"args"`, `"memory":1,"args"`, 1),
+	} {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		if err := w.WriteHeader(&tar.Header{Name: "config.json", Size: int64(len(config)), Mode: 0o600}); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = w.Write([]byte(config))
+		if err := errors.Join(w.Close(), os.WriteFile(file, b.Bytes(), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		refused(words, "restore", "--import", file)
+	}
+	m.MustRun(t, "rm", "--force", "--time", "0", "box", "bound", "kept", "mighty")
+	m.MustRun(t, "volume", "rm", "data")
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/adopt"
+	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/ocilog"
 )
@@ -29,6 +31,10 @@ func (r *Runtime) Checkpoint(ctx context.Context, q oci.CheckpointRequest) error
 	err := adopt.Run(ctx, append(argv, q.ID), environment(), logFile(q.Bundle))
 	var failed *adopt.Error
 	if errors.As(err, &failed) {
+		if strings.Contains(failed.Error(), "unknown command") {
+			return errdefs.Unsupported("checkpoint", "the runtime %s was built without it", r.o.Name).
+				WithHint("install another build of it, or make the container with another --runtime")
+		}
 		return ocilog.Explain(failed.Error(), r.o.Name, "")
 	}
 	return err
