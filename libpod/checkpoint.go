@@ -16,6 +16,7 @@ import (
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/atomicfile"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/eventlog"
 	"github.com/manager-project/manager/pkg/libcontainer/criu"
 	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/specjson"
@@ -141,6 +142,7 @@ func (c *locked) checkpoint(ctx context.Context, o *CheckpointOptions, report *C
 	if err := replaceDir(fresh, filepath.Join(dir, name)); err != nil {
 		return err
 	}
+	c.emit(eventlog.Checkpoint)
 	var exported error
 	if archive != nil {
 		archive.Pre, archive.Previous = o.PreCheckpoint, o.WithPrevious
@@ -270,6 +272,7 @@ func (c *locked) restore(ctx context.Context, o *RestoreOptions, report *Checkpo
 	if _, err := s.begun(ctx, nil); err != nil {
 		return err
 	}
+	c.emit(eventlog.Restore)
 	report.Runtime = time.Since(began).Microseconds()
 	report.CRIU, _ = criu.ReadStats(from.Work, criu.Restore)
 	if err := c.noteTimes(checkpointTimes{Restored: time.Now()}); err != nil || o.Keep {

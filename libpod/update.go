@@ -8,6 +8,7 @@ import (
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/eventlog"
 	"github.com/manager-project/manager/pkg/spec"
 )
 
@@ -38,6 +39,7 @@ func (r *Runtime) Update(ctx context.Context, id string, req *spec.UpdateRequest
 		if err := r.state.SetConfig(ctx, c.durability(), id, raw); err != nil {
 			return errors.Join(err, restore())
 		}
+		c.emit(eventlog.Update)
 		return nil
 	})
 }

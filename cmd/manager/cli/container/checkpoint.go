@@ -84,7 +84,7 @@ func Restore() *command.Command {
 	var printStats, ignored bool
 	pods, ports := "there are no pods in this version", "published ports are not available in this version"
 	return &command.Command{
-		Use:   "restore [options] CONTAINER [CONTAINER...]",
+		Use:   "restore [options] CONTAINER|IMAGE [CONTAINER|IMAGE...]",
 		Short: "Let containers go on from their checkpoints",
 		Long: `Lets the processes of containers go on where "manager container checkpoint" has written them to images. Needs root,
 and the program criu. An imported archive gets no more than "manager create" gives without options; but what its
