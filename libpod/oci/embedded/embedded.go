@@ -59,7 +59,8 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	}
 	defer handles.Close()
 	p.Process.CloseFDs = gaps
-	req := launch.Request{Program: r.File(), ExtraFiles: extra}
+	// A session of its own, though it has a monitor: CRIU cannot dump one whose leader is outside.
+	req := launch.Request{Program: r.File(), ExtraFiles: extra, Detached: true}
 	handles.Apply(&req)
 	q.Monitor.Poststart, q.Monitor.HookState = handles.Poststart, handles.State
 	limit := func() error { return nil }
