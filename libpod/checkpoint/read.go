@@ -68,8 +68,8 @@ func (a *Reader) bad(format string, args ...any) error {
 func (a *Reader) next() (*tar.Header, error) {
 	for {
 		h, err := a.tar.Next()
-		if err == io.EOF {
-			return nil, err
+		if errors.Is(err, io.EOF) {
+			return nil, io.EOF
 		}
 		if err != nil {
 			return nil, a.bad("%w", err)
@@ -92,7 +92,7 @@ func (a *Reader) next() (*tar.Header, error) {
 // Config decodes the description into value. It must be the first entry.
 func (a *Reader) Config(value any) error {
 	h, err := a.next()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = a.bad("it is empty")
 	}
 	if err != nil {
@@ -133,7 +133,7 @@ func (a *Reader) bounded(h *tar.Header, limit int64) ([]byte, error) {
 func (a *Reader) Extract(dir *os.Root, room int64) error {
 	for n := 0; ; n++ {
 		h, err := a.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = a.bad("it ends before %s: it is not whole", digestsName)
 		}
 		if err != nil {
@@ -201,7 +201,7 @@ func (a *Reader) verify(h *tar.Header) error {
 			return a.bad("%s is not what %s says", name, digestsName)
 		}
 	}
-	if h, err := a.next(); err != io.EOF {
+	if h, err := a.next(); !errors.Is(err, io.EOF) {
 		if err != nil {
 			return err
 		}

@@ -25,9 +25,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
+	"github.com/moby/sys/mountinfo"
 	"github.com/sirupsen/logrus"
+	"golang.org/x/sys/unix"
 
 	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/oci"
@@ -173,8 +176,26 @@ func (r *Runtime) Destroy(ctx context.Context, l oci.Leftover) error {
 			logrus.WithField("container", l.ID).Warnf("runtime %s: delete: %v", r.o.Name, err)
 		}
 		fault.Point("runtime: deleted")
+		// A restore that was killed has the root filesystem mounted there, and this folder is about to be removed.
+		if err := detachBelow(stateRoot(l.Bundle)); err != nil {
+			return err
+		}
 	}
 	return r.RemoveCgroup(l.Cgroup)
+}
+
+// detachBelow takes away what is mounted in a folder.
+func detachBelow(dir string) error {
+	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir))
+	if err != nil {
+		return err
+	}
+	for _, m := range slices.Backward(mounts) {
+		if err := unix.Unmount(m.Mountpoint, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil && err != unix.EINVAL && err != unix.ENOENT {
+			return &os.PathError{Op: "unmount", Path: m.Mountpoint, Err: err}
+		}
+	}
+	return nil
 }
 
 // Left reports whether a runtime's program has left state of a container.

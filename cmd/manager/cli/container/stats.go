@@ -90,8 +90,13 @@ func stats(ctx context.Context, app *command.App, core counter, o statsOptions, 
 	}
 	for {
 		rows, err := look.take(ctx)
+		select {
+		case <-ctx.Done():
+			return nil // which is how a look without end is ended
+		default:
+		}
 		if err != nil {
-			return ended(ctx, err)
+			return err
 		}
 		var text bytes.Buffer
 		if err := show.print(&text, rows); err != nil {
@@ -111,14 +116,6 @@ func stats(ctx context.Context, app *command.App, core counter, o statsOptions, 
 		case <-time.After(time.Duration(o.interval) * time.Second):
 		}
 	}
-}
-
-// ended is no error when the user has interrupted the look, which is how a look without end is ended.
-func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }
 
 // statsLook takes one look after the other, and remembers the last.
