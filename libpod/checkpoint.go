@@ -243,7 +243,7 @@ func (r *Runtime) Restore(ctx context.Context, id string, o RestoreOptions) (Che
 		return report, err
 	}
 	return report, r.update(ctx, id, func(ctx context.Context, c *locked) error {
-		if c.status().Live() {
+		if c.status().Live() || c.status() == define.StatusRestarting {
 			return c.wrongState("restore", "stopped")
 		}
 		if !exists(filepath.Join(c.rt.paths.staticDir(id), imagesDir)) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/manager-project/manager/internal/fault"
+	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -27,7 +28,11 @@ func (r *Runtime) Update(ctx context.Context, id string, req *spec.UpdateRequest
 		if err := cgroups.Check(change.Resources, host.Controllers); err != nil {
 			return err
 		}
-		raw, err := marshal(change.Config)
+		if change.Config.Life.Restart != c.cfg.Life.Restart && (c.status().Live() || c.status() == define.StatusRestarting) {
+			return errdefs.Unsupported("--restart", "the monitor of %s, which runs, keeps the policy that it was started with", c.row.Name).
+				WithHint("stop it first with \"manager stop %s\"", c.row.Name)
+		}
+		row, err := newRow(change.Config)
 		if err != nil {
 			return err
 		}
@@ -36,7 +41,7 @@ func (r *Runtime) Update(ctx context.Context, id string, req *spec.UpdateRequest
 			return c.fail("update", nil, c.whileEnding("update", err), errdefs.Hint(err))
 		}
 		fault.Point("update: written")
-		if err := r.state.SetConfig(ctx, c.durability(), id, raw); err != nil {
+		if err := r.state.SetConfig(ctx, c.durability(), id, row.Brief, row.Config); err != nil {
 			return errors.Join(err, restore())
 		}
 		c.emit(eventlog.Update)

@@ -181,10 +181,10 @@ func (s *Store) SetState(ctx context.Context, d Durability, id string, c *Contai
 	})
 }
 
-// SetConfig stores what an update made of a container's Config.
-func (s *Store) SetConfig(ctx context.Context, d Durability, id string, config []byte) error {
+// SetConfig stores what an update made of a container's Config, and its short form.
+func (s *Store) SetConfig(ctx context.Context, d Durability, id string, brief, config []byte) error {
 	return s.update(ctx, d, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, "UPDATE container SET config=? WHERE id=?", string(config), id)
+		res, err := tx.ExecContext(ctx, "UPDATE container SET brief=?, config=? WHERE id=?", string(brief), string(config), id)
 		if err != nil {
 			return s.fail("write", err)
 		}

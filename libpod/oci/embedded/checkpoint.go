@@ -28,9 +28,6 @@ func (r *Runtime) Checkpoint(ctx context.Context, q oci.CheckpointRequest) error
 // and mounts, which the monitor is not: so the runtime's own command line does it below the monitor, as any
 // external runtime. Afterwards nothing differs from a container that was launched.
 func (r *Runtime) Restore(ctx context.Context, q oci.LaunchRequest, from oci.RestoreRequest) (*monitor.Session, monitor.Live, error) {
-	if err := refuseUnkept(q.Spec); err != nil {
-		return nil, monitor.Live{}, err
-	}
 	program, err := r.commandLine()
 	if err != nil {
 		return nil, monitor.Live{}, err
