@@ -124,7 +124,7 @@ func goesOn(t *testing.T, m *testenv.Manager, options []string) {
 	if got := parentOf(t, pid); got != monitor {
 		t.Errorf("its parent is %s, the monitor is %s", got, monitor)
 	}
-	if out := m.MustRun(t, "exec", "box", "echo", "inside"); out != "inside\n" {
+	if out := m.MustRun(t, "exec", "box", "echo", "inside"); out != "inside" {
 		t.Errorf("exec says %q", out)
 	}
 	m.MustRun(t, "pause", "box")
@@ -206,7 +206,7 @@ func TestCRIUArchive(t *testing.T) {
 	if now := count(other, "box", 0); now < at || now > at+2000 {
 		t.Errorf("it goes on at %d, and was at %d", now, at)
 	}
-	if out := other.MustRun(t, "exec", "box", "cat", "/written"); out != "mine\n" {
+	if out := other.MustRun(t, "exec", "box", "cat", "/written"); out != "mine" {
 		t.Errorf("/written has %q", out)
 	}
 	if r := other.Run("container", "restore", "--import", whole, "--import-previous", pre); r.Code != 125 || !strings.Contains(r.Stderr, "remove it") {
