@@ -46,12 +46,17 @@ func (r *Runtime) create(ctx context.Context, req *spec.Request, progress image.
 	for _, w := range more {
 		warnings = append(warnings, Warning(w))
 	}
+	return r.make(ctx, cfg, req.Life.Replace, func(ctx context.Context, c *locked) error { return finish(ctx, c, warnings) })
+}
+
+// make is create of what has been decided.
+func (r *Runtime) make(ctx context.Context, cfg *spec.Config, replace bool, finish func(context.Context, *locked) error) (err error) {
 	cid, err := openCIDFile(cfg)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, cid.close(err)) }()
-	if req.Life.Replace {
+	if replace {
 		if err := r.replace(ctx, cfg.Name); err != nil {
 			return err
 		}
@@ -73,7 +78,7 @@ func (r *Runtime) create(ctx context.Context, req *spec.Request, progress image.
 		return errors.Join(c.fail("create", nil, err, ""), back.Run())
 	}
 	c.emit(eventlog.Create)
-	if err := finish(ctx, c, warnings); err != nil {
+	if err := finish(ctx, c); err != nil {
 		if c.row.State.Status == define.StatusCreating {
 			return errors.Join(err, back.Run())
 		}

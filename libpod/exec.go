@@ -190,7 +190,12 @@ func (c *container) whileEnding(op string, err error) error {
 // explainExec says why a command could not be started in the container.
 func (c *container) explainExec(err error) error { return explainLaunch("exec in", c.row.Name, err) }
 
-// explain says why the container could not be started.
-func (c *container) explain(err error) error { return explainLaunch("start", c.row.Name, err) }
+// explain says why the container could not be started, or restored.
+func (s *start) explain(err error) error {
+	if s.images != nil {
+		return explainLaunch("restore", s.row.Name, err)
+	}
+	return explainLaunch("start", s.row.Name, err)
+}
 
 var errNoTTY = errdefs.New(errdefs.ErrUnavailable, "terminal", "", "the container gave none")

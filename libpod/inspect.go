@@ -61,7 +61,7 @@ func (r *Runtime) inspectFacts(ctx context.Context, c *container) (inspectFacts,
 		StaticDir: r.paths.staticDir(c.row.ID), Rootfs: c.cfg.Rootfs.Path, LogPath: c.logPath(), CgroupManager: "cgroupfs",
 		OCIConfigPath:  existing(run, "config.json"),
 		ResolvConfPath: existing(run, "resolv.conf"), HostsPath: existing(run, "hosts"), HostnamePath: existing(run, "hostname"),
-		VolumePaths: map[string]string{},
+		VolumePaths: map[string]string{}, Times: c.checkpointTimes(),
 	}
 	var err error
 	if f.ExecIDs, err = c.execIDs(ctx); err != nil {

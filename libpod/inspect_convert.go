@@ -35,6 +35,8 @@ type inspectFacts struct {
 	// VolumePaths are mount points of named volumes by name.
 	VolumePaths map[string]string
 	Unmonitored bool
+	// Times are those of its last checkpoint and restore.
+	Times checkpointTimes
 	// Size is set when --size asked for it.
 	Size *ContainerSize
 }
@@ -81,8 +83,8 @@ func inspectState(rec Record, facts inspectFacts) *InspectState {
 		Paused:     s.Status == define.StatusPaused, OOMKilled: s.OOMKilled, Dead: s.Status == define.StatusRemoving,
 		Pid: s.PID, ConmonPid: s.MonitorPID, ExitCode: s.ExitCode, Error: s.Error,
 		StartedAt: s.StartedAt.Format(time.RFC3339Nano), FinishedAt: s.FinishedAt.Format(time.RFC3339Nano),
-		CgroupPath: s.CgroupPath, CheckpointedAt: time.Time{}.Format(time.RFC3339Nano),
-		RestoredAt: time.Time{}.Format(time.RFC3339Nano), Cause: s.Cause, Unmonitored: facts.Unmonitored,
+		CgroupPath: s.CgroupPath, CheckpointedAt: facts.Times.Checkpointed.Format(time.RFC3339Nano),
+		RestoredAt: facts.Times.Restored.Format(time.RFC3339Nano), Cause: s.Cause, Unmonitored: facts.Unmonitored,
 	}
 }
 

@@ -37,6 +37,8 @@ type start struct {
 	extra []*os.File
 	// trees are opened sources of mounts, by destination; the start owns them.
 	trees map[string]*os.File
+	// images are what the processes are restored from, nil for a start of the program.
+	images *oci.RestoreRequest
 }
 
 // step is one step of a start. undo may be nil; it runs when a later step fails.
@@ -117,15 +119,25 @@ func (s *start) makeRunDir(context.Context) error {
 }
 
 func (s *start) launch(ctx context.Context) error {
-	rt, err := s.runtime()
-	if err != nil {
-		return err
-	}
-	s.session, s.live, err = rt.Launch(ctx, oci.LaunchRequest{
+	q := oci.LaunchRequest{
 		ID: s.row.ID, Bundle: s.rt.paths.runDir(s.row.ID), Spec: s.spec, Cgroup: s.row.State.CgroupPath,
 		Monitor: s.monitorConfig(), ExtraFiles: s.extra, Trees: s.trees,
 		Init: s.initInside(), InitReports: s.cfg.Process.Init && s.cfg.Process.InitPath == "",
-	})
+	}
+	var err error
+	if s.images != nil {
+		var rt oci.Checkpointer
+		if rt, err = s.checkpointer("restore"); err != nil {
+			return err
+		}
+		s.session, s.live, err = rt.Restore(ctx, q, *s.images)
+	} else {
+		var rt oci.Runtime
+		if rt, err = s.runtime(); err != nil {
+			return err
+		}
+		s.session, s.live, err = rt.Launch(ctx, q)
+	}
 	if err != nil {
 		// A container whose namespace was to be joined may have ended in this moment: that is the reason then.
 		if lost := s.joinNamespaces(ctx); lost != nil {

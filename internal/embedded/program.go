@@ -26,6 +26,15 @@ func OpenMonitor(dir string) (*os.File, error) {
 	return open("manager-monitor-"+id, dir, Monitor)
 }
 
+// OpenRuntime opens manager-runtime, as OpenMonitor does.
+func OpenRuntime(dir string) (*os.File, error) {
+	id, err := read("manager-runtime.id")
+	if err != nil {
+		return nil, err
+	}
+	return open("manager-runtime-"+string(id), dir, Runtime)
+}
+
 // OpenFull opens the program that has everything linked in, as OpenMonitor does.
 func OpenFull(dir string) (*os.File, error) {
 	id, err := fullID()

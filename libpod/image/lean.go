@@ -4,6 +4,7 @@ package image
 
 import (
 	"context"
+	"io"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -36,6 +37,9 @@ func (s *Service) Load(context.Context, LoadOptions) ([]Image, error) { return n
 func (s *Service) Import(context.Context, ImportOptions) (Image, error) {
 	return Image{}, ErrElsewhere
 }
+
+// ApplyRootfs is ErrElsewhere.
+func (s *Service) ApplyRootfs(context.Context, string, io.Reader, int64) error { return ErrElsewhere }
 
 // Save is ErrElsewhere.
 func (s *Service) Save(context.Context, []string, SaveOptions) error { return ErrElsewhere }

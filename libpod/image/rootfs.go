@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"go.podman.io/storage"
+	"go.podman.io/storage/pkg/archive"
 
 	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -232,6 +234,22 @@ func (s *Service) RootfsSize(id string) (own, all int64, err error) {
 		all += size
 	}
 	return own, all, nil
+}
+
+// DiffRootfs returns what the container changed in its image's root filesystem, as a layer: a tar file with
+// whiteouts. The caller closes it.
+func (s *Service) DiffRootfs(id string) (io.ReadCloser, error) {
+	store, err := s.Store()
+	if err != nil {
+		return nil, err
+	}
+	ctr, err := s.ours(store, id)
+	if err != nil {
+		return nil, err
+	}
+	plain := archive.Uncompressed
+	diff, err := store.Diff("", ctr.LayerID, &storage.DiffOptions{Compression: &plain})
+	return diff, rootfsError("compare", id, err)
 }
 
 // RootfsDirs returns the directories of the storage driver for the container's layer, by the

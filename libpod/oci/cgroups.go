@@ -10,8 +10,8 @@ import (
 	"github.com/manager-project/manager/pkg/errdefs"
 )
 
-// Cgroups has the roles that need nothing but the container's cgroup: Freezer, Lister and Tidier. The
-// cgroup is made by us whichever runtime fills it, so both implementations have these.
+// Cgroups has the roles that need nothing but the container's cgroup: Freezer, Limiter, Lister, Counter
+// and Tidier. The cgroup is made by us whichever runtime fills it, so both implementations have these.
 type Cgroups struct{}
 
 // Freeze implements Freezer.
@@ -48,6 +48,27 @@ func (Cgroups) KillAll(_ context.Context, path string) error {
 		return err
 	}
 	return cg.KillAll()
+}
+
+// SetLimits implements Limiter.
+func (Cgroups) SetLimits(_ context.Context, q LimitRequest) (restore func() error, err error) {
+	cg, err := cgroups.Load(q.Cgroup)
+	if err != nil {
+		return nil, err
+	}
+	if restore, err = cg.Remember(q.Change); err != nil {
+		return nil, err
+	}
+	return restore, cg.Set(q.Change)
+}
+
+// Stats implements Counter.
+func (Cgroups) Stats(_ context.Context, path string) (*cgroups.Stats, error) {
+	cg, err := cgroups.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	return cg.Stats()
 }
 
 // RemoveEmpty implements Tidier.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/monitor"
 )
 
@@ -96,6 +97,58 @@ type Finisher interface {
 	// down and its bundle still there. It reports those that failed; nil errors count for nothing. It may
 	// come more than once, and after any process was killed. The caller holds the container's lock.
 	Finish(ctx context.Context, l Leftover) []error
+}
+
+// Limiter is the role of runtimes that can change the limits of a running container.
+type Limiter interface {
+	// SetLimits writes q.Change. After an error everything is as it was; restore makes it that again
+	// when a later step of the caller's fails.
+	SetLimits(ctx context.Context, q LimitRequest) (restore func() error, err error)
+}
+
+// LimitRequest says how limits change.
+type LimitRequest struct {
+	// ID, Bundle and Cgroup are the container's, as in LaunchRequest.
+	ID, Bundle, Cgroup string
+	// Change has what is to be written, All all limits of the container with the change.
+	Change, All *specs.LinuxResources
+}
+
+// Counter is the role of runtimes that can tell what a container uses.
+type Counter interface {
+	Stats(ctx context.Context, cgroup string) (*cgroups.Stats, error)
+}
+
+// Checkpointer is the role of runtimes that can write a container's processes to images, and let them go on
+// from these, by CRIU.
+type Checkpointer interface {
+	// Checkpoint writes the images. The processes go on or, without LeaveRunning and PreDump, have been killed
+	// when it returns. After an error they are as they were.
+	Checkpoint(ctx context.Context, q CheckpointRequest) error
+	// Restore is Launch with the processes of images: they run when it returns, and the session's
+	// Start has nothing to wait for. They are children of the session's monitor.
+	Restore(ctx context.Context, q LaunchRequest, from RestoreRequest) (*monitor.Session, monitor.Live, error)
+}
+
+// CheckpointRequest says what to write to images.
+type CheckpointRequest struct {
+	// ID, Bundle and Cgroup are the container's, as in LaunchRequest; PID is its init, Spec what it was launched with.
+	ID, Bundle, Cgroup string
+	PID                int
+	Spec               *specs.Spec
+	// Images is the absolute directory for the images, Work that for logs and counts; both are there.
+	Images, Work string
+	// Parent is the directory of an earlier pre-dump beside Images, as "../NAME"; "" for none.
+	Parent string
+	// PreDump writes memory only, for a later dump with Parent.
+	PreDump, LeaveRunning, TCPEstablished, FileLocks bool
+}
+
+// RestoreRequest says what to restore from.
+type RestoreRequest struct {
+	// Images and Work are directories as in CheckpointRequest.
+	Images, Work                        string
+	TCPEstablished, TCPClose, FileLocks bool
 }
 
 // Tidier is the role of runtimes that can take away a cgroup which they made as a parent.

@@ -181,6 +181,20 @@ func (s *Store) SetState(ctx context.Context, d Durability, id string, c *Contai
 	})
 }
 
+// SetConfig stores what an update made of a container's Config, and its short form.
+func (s *Store) SetConfig(ctx context.Context, d Durability, id string, brief, config []byte) error {
+	return s.update(ctx, d, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, "UPDATE container SET brief=?, config=? WHERE id=?", string(brief), string(config), id)
+		if err != nil {
+			return s.fail("write", err)
+		}
+		if n, err := res.RowsAffected(); err == nil && n == 0 {
+			return errdefs.NotFound("container", id)
+		}
+		return nil
+	})
+}
+
 // Rename gives a container another name and the Config that says so.
 func (s *Store) Rename(ctx context.Context, id, name string, config []byte) error {
 	return s.update(ctx, Durable, func(tx *sql.Tx) error {

@@ -75,7 +75,7 @@ func (c *Cgroup) create(cfg Config) (_ *Cgroup, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("cgroup %s: %w", c.path, err)
 	}
-	if err := c.set(cfg.Resources, nil); err != nil {
+	if err := c.set(cfg.Resources); err != nil {
 		return nil, err
 	}
 	if cfg.Owner != nil {

@@ -4,39 +4,53 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/manager-project/manager/pkg/errdefs"
-	"github.com/manager-project/manager/pkg/undo"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // Set changes the limits. Fields that are not set keep their value; nil changes nothing. When a
 // value is refused, those written before it get their old values back. Errors are those of Create.
 func (c *Cgroup) Set(r *specs.LinuxResources) error {
-	if err := Validate(r); err != nil {
+	c.makeRoom(r)
+	restore, err := c.Remember(r)
+	if err != nil {
 		return err
 	}
-	var back undo.Stack
-	err := c.set(r, &back)
-	if err != nil {
-		return errors.Join(err, back.Run())
+	if err := c.set(r); err != nil {
+		return errors.Join(err, restore())
 	}
 	return c.unit.update(c, r)
 }
 
+// makeRoom has the kernel give memory back that a limit with a check leaves no room for, such as page cache. On
+// version 1 writing the limit does that. Source: kernel cgroup-v2.rst, memory.reclaim (Linux 5.19).
+func (c *Cgroup) makeRoom(r *specs.LinuxResources) {
+	if r == nil || r.Memory == nil || c.versionOf("memory") != v2 {
+		return
+	}
+	limit, limited := given(r.Memory.Limit)
+	if check, _ := given(r.Memory.CheckBeforeUpdate); !check || !limited || limit < 0 {
+		return
+	}
+	dir := c.dirOf("memory")
+	used, err := strconv.ParseInt(readShort(filepath.Join(dir, "memory.current")), 10, 64)
+	if err == nil && used > limit {
+		_ = writeFile(filepath.Join(dir, "memory.reclaim"), signed(used-limit)) // what is left is seen by the check
+	}
+}
+
 // set writes resources that are valid.
-func (c *Cgroup) set(r *specs.LinuxResources, back *undo.Stack) error {
+func (c *Cgroup) set(r *specs.LinuxResources) error {
 	if r == nil || c.layout.Mode() == Disabled {
 		return nil
 	}
 	if err := c.checkControllers(r); err != nil {
 		return err
 	}
-	b := &builder{r: r, version: c.versionOf, current: func(controller, file string) string {
-		return readShort(filepath.Join(c.dirOf(controller), file))
-	}}
-	list, err := b.settings()
+	list, err := c.settings(r)
 	if err != nil {
 		return err
 	}
@@ -44,24 +58,32 @@ func (c *Cgroup) set(r *specs.LinuxResources, back *undo.Stack) error {
 	if err != nil {
 		return err
 	}
-	if err := c.apply(list, back); err != nil {
+	if err := c.apply(list); err != nil {
 		return err
 	}
-	if err := c.setUnified(r.Unified, back); err != nil {
+	if err := c.setUnified(r.Unified); err != nil {
 		return err
 	}
 	return c.setDevices(rules)
 }
 
+// settings are the writes that resources ask for.
+func (c *Cgroup) settings(r *specs.LinuxResources) ([]setting, error) {
+	b := &builder{r: r, version: c.versionOf, current: func(controller, file string) string {
+		return readShort(filepath.Join(c.dirOf(controller), file))
+	}}
+	return b.settings()
+}
+
 // setUnified writes control files of version 2 by their names. A value of several lines is
 // written line by line, as the files with a line for each device want it.
 // Source: OCI runtime-spec, config-linux.md, "Unified".
-func (c *Cgroup) setUnified(files map[string]string, back *undo.Stack) error {
+func (c *Cgroup) setUnified(files map[string]string) error {
 	for _, name := range sortedKeys(files) {
 		s := setting{file: name, field: fieldResources + "unified." + name}
 		for _, line := range strings.Split(strings.TrimSuffix(files[name], "\n"), "\n") {
 			s.value = line
-			err := c.write(s, back)
+			err := c.write(s)
 			if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
 				controller, _, _ := strings.Cut(name, ".")
 				if controller != "cgroup" && !c.unifiedHas(controller) {

@@ -31,6 +31,9 @@ type setting struct {
 	// ifExists skips the setting where the kernel does not have the file, since the absence of
 	// the file means what the value says.
 	ifExists bool
+	// unset is what takes the value's line away in a file with a line for each device, or ""
+	// for a file of one value.
+	unset string
 }
 
 // builder translates the specification's resources into settings. It only reads what it is

@@ -40,10 +40,10 @@ func (b *builder) weightsV1(io *specs.LinuxBlockIO) {
 	for i, d := range io.WeightDevice {
 		field := fmt.Sprintf("%sweightDevice[%d].", fieldBlockIO, i)
 		if d.Weight != nil {
-			b.put("blkio", device, fmt.Sprintf("%d:%d %d", d.Major, d.Minor, *d.Weight), field+"weight")
+			b.device(device, d.Major, d.Minor, unsigned(uint64(*d.Weight)), "0", field+"weight")
 		}
 		if d.LeafWeight != nil {
-			b.put("blkio", "blkio.leaf_weight_device", fmt.Sprintf("%d:%d %d", d.Major, d.Minor, *d.LeafWeight), field+"leafWeight")
+			b.device("blkio.leaf_weight_device", d.Major, d.Minor, unsigned(uint64(*d.LeafWeight)), "0", field+"leafWeight")
 		}
 	}
 }
@@ -59,7 +59,7 @@ func (b *builder) weightsV2(io *specs.LinuxBlockIO) {
 		file, convert = "io.bfq.weight", func(n uint16) uint64 { return uint64(n) }
 	}
 	if n, ok := given(io.Weight); ok {
-		b.put("blkio", file, "default "+unsigned(convert(n)), fieldBlockIO+"weight")
+		b.add(setting{controller: "blkio", file: file, value: "default " + unsigned(convert(n)), field: fieldBlockIO + "weight", unset: "default 100"})
 	}
 	for i, d := range io.WeightDevice {
 		field := fmt.Sprintf("%sweightDevice[%d].", fieldBlockIO, i)
@@ -68,9 +68,15 @@ func (b *builder) weightsV2(io *specs.LinuxBlockIO) {
 			return
 		}
 		if d.Weight != nil {
-			b.put("blkio", file, fmt.Sprintf("%d:%d %d", d.Major, d.Minor, convert(*d.Weight)), field+"weight")
+			b.device(file, d.Major, d.Minor, unsigned(convert(*d.Weight)), "default", field+"weight")
 		}
 	}
+}
+
+// device adds a line of a file with one for each device; unset is the value of a line that is not there.
+func (b *builder) device(file string, major, minor int64, value, unset, field string) {
+	key := fmt.Sprintf("%d:%d ", major, minor)
+	b.add(setting{controller: "blkio", file: file, value: key + value, field: field, unset: key + unset})
 }
 
 // ioWeight maps 10 to 1000 onto the 1 to 10000 of io.weight.
@@ -100,7 +106,7 @@ func throttles(io *specs.LinuxBlockIO) []throttleList {
 func (b *builder) throttleV1(io *specs.LinuxBlockIO) {
 	for _, l := range throttles(io) {
 		for i, d := range l.devices {
-			b.put("blkio", l.v1, fmt.Sprintf("%d:%d %d", d.Major, d.Minor, d.Rate), fmt.Sprintf("%s%s[%d].rate", fieldBlockIO, l.field, i))
+			b.device(l.v1, d.Major, d.Minor, unsigned(d.Rate), "0", fmt.Sprintf("%s%s[%d].rate", fieldBlockIO, l.field, i))
 		}
 	}
 }
@@ -113,7 +119,7 @@ func (b *builder) throttleV2(io *specs.LinuxBlockIO) {
 			if d.Rate == 0 {
 				rate = "max"
 			}
-			b.put("blkio", "io.max", fmt.Sprintf("%d:%d %s=%s", d.Major, d.Minor, l.v2, rate), fmt.Sprintf("%s%s[%d].rate", fieldBlockIO, l.field, i))
+			b.device("io.max", d.Major, d.Minor, l.v2+"="+rate, l.v2+"=max", fmt.Sprintf("%s%s[%d].rate", fieldBlockIO, l.field, i))
 		}
 	}
 }

@@ -44,8 +44,8 @@ func (b *builder) memoryFits() error {
 		}
 		used, err := strconv.ParseInt(strings.TrimSpace(b.current("memory", c.file)), 10, 64)
 		if err == nil && used > limit {
-			return errdefs.Invalid(fieldMemory+c.field, signed(limit), "it is below the %d bytes in use", used).
-				WithHint("choose a higher limit, or leave checkBeforeUpdate out")
+			return errdefs.Invalid(fieldMemory+c.field, signed(limit), "it is below the %d bytes in use, says %s", used, c.file).
+				WithHint("choose a higher limit, or end some of its processes first")
 		}
 	}
 	return nil

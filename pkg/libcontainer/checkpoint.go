@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/manager-project/manager/internal/fault"
+	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/libcontainer/criu"
 )
 
@@ -59,26 +63,64 @@ func (c *Container) dump(ctx context.Context, o *CheckpointOptions) error {
 	if err != nil {
 		return err
 	}
-	opts, done, err := o.common(c, criu.MakeImages)
+	t := Tree{
+		PID: c.record.PID, Spec: spec, Bundle: c.record.Bundle, Rootfs: c.record.Rootfs, Annotations: c.record.Annotations,
+		state: c.dir.path, notify: c.record.Notify,
+	}
+	if t.Cgroup, err = c.cgroup(); err != nil {
+		t.Cgroup = nil
+	}
+	return t.dump(ctx, o)
+}
+
+// Tree are the processes of a container that is in no factory's directory: what a dump has to know of it.
+type Tree struct {
+	// PID is the root process.
+	PID int
+	// Spec is the configuration that the container was made from, Bundle the directory its relative paths start from.
+	Spec   *specs.Spec
+	Bundle string
+	// Rootfs is the absolute directory of its root filesystem.
+	Rootfs string
+	// Cgroup holds all of its processes, and no others; nil for none.
+	Cgroup *cgroups.Cgroup
+	// Annotations may name a configuration file of CRIU's.
+	Annotations map[string]string
+
+	state  string // the directory for logs where WorkPath is ""
+	notify bool
+}
+
+// Dump writes the processes to images. WorkPath must be given. After a failure they are as they were;
+// those that were not left running have been killed.
+func Dump(ctx context.Context, t Tree, o CheckpointOptions) error {
+	if err := criu.ValidateParent(o.ParentPath); err != nil {
+		return err
+	}
+	return t.dump(ctx, &o)
+}
+
+func (t *Tree) dump(ctx context.Context, o *CheckpointOptions) error {
+	opts, done, err := o.common(t.state, t.Annotations, criu.MakeImages)
 	if err != nil {
 		return err
 	}
 	defer done()
-	opts.PID, opts.Root, opts.LogFile = c.record.PID, c.record.Rootfs, "dump.log"
+	opts.PID, opts.Root, opts.LogFile = t.PID, t.Rootfs, "dump.log"
 	opts.LeaveRunning, opts.Parent, opts.TCPSkipInFlight = o.LeaveRunning, o.ParentPath, o.TCPSkipInFlight
 	opts.PageServer, opts.StatusFD = o.PageServer, o.StatusFD
 	kind := criu.Dump
 	if o.PreDump {
 		kind, opts.TrackMem, opts.LeaveRunning = criu.PreDump, true, true
 	}
-	if err := c.nameOutside(opts, spec); err != nil {
+	if err := t.nameOutside(opts); err != nil {
 		return err
 	}
-	if cg, err := c.cgroup(); err == nil {
-		opts.FreezeCgroup = cg.FreezerDir()
+	if t.Cgroup != nil {
+		opts.FreezeCgroup = t.Cgroup.FreezerDir()
 	}
 	if !o.PreDump {
-		names, err := stdioNames(c.record.PID)
+		names, err := stdioNames(t.PID)
 		if err != nil {
 			return err
 		}
@@ -94,14 +136,14 @@ func (c *Container) dump(ctx context.Context, o *CheckpointOptions) error {
 }
 
 // common opens the directories and fills in what dump and restore share. The caller calls done.
-func (o *ImageOptions) common(c *Container, open func(string) (*os.File, error)) (opts *criu.Options, done func(), err error) {
+func (o *ImageOptions) common(state string, annotations map[string]string, open func(string) (*os.File, error)) (opts *criu.Options, done func(), err error) {
 	images, err := open(o.ImagePath)
 	if err != nil {
 		return nil, nil, err
 	}
 	path := o.WorkPath
 	if path == "" {
-		path = c.dir.path
+		path = state
 	}
 	work, err := criu.MakeImages(path)
 	if err != nil {
@@ -115,7 +157,10 @@ func (o *ImageOptions) common(c *Container, open func(string) (*os.File, error))
 	opts = &criu.Options{
 		Images: images, Work: work, LogLevel: verbose, TCPEstablished: o.TCPEstablished, ExtUnixSk: o.ExtUnixSk, ShellJob: o.ShellJob,
 		FileLocks: o.FileLocks, LinkRemap: o.LinkRemap, LazyPages: o.LazyPages, AutoDedup: o.AutoDedup, CgroupMode: &mode, EmptyNamespaces: o.EmptyNamespaces,
-		OrphanPtsMaster: true, ConfigFile: c.record.Annotations[configAnnotation],
+		OrphanPtsMaster: true, ConfigFile: annotations[configAnnotation],
+	}
+	if _, err := exec.LookPath("iptables-restore"); err != nil {
+		opts.NetworkLock = criu.NFTables
 	}
 	if o.WorkPath == "" {
 		opts.Hint = "name a directory for CRIU's log with --work-path, and try again"

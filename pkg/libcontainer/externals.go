@@ -53,17 +53,18 @@ func isBind(m *specs.Mount) bool {
 }
 
 // nameOutside tells a dump what lies outside of the container.
-func (c *Container) nameOutside(opts *criu.Options, spec *specs.Spec) error {
-	for _, b := range binds(spec, c.record.Bundle) {
+func (t *Tree) nameOutside(opts *criu.Options) error {
+	spec := t.Spec
+	for _, b := range binds(spec, t.Bundle) {
 		opts.External = append(opts.External, fmt.Sprintf("mnt[%s]:%s", b.target, b.target))
 	}
-	if c.record.Notify {
+	if t.notify {
 		opts.External = append(opts.External, fmt.Sprintf("mnt[%s]:%s", notifyTarget, notifyTarget))
 	}
 	if spec.Linux == nil {
 		return nil
 	}
-	over, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", c.record.PID))
+	over, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", t.PID))
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
@@ -79,7 +80,7 @@ func (c *Container) nameOutside(opts *criu.Options, spec *specs.Spec) error {
 			continue
 		}
 		var st unix.Stat_t
-		if err := unix.Stat(fmt.Sprintf("/proc/%d/ns/%s", c.record.PID, name.kind), &st); err != nil {
+		if err := unix.Stat(fmt.Sprintf("/proc/%d/ns/%s", t.PID, name.kind), &st); err != nil {
 			return fmt.Errorf("checkpoint: %s namespace: %w", ns.Type, err)
 		}
 		opts.External = append(opts.External, fmt.Sprintf("%s[%d]:%s", name.kind, st.Ino, name.name))

@@ -189,7 +189,7 @@ func below(target string, mounts []string) bool {
 
 // restore runs CRIU.
 func (r *restoration) restore() error {
-	opts, done, err := r.o.common(r.made, func(string) (*os.File, error) { return r.images, nil })
+	opts, done, err := r.o.common(r.made.dir.path, r.made.record.Annotations, func(string) (*os.File, error) { return r.images, nil })
 	if err != nil {
 		return err
 	}

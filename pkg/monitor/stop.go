@@ -18,6 +18,8 @@ const (
 	StopByKill    = "kill"
 	StopByRestart = "restart"
 	StopByRemove  = "rm"
+	// StopByCheckpoint is CRIU's end of processes that it has written to images.
+	StopByCheckpoint = "checkpoint"
 )
 
 // Stop is written before the first signal is sent, by a client that holds the container's lock. The

@@ -6,8 +6,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Config is everything about a container that was decided at create and never changes.
-// It is stored as JSON with the container; fields are only ever added.
+// Config is everything about a container that was decided at create. Nothing changes it but the
+// user, by rename and update. It is stored as JSON with the container; fields are only ever added.
 type Config struct {
 	ID      string    `json:"id"`
 	Name    string    `json:"name"`

@@ -79,8 +79,8 @@ func (d *decider) pids() error {
 	n := d.def.PidsLimit
 	if given := d.req.Limits.PidsLimit; given != nil {
 		n = *given
-		if n < -1 {
-			return errdefs.Invalid("--pids-limit", strconv.FormatInt(n, 10), "negative").WithHint("write a number of tasks, or -1 for no limit")
+		if err := checkPids(n); err != nil {
+			return err
 		}
 	}
 	if d.req.Limits.PidsLimit == nil && d.host.Controllers != nil && !d.host.Controllers["pids"] {
@@ -88,6 +88,13 @@ func (d *decider) pids() error {
 	}
 	if n > 0 && !d.cfg.Limits.Disabled {
 		d.cfg.Limits.Resources.Pids = &specs.LinuxPids{Limit: &n}
+	}
+	return nil
+}
+
+func checkPids(n int64) error {
+	if n < -1 {
+		return errdefs.Invalid("--pids-limit", strconv.FormatInt(n, 10), "negative").WithHint("write a number of tasks, or -1 for no limit")
 	}
 	return nil
 }

@@ -72,33 +72,53 @@ func (d *decider) ulimits() error {
 		}
 		limits[l.Type] = d.lower(l)
 	}
+	asked, all, err := d.askedUlimits()
+	if err != nil {
+		return err
+	}
+	if all {
+		limits = map[string]Limit{}
+	}
+	for _, l := range asked {
+		limits[l.Type] = l
+	}
+	d.cfg.Process.Rlimits = sortedLimits(limits)
+	return nil
+}
+
+// askedUlimits are the limits of --ulimit; all says that they are those of the host, in place of any others.
+func (d *decider) askedUlimits() (limits []Limit, all bool, err error) {
 	asked := map[string]bool{}
 	for _, word := range d.req.Limits.Ulimit {
 		if word == "host" {
 			if len(d.req.Limits.Ulimit) > 1 {
-				return errdefs.Invalid("--ulimit", word, "host stands alone").WithHint("leave the other limits out")
+				return nil, false, errdefs.Invalid("--ulimit", word, "host stands alone").WithHint("leave the other limits out")
 			}
-			limits = d.hostLimits()
-			break
+			return d.hostLimits(), true, nil
 		}
 		l, err := ParseUlimit(word)
 		if err != nil {
-			return err
+			return nil, false, err
 		}
 		if asked[l.Type] {
-			return errdefs.Invalid("--ulimit", word, "given twice").WithHint("give every limit once")
+			return nil, false, errdefs.Invalid("--ulimit", word, "given twice").WithHint("give every limit once")
 		}
 		asked[l.Type] = true
 		if hard := d.hardLimit(l.Type); l.Hard > hard && !d.host.CanRaiseRlimits {
-			return errdefs.Invalid("--ulimit", word, "above this host's hard limit of %d", hard).WithHint("ask for at most %d", hard)
+			return nil, false, errdefs.Invalid("--ulimit", word, "above this host's hard limit of %d", hard).WithHint("ask for at most %d", hard)
 		}
-		limits[l.Type] = l
+		limits = append(limits, l)
 	}
+	return limits, false, nil
+}
+
+func sortedLimits(limits map[string]Limit) []Limit {
+	var list []Limit
 	for _, l := range limits {
-		d.cfg.Process.Rlimits = append(d.cfg.Process.Rlimits, l)
+		list = append(list, l)
 	}
-	sort.Slice(d.cfg.Process.Rlimits, func(i, j int) bool { return d.cfg.Process.Rlimits[i].Type < d.cfg.Process.Rlimits[j].Type })
-	return nil
+	sort.Slice(list, func(i, j int) bool { return list[i].Type < list[j].Type })
+	return list
 }
 
 func (d *decider) hardLimit(kind string) uint64 {
@@ -117,10 +137,10 @@ func (d *decider) lower(l Limit) Limit {
 	return l
 }
 
-func (d *decider) hostLimits() map[string]Limit {
-	out := map[string]Limit{}
+func (d *decider) hostLimits() []Limit {
+	var out []Limit
 	for kind, l := range d.host.Rlimits {
-		out[kind] = Limit{Type: kind, Soft: l.Soft, Hard: l.Hard}
+		out = append(out, Limit{Type: kind, Soft: l.Soft, Hard: l.Hard})
 	}
 	return out
 }

@@ -30,9 +30,10 @@ var suites = []suite{
 	{Dir: "pkg/libcontainer", Lanes: []string{testenv.LaneV2}, Skip: "TestThousandsOfMounts|TestHiddenCalls"},
 	{Dir: "cmd/manager-runtime", Lanes: []string{testenv.LaneV2}, Run: "CRIU|AppArmor|SystemdCgroup"},
 	{Dir: "pkg/libcontainer", Lanes: []string{testenv.LanePermissive, testenv.LaneEnforcing}, Run: "SELinux"},
+	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "TestCRIU"},
 	{
 		Dir: "test/e2e", Lanes: []string{testenv.LaneV2},
-		Run: "TestWhy|TestScripts/container/(run-limits|run-namespaces|run-security|run-systemd|run-init|exec-options|rename-kill-pause)",
+		Run: "TestWhy|TestScripts/container/(run-limits|update|stats|run-namespaces|run-security|run-systemd|run-init|exec-options|rename-kill-pause)",
 	},
 }
 

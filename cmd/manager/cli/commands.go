@@ -14,8 +14,8 @@ func commands(t *tree) []*command.Command {
 	return []*command.Command{
 		container.Attach(), container.Create(), container.Exec(), container.Logs(),
 		container.Kill(), container.Pause(), container.Ps(), container.Rename(), container.Restart(),
-		container.Rm(), container.Run(), container.Start(), container.Stop(), container.Top(),
-		container.Unpause(), container.Wait(), container.Why(),
+		container.Rm(), container.Run(), container.Start(), container.Stats(), container.Stop(),
+		container.Top(), container.Unpause(), container.Update(), container.Wait(), container.Why(),
 		container.Noun(inspect.Container()), inspect.Any(),
 		image.History(), image.Images(), image.Import(), image.Load(), image.Login(), image.Logout(),
 		image.Pull(), image.Push(), image.Rmi(), image.Save(), image.Tag(), image.Untag(),

@@ -51,7 +51,7 @@ func TestMainErrors(t *testing.T) {
 		"rum":                         `Error: unknown command "rum"; did you mean "manager run"?`,
 		"rn":                          `Error: unknown command "rn"; did you mean "manager rm"?`,
 		"build .":                     "Error: manager build: not available in this version",
-		"container stats":             "Error: manager container stats: not available in this version",
+		"container clone":             "Error: manager container clone: not available in this version",
 		"run --nmae x":                "Error: run: unknown option --nmae; did you mean --name?",
 		"run":                         "Error: run: needs an image (or with --rootfs a directory); see 'manager run --help'",
 		"run --pod p img":             "Error: --pod: there are no pods in this version",

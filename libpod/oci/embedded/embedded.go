@@ -9,6 +9,7 @@ import (
 	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/internal/version"
 	"github.com/manager-project/manager/libpod/oci"
+	"github.com/manager-project/manager/libpod/oci/external"
 	"github.com/manager-project/manager/libpod/oci/program"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/libcontainer"
@@ -58,7 +59,8 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	}
 	defer handles.Close()
 	p.Process.CloseFDs = gaps
-	req := launch.Request{Program: r.File(), ExtraFiles: extra}
+	// A session of its own, though it has a monitor: CRIU cannot dump one whose leader is outside.
+	req := launch.Request{Program: r.File(), ExtraFiles: extra, Detached: true}
 	handles.Apply(&req)
 	q.Monitor.Poststart, q.Monitor.HookState = handles.Poststart, handles.State
 	limit := func() error { return nil }
@@ -107,4 +109,14 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 }
 
 // Destroy implements oci.Runtime.
-func (r *Runtime) Destroy(_ context.Context, l oci.Leftover) error { return r.RemoveCgroup(l.Cgroup) }
+func (r *Runtime) Destroy(ctx context.Context, l oci.Leftover) error {
+	if !external.Left(l) {
+		return r.RemoveCgroup(l.Cgroup)
+	}
+	// It was restored, or is half restored: then there may be a mount, too.
+	program, err := r.commandLine()
+	if err != nil {
+		return err
+	}
+	return program.Destroy(ctx, l)
+}

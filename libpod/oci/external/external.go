@@ -8,6 +8,8 @@
 //	Launch    cgroup made, config.json written    monitor: RUNTIME create … ID, adopts the init
 //	start     (the monitor's session)             monitor: RUNTIME start ID
 //	Exec      process.json written                this process: RUNTIME exec --detach …, adopts it
+//	Checkpoint                                    this process: RUNTIME checkpoint … ID
+//	Restore   as Launch                           monitor: RUNTIME restore --detach … ID, adopts the init
 //	Destroy   RUNTIME delete --force ID, then the cgroup is removed
 //
 // Stop, kill, pause and the list of processes need no runtime: the kernel is asked through the
@@ -23,9 +25,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
+	"github.com/moby/sys/mountinfo"
 	"github.com/sirupsen/logrus"
+	"golang.org/x/sys/unix"
 
 	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/oci"
@@ -67,6 +72,11 @@ func New(p *program.Program, o Options) *Runtime { return &Runtime{Program: p, o
 
 // Launch implements oci.Runtime.
 func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Session, monitor.Live, error) {
+	return r.launch(ctx, q, r.create(&q))
+}
+
+// launch has the monitor run the commands that make the process.
+func (r *Runtime) launch(ctx context.Context, q oci.LaunchRequest, commands *monitor.External) (*monitor.Session, monitor.Live, error) {
 	var back undo.Stack
 	fail := func(err error) (*monitor.Session, monitor.Live, error) {
 		return nil, monitor.Live{}, errors.Join(err, back.Run())
@@ -102,7 +112,7 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 		return fail(err)
 	}
 	s, err := b.HandOver(ctx, monitor.SpawnOptions{
-		Config: q.Monitor, Launch: launch.Request{Program: r.File(), ExtraFiles: q.ExtraFiles}, External: r.create(&q),
+		Config: q.Monitor, Launch: launch.Request{Program: r.File(), ExtraFiles: q.ExtraFiles}, External: commands,
 	})
 	if err != nil {
 		return fail(err)
@@ -159,15 +169,39 @@ func passable(files []*os.File) error {
 // Destroy implements oci.Runtime. A runtime that fails, or is not installed any more, must not keep a
 // container from being removed: the kernel does without it. What is then missing are its poststop hooks.
 func (r *Runtime) Destroy(ctx context.Context, l oci.Leftover) error {
-	if _, err := os.Lstat(filepath.Join(stateRoot(l.Bundle), l.ID)); err == nil {
+	if Left(l) {
 		argv := append(r.base(l.Bundle, l.Cgroup == ""), "delete", "--force", l.ID)
 		fault.Point("runtime: delete")
 		if err := adopt.Run(ctx, argv, environment(), logFile(l.Bundle)); err != nil {
 			logrus.WithField("container", l.ID).Warnf("runtime %s: delete: %v", r.o.Name, err)
 		}
 		fault.Point("runtime: deleted")
+		// A restore that was killed has the root filesystem mounted there, and this folder is about to be removed.
+		if err := detachBelow(stateRoot(l.Bundle)); err != nil {
+			return err
+		}
 	}
 	return r.RemoveCgroup(l.Cgroup)
+}
+
+// detachBelow takes away what is mounted in a folder.
+func detachBelow(dir string) error {
+	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir))
+	if err != nil {
+		return err
+	}
+	for _, m := range slices.Backward(mounts) {
+		if err := unix.Unmount(m.Mountpoint, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil && err != unix.EINVAL && err != unix.ENOENT {
+			return &os.PathError{Op: "unmount", Path: m.Mountpoint, Err: err}
+		}
+	}
+	return nil
+}
+
+// Left reports whether a runtime's program has left state of a container.
+func Left(l oci.Leftover) bool {
+	_, err := os.Lstat(filepath.Join(stateRoot(l.Bundle), l.ID))
+	return err == nil
 }
 
 // runnable says that the program is there.

@@ -12,6 +12,7 @@ import (
 // concurrent use.
 type Program struct {
 	file *os.File
+	dir  string
 	warm warm
 }
 
@@ -23,7 +24,7 @@ func Open(dir string) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Program{file: f}, nil
+	return &Program{file: f, dir: dir}, nil
 }
 
 // File is the opened program; it stays the Program's.
@@ -31,3 +32,12 @@ func (p *Program) File() *os.File { return p.file }
 
 // InitProgram is its file on the host: the small program is an init too.
 func (p *Program) InitProgram() string { return p.file.Name() }
+
+// RuntimeProgram is the file of manager-runtime of the same build, installed or unpacked.
+func (p *Program) RuntimeProgram() (string, error) {
+	f, err := embedded.OpenRuntime(p.dir)
+	if err != nil {
+		return "", err
+	}
+	return f.Name(), f.Close()
+}

@@ -76,13 +76,9 @@ type worker struct {
 
 // start starts criu with its end of a socket and the files as descriptors 3 and up.
 func (p Program) start(ctx context.Context, files []*os.File) (*worker, error) {
-	path := p.Path
-	if path == "" {
-		path = "criu"
-	}
-	path, err := exec.LookPath(path)
+	path, err := p.find()
 	if err != nil {
-		return nil, errdefs.New(errdefs.ErrUnavailable, "program", "criu", "not found in $PATH").WithHint("install the package criu")
+		return nil, err
 	}
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

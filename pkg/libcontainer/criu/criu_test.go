@@ -187,12 +187,12 @@ func TestDumpRequest(t *testing.T) {
 		LeaveRunning: true, ExtUnixSk: true, TCPEstablished: true, TCPSkipInFlight: true, ShellJob: true, FileLocks: true, LinkRemap: true,
 		LazyPages: true, AutoDedup: true, TrackMem: true, Parent: "../before", PageServer: &PageServer{"10.0.0.1", 27},
 		External: []string{"mnt[/a]:/a", "net[5]:n"}, CgroupMode: &soft, FreezeCgroup: "/f", EmptyNamespaces: unix.CLONE_NEWNET, ConfigFile: "/c",
-		OrphanPtsMaster: true,
+		OrphanPtsMaster: true, NetworkLock: NFTables,
 	}
 	if _, err := p.Run(t.Context(), Dump, o, nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, got, "1=1 2={ 1=images 17=work 49=status 3=1 4=1 5=1 6=1 7=1 8=1 12=1 15=1 16=1 18=1 46=1 48=1 50=1 2=42 9=4 38=1073741824 10=dump.log 13=/r 14=../before "+
+	expect(t, got, "1=1 2={ 1=images 17=work 49=status 3=1 4=1 5=1 6=1 7=1 8=1 12=1 15=1 16=1 18=1 46=1 48=1 50=1 2=42 9=4 38=1073741824 64=2 10=dump.log 13=/r 14=../before "+
 		"44=/f 51=/c 37=mnt[/a]:/a 37=net[5]:n 24=1 34=3 11={ 1=10.0.0.1 2=27 } }")
 }
 

@@ -29,6 +29,12 @@ const (
 	CgroupsStrict CgroupsMode = 5
 )
 
+// NetworkLock is a means of holding connections back.
+type NetworkLock int
+
+// NFTables does so without the program iptables (since criu 3.16), by its number in rpc.proto.
+const NFTables NetworkLock = 2
+
 // Options are those of a request. The zero value of a field leaves criu's default; names and meaning are
 // those of criu(8). Files stay the caller's.
 type Options struct {
@@ -56,6 +62,8 @@ type Options struct {
 	External []string
 	// Inherit gives descriptors to a restored tree in place of its own, by names like "pipe:[123]".
 	Inherit []InheritFD
+	// NetworkLock is how connections are held back meanwhile; 0 for criu's default, iptables.
+	NetworkLock NetworkLock
 	// CgroupMode is nil for criu's default.
 	CgroupMode *CgroupsMode
 	// CgroupRoots move cgroups: what was below the dumped root goes below Path.
@@ -165,7 +173,7 @@ func (o *Options) encodeFlags(opts *message) {
 	} {
 		opts.flag(f.field, f.on)
 	}
-	for _, f := range []struct{ field, n int }{{2, o.PID}, {9, o.LogLevel}, {38, o.EmptyNamespaces}} {
+	for _, f := range []struct{ field, n int }{{2, o.PID}, {9, o.LogLevel}, {38, o.EmptyNamespaces}, {64, int(o.NetworkLock)}} {
 		if f.n != 0 {
 			opts.number(f.field, int64(f.n))
 		}

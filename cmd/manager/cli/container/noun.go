@@ -10,8 +10,8 @@ func Noun(inspect *command.Command) *command.Command {
 		Use:   "container [command]",
 		Short: "Manage containers",
 		Commands: []*command.Command{
-			Attach(), Cleanup(), Create(), Exec(), Exists(), inspect, Kill(), list, Logs(), Pause(),
-			Prune(), Ps(), Rename(), Restart(), Rm(), Run(), Start(), Stop(), Top(), Unpause(), Wait(), Why(),
+			Attach(), Checkpoint(), Cleanup(), Create(), Exec(), Exists(), inspect, Kill(), list, Logs(), Pause(),
+			Prune(), Ps(), Rename(), Restart(), Restore(), Rm(), Run(), Start(), Stats(), Stop(), Top(), Unpause(), Update(), Wait(), Why(),
 		},
 	}
 }

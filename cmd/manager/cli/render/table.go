@@ -13,8 +13,14 @@ const (
 )
 
 // Table writes rows in aligned columns; the last column is not padded.
-func Table(w io.Writer, rows [][]string) error {
-	var widths []int
+func Table(w io.Writer, rows [][]string) error { return new(Columns).Write(w, rows) }
+
+// Columns are those of a table that is written more than once: none becomes narrower. The zero value is ready.
+type Columns struct{ widths []int }
+
+// Write is Table in columns as wide as they were.
+func (c *Columns) Write(w io.Writer, rows [][]string) error {
+	widths := c.widths
 	for _, row := range rows {
 		for i, cell := range row {
 			if i == len(widths) {
@@ -25,6 +31,7 @@ func Table(w io.Writer, rows [][]string) error {
 			}
 		}
 	}
+	c.widths = widths
 	var b strings.Builder
 	for _, row := range rows {
 		for i, cell := range row {
