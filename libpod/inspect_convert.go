@@ -11,7 +11,6 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/manager-project/manager/libpod/define"
-	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/spec"
 )
 
@@ -163,7 +162,7 @@ func inspectHostConfig(cfg *spec.Config, facts inspectFacts) *InspectHostConfig 
 			Size: units.HumanSizeWithPrecision(float64(cfg.Log.MaxSize), 3),
 		},
 	}
-	if cfg.Log.Driver == monitor.LogNone {
+	if !cfg.Log.IsFile() {
 		h.LogConfig.Path = ""
 	}
 	if cfg.Limits.Disabled {

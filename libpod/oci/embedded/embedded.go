@@ -58,7 +58,7 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	}
 	defer handles.Close()
 	p.Process.CloseFDs = gaps
-	req := launch.Request{Program: r.File(), ExtraFiles: extra}
+	req := launch.Request{Program: r.File(), Stdio: q.Stdio, ExtraFiles: extra}
 	handles.Apply(&req)
 	q.Monitor.Poststart, q.Monitor.HookState = handles.Poststart, handles.State
 	limit := func() error { return nil }

@@ -102,7 +102,7 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 		return fail(err)
 	}
 	s, err := b.HandOver(ctx, monitor.SpawnOptions{
-		Config: q.Monitor, Launch: launch.Request{Program: r.File(), ExtraFiles: q.ExtraFiles}, External: r.create(&q),
+		Config: q.Monitor, Launch: launch.Request{Program: r.File(), Stdio: q.Stdio, ExtraFiles: q.ExtraFiles}, External: r.create(&q),
 	})
 	if err != nil {
 		return fail(err)
