@@ -54,19 +54,19 @@ func (c *container) logTag() (string, error) {
 	if !strings.Contains(tag, "{{") {
 		return tag, nil
 	}
-	wrong := func(err error) error {
-		return errdefs.Invalid("--log-opt", "tag="+tag, "%w", err).WithHint("write text, or fields that inspect shows, as {{.Name}}")
+	wrong := func(why string) error {
+		return errdefs.Invalid("--log-opt", "tag="+tag, "%s", why).WithHint("write text, or fields that inspect shows, as {{.Name}}")
 	}
 	t, err := template.New("tag").Option("missingkey=error").Parse(tag)
 	if err != nil {
-		return "", wrong(err)
+		return "", wrong(strings.TrimPrefix(err.Error(), "template: tag:"))
 	}
 	var b strings.Builder
 	if err := t.Execute(&b, newInspectData(Record{Config: c.cfg, State: c.row.State}, inspectFacts{})); err != nil {
-		return "", wrong(err)
+		return "", wrong("a field in it is not one that inspect shows")
 	}
 	if b.Len() > maxLogTag || strings.ContainsFunc(b.String(), func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return "", wrong(fmt.Errorf("it becomes longer than %d bytes or has control characters", maxLogTag))
+		return "", wrong(fmt.Sprintf("it becomes longer than %d bytes or has control characters", maxLogTag))
 	}
 	return b.String(), nil
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
 )
 
 // poll is how often a log is looked at when the kernel gives no more inotify instances.

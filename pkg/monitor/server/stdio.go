@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -44,6 +45,11 @@ func (s *server) makeStdio(r *launch.Request) ([]*os.File, error) {
 		var p [2]int
 		if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
 			return theirs, err
+		}
+		// So that a program of any user can open /dev/stdout and the like, which leads to the pipe by
+		// /proc and is kept from strangers there.
+		if err := unix.Fchmod(p[0], 0o666); err != nil {
+			return theirs, errors.Join(err, unix.Close(p[0]), unix.Close(p[1]))
 		}
 		ours, child := p[0], p[1]
 		if i == 0 {
