@@ -10,7 +10,8 @@ import (
 	"github.com/manager-project/manager/pkg/monitor"
 )
 
-// options translates a client's streams into the monitor's words.
+// options translates a client's streams into the monitor's words. It is called once: from then on the
+// signals are taken for the options.
 func (s *Streams) options() (monitor.AttachOptions, error) {
 	keys, err := monitor.ParseDetachKeys(s.DetachKeys)
 	if err != nil {

@@ -20,6 +20,14 @@ func (c *container) logPath() string {
 	return first(c.cfg.Log.Path, filepath.Join(c.rt.paths.staticDir(c.row.ID), "ctr.log"))
 }
 
+// logDir is the directory that the container's log has to itself below the administrator's log_path, or "".
+func (c *container) logDir() string {
+	if dir := filepath.Dir(c.cfg.Log.Path); filepath.Base(dir) == c.row.ID {
+		return dir
+	}
+	return ""
+}
+
 // logFiles is how many files the log has at most.
 func (c *container) logFiles() int {
 	if c.cfg.Log.MaxFile == 0 {

@@ -124,6 +124,11 @@ func (s *start) findLog(context.Context) (err error) {
 	if s.log, err = s.logConfig(); err != nil {
 		return err
 	}
+	if dir := s.logDir(); dir != "" {
+		if err := mkdir(dir); err != nil {
+			return err
+		}
+	}
 	s.stdio, err = s.ownStdio()
 	return err
 }
@@ -223,7 +228,7 @@ func (r *Runtime) Start(ctx context.Context, id string, o StartOptions) (AttachR
 		attach bool
 	)
 	if o.Streams != nil {
-		if _, err := o.Streams.options(); err != nil {
+		if _, err := monitor.ParseDetachKeys(o.Streams.DetachKeys); err != nil {
 			return res, err
 		}
 	}
