@@ -32,7 +32,7 @@ var suites = []suite{
 	{Dir: "pkg/libcontainer", Lanes: []string{testenv.LanePermissive, testenv.LaneEnforcing}, Run: "SELinux"},
 	{
 		Dir: "test/e2e", Lanes: []string{testenv.LaneV2},
-		Run: "TestScripts/container/(run-limits|run-namespaces|run-security|run-systemd|run-init|exec-options|rename-kill-pause)",
+		Run: "TestScripts/container/(run-limits|run-namespaces|run-security|run-systemd|run-init|logs-journald|exec-options|rename-kill-pause)",
 	},
 }
 

@@ -31,6 +31,7 @@ type client struct {
 	streams bool // attached
 	waits   bool
 	told    bool // got KindExit
+	sized   bool // has sent its terminal's size
 	// hadStdin says that this client has sent standard input.
 	hadStdin bool
 	// stdinFull stops reading from the client until standard input has room again.

@@ -160,6 +160,14 @@ func TestTwoTerminalsResize(t *testing.T) {
 		f.attachTo(monitor.AttachOptions{Stdout: &outs[i], Resize: sizes[i]})
 		sizes[i] <- monitor.Size{Rows: 5, Columns: uint16(7 + i)} // taken once it is attached
 	}
+	// A client that comes with the size that there is gets a picture, too.
+	sizes[0] <- monitor.Size{Rows: 6, Columns: 6}
+	f.eventually("6 6 is not shown", func() bool { return strings.Contains(outs[1].String(), "6 6\r\n") })
+	var third output
+	size := make(chan monitor.Size)
+	f.attachTo(monitor.AttachOptions{Stdout: &third, Resize: size})
+	size <- monitor.Size{Rows: 6, Columns: 6}
+	f.eventually("6 6 is not shown to the third", func() bool { return strings.Contains(third.String(), "6 6\r\n") })
 	for i, z := range []monitor.Size{{Rows: 10, Columns: 20}, {Rows: 30, Columns: 40}, {Rows: 50, Columns: 60}, {Rows: 70, Columns: 80}} {
 		sizes[i%2] <- z
 		want := fmt.Sprintf("%d %d\r\n", z.Rows, z.Columns)

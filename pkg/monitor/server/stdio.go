@@ -101,6 +101,18 @@ func (s *server) resize(fd int, z monitor.Size) {
 	}
 }
 
+// redraw makes the program draw its screen anew for a terminal that comes to it. One of another size does
+// so by itself; one of the same size makes the kernel send no SIGWINCH, so the size is another for a moment.
+func (s *server) redraw(z monitor.Size) {
+	if s.console < 0 {
+		return
+	}
+	now, err := unix.IoctlGetWinsize(s.console, unix.TIOCGWINSZ)
+	if err == nil && now.Row == z.Rows && now.Col == z.Columns {
+		s.resize(s.console, monitor.Size{Rows: z.Rows + 1, Columns: z.Columns})
+	}
+}
+
 func (s *server) watchStdio() error {
 	for _, o := range s.out {
 		if err := s.loop.add(o.fd, unix.EPOLLIN, func(uint32) { s.pump(o) }); err != nil {
