@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -308,5 +309,46 @@ func TestJSONAttributes(t *testing.T) {
 	}
 	if got := f.logText("stdout"); got != "a\nb \"c\"\n" {
 		t.Errorf("read back: %q", got)
+	}
+}
+
+// TestStdinAsAsked has a client that sends input and leaves without an end, as one that is killed does. With
+// StdinOnce the program's input ends there; without it the next client goes on.
+func TestStdinAsAsked(t *testing.T) {
+	for _, once := range []bool{true, false} {
+		f := shell(t, "while read x; do echo got $x; done; echo end")
+		f.opts.Config.Stdin, f.opts.Config.StdinOnce = true, once
+		s := f.start()
+		in, typed, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var first output
+		ctx, leave := context.WithCancel(f.ctx())
+		left := make(chan error, 1)
+		go func() {
+			_, err := monitor.Attach(ctx, f.dir, monitor.AttachOptions{Stdin: in, Stdout: &first})
+			left <- err
+		}()
+		if _, err := typed.WriteString("one\n"); err != nil {
+			t.Fatal(err)
+		}
+		f.eventually("the first client sees nothing", func() bool { return strings.Contains(first.String(), "got one\n") })
+		leave()
+		if err := <-left; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		want := "got one\nend\n"
+		if !once {
+			want = "got one\ngot two\nend\n"
+			if _, err := monitor.Attach(f.ctx(), f.dir, monitor.AttachOptions{Stdin: strings.NewReader("two\n")}); err != nil {
+				t.Errorf("the second client: %v", err)
+			}
+		}
+		f.wait(s)
+		if got := f.logText("stdout"); got != want {
+			t.Errorf("once %v: %q, not %q", once, got, want)
+		}
+		_, _ = in.Close(), typed.Close()
 	}
 }
