@@ -81,7 +81,7 @@ func (s *start) monitorConfig() monitor.Config {
 		Log:     s.log,
 		Timeout: time.Duration(s.cfg.Life.Timeout) * time.Second,
 		PIDFile: s.cfg.Life.PIDFile, CleanupCommand: s.cleanupCommand(), CleanupEnv: cleanupEnv(),
-		Events: s.monitorEvents(s.event(""), eventlog.Start, eventlog.Died),
+		Events:  s.monitorEvents(s.event(""), eventlog.Start, eventlog.Died),
 		Restart: s.restart(),
 	}
 }

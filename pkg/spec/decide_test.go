@@ -479,6 +479,7 @@ func TestDecideErrors(t *testing.T) {
 			r.Log = LogRequest{Driver: "json-file", Opt: []string{"label=A=" + strings.Repeat("x", 5000)}}
 		}},
 		{"--log-driver", invalid, func(r *Request) { r.Log.Driver, r.Process.TTY = "passthrough-tty", true }},
+		{"--log-driver", invalid, func(r *Request) { r.Log.Driver, r.Life.Restart = "passthrough", "always" }},
 		{"--log-driver", invalid, func(r *Request) { r.Log.Driver, r.Life.Attach = "passthrough", []string{"stdout"} }},
 		{"mount source", errdefs.ErrNotFound, func(r *Request) { r.Mounts.Volume = []string{"/missing:/x"} }},
 		{"image", invalid, func(r *Request) { r.Command, r.Process.Entrypoint = nil, ptr("") }},

@@ -176,12 +176,13 @@ func (d *decider) logDriver() error {
 			}
 		}
 	case LogPassthrough, LogPassthroughTTY:
+		// A start by the restart policy has no caller whose streams there were.
 		for _, other := range []struct {
 			name string
 			set  bool
-		}{{"--tty", d.req.Process.TTY}, {"--attach", len(d.req.Life.Attach) > 0}} {
+		}{{"--tty", d.req.Process.TTY}, {"--attach", len(d.req.Life.Attach) > 0}, {"--restart", d.cfg.Life.Restart.Policy != ""}} {
 			if other.set {
-				return errdefs.Invalid(option, driver, "the container's streams are the caller's own, so %s has no meaning", other.name).
+				return errdefs.Invalid(option, driver, "the container's streams are the caller's own, so %s is not possible", other.name).
 					WithHint("leave %s out, or write --log-driver k8s-file", other.name)
 			}
 		}
