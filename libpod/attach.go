@@ -5,11 +5,13 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/eventlog"
 	"github.com/manager-project/manager/pkg/monitor"
 )
 
-// options translates a client's streams into the monitor's words.
+// options translates a client's streams into the monitor's words. It is called once: from then on the
+// signals are taken for the options.
 func (s *Streams) options() (monitor.AttachOptions, error) {
 	keys, err := monitor.ParseDetachKeys(s.DetachKeys)
 	if err != nil {
@@ -47,6 +49,10 @@ func (r *Runtime) Attach(ctx context.Context, id string, streams Streams) (Attac
 	}
 	if !c.current().Live() {
 		return AttachResult{}, c.wrongState("attach to", "running")
+	}
+	if c.cfg.Log.IsPassthrough() {
+		cause := errdefs.New(errdefs.ErrUnsupported, "", "", "with --log-driver %s its streams are those of the command that started it", c.cfg.Log.Driver)
+		return AttachResult{}, c.fail("attach to", errdefs.ErrUnsupported, cause, "use \"manager exec\"")
 	}
 	o, err := streams.options()
 	if err != nil {

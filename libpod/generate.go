@@ -78,7 +78,7 @@ func (s *start) monitorConfig() monitor.Config {
 	return monitor.Config{
 		ID: s.row.ID, RunDir: s.rt.paths.runDir(s.row.ID), Generation: s.row.State.Generation,
 		Terminal: p.Terminal, Stdin: p.Stdin, StdinOnce: p.StdinOnce,
-		Log:     monitor.LogConfig{Driver: s.cfg.Log.Driver, Path: s.logPath(), MaxSize: s.cfg.Log.MaxSize},
+		Log:     s.log,
 		Timeout: time.Duration(s.cfg.Life.Timeout) * time.Second,
 		PIDFile: s.cfg.Life.PIDFile, CleanupCommand: s.cleanupCommand(), CleanupEnv: cleanupEnv(),
 		Events:  s.monitorEvents(s.event(""), eventlog.Start, eventlog.Died),

@@ -45,7 +45,7 @@ func (r *Runtime) host(ctx context.Context) (*spec.Host, error) {
 		CgroupV2: layout.Mode() == cgroups.Unified, Controllers: layout.Controllers(), OOMScoreAdj: oomScoreAdj(),
 		IntelRDT: exists("/sys/fs/resctrl/schemata"),
 		AppArmor: apparmor.Kernel{}.Enabled(), AppArmorLacks: apparmor.Kernel{}.Lacks,
-		Rootless: os.Geteuid() != 0, ThrottlePaths: throttlePaths(), SystemdCgroups: layout.Systemd(),
+		Journal: exists(spec.JournalSocket), Rootless: os.Geteuid() != 0, ThrottlePaths: throttlePaths(), SystemdCgroups: layout.Systemd(),
 		FindContainer: r.peer(ctx), FindHostUser: findHostUser,
 		Now: time.Now(), NewID: define.NewID,
 	}, nil

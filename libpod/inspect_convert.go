@@ -165,7 +165,7 @@ func inspectHostConfig(cfg *spec.Config, facts inspectFacts) *InspectHostConfig 
 			Size: units.HumanSizeWithPrecision(float64(cfg.Log.MaxSize), 3),
 		},
 	}
-	if cfg.Log.Driver == monitor.LogNone {
+	if !cfg.Log.IsFile() {
 		h.LogConfig.Path = ""
 	}
 	if cfg.Limits.Disabled {

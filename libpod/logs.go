@@ -3,18 +3,12 @@ package libpod
 import (
 	"context"
 	"errors"
-	"path/filepath"
 
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/logs"
 	"github.com/manager-project/manager/pkg/errdefs"
-	"github.com/manager-project/manager/pkg/monitor"
+	"github.com/manager-project/manager/pkg/spec"
 )
-
-// logPath is the container's log file.
-func (c *container) logPath() string {
-	return first(c.cfg.Log.Path, filepath.Join(c.rt.paths.staticDir(c.row.ID), "ctr.log"))
-}
 
 // Logs calls each with the lines of a container's log, and with Follow with those to come until
 // the container has ended.
@@ -23,10 +17,15 @@ func (r *Runtime) Logs(ctx context.Context, id string, o LogsOptions, each func(
 	if err != nil {
 		return err
 	}
-	if c.cfg.Log.Driver == monitor.LogNone {
-		return c.fail("read the log of", errdefs.ErrUnsupported, errdefs.New(errdefs.ErrUnsupported, "", "", "its log driver is none"), "run it with --log-driver k8s-file")
+	l := &c.cfg.Log
+	if l.Driver == spec.LogNone || l.IsPassthrough() {
+		cause := errdefs.New(errdefs.ErrUnsupported, "", "", "its log driver is %s, which keeps nothing", l.Driver)
+		return c.fail("read the log of", errdefs.ErrUnsupported, cause, "run it with --log-driver k8s-file")
 	}
-	lo := logs.Options{Path: c.logPath(), Driver: c.cfg.Log.Driver, Since: o.Since, Until: o.Until, Tail: int(o.Tail), Follow: o.Follow}
+	lo := logs.Options{
+		Path: c.logPath(), Files: c.logFiles(), Driver: l.Driver, ID: c.row.ID,
+		Since: o.Since, Until: o.Until, Tail: int(o.Tail), Follow: o.Follow, Idle: o.Idle, Lost: o.Lost,
+	}
 	if o.Follow {
 		done, stop := c.whenEnded(ctx)
 		defer stop()

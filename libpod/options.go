@@ -142,6 +142,9 @@ type LogsOptions struct {
 	Since  time.Time // zero: from the start
 	Until  time.Time // zero: no end
 	Tail   int64     // -1: all
+	// Idle and Lost are those of logs.Options.
+	Idle func() error
+	Lost func()
 }
 
 // WaitCondition is what Wait waits for: a status, or "removed".

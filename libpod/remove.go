@@ -130,8 +130,13 @@ func (c *locked) remove(ctx context.Context, o RemoveOptions) error {
 		return err
 	}
 	c.keepGone(ctx)
-	if err := removeAll(c.rt.paths.runDir(c.row.ID)); err != nil {
-		return c.fail("remove", nil, err, "")
+	for _, dir := range []string{c.rt.paths.runDir(c.row.ID), c.logDir()} {
+		if dir == "" {
+			continue
+		}
+		if err := removeAll(dir); err != nil {
+			return c.fail("remove", nil, err, "")
+		}
 	}
 	if err := c.rt.state.RemoveContainer(ctx, c.durability(), c.row.ID); err != nil {
 		return err

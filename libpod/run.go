@@ -85,6 +85,9 @@ func (s *start) begun(ctx context.Context, streams *Streams) (*running, error) {
 		o, err := streams.options()
 		if err == nil {
 			o.Lossless = true
+			if s.cfg.Log.IsPassthrough() {
+				o.Stdin, o.Stdout, o.Stderr = nil, nil, nil // the program has the caller's already
+			}
 			run.attachment, err = s.session.Attach(ctx, o)
 		}
 		if err != nil {

@@ -35,6 +35,9 @@ type start struct {
 	window *specs.Box
 	// extra are the files that the user's program inherits; the start owns them.
 	extra []*os.File
+	// log is what the monitor is told of the log, stdio the streams of ours that the container gets.
+	log   monitor.LogConfig
+	stdio [3]*os.File
 	// trees are opened sources of mounts, by destination; the start owns them.
 	trees map[string]*os.File
 	// images are what the processes are restored from, nil for a start of the program.
@@ -62,6 +65,7 @@ func (s *start) steps() []step {
 		{"write files", s.writeFiles, nil},
 		{"find namespaces", s.findNamespaces, nil},
 		{"generate the spec", s.generate, nil},
+		{"find the log", s.findLog, nil},
 		{"launch monitor and init", s.launch, s.abort},
 		{"note that it runs", s.noteRunning, nil},
 	}
@@ -118,10 +122,23 @@ func (s *start) makeRunDir(context.Context) error {
 	return mkdir(dir)
 }
 
+func (s *start) findLog(context.Context) (err error) {
+	if s.log, err = s.logConfig(); err != nil {
+		return err
+	}
+	if dir := s.logDir(); dir != "" {
+		if err := mkdir(dir); err != nil {
+			return err
+		}
+	}
+	s.stdio, err = s.ownStdio()
+	return err
+}
+
 func (s *start) launch(ctx context.Context) error {
 	q := oci.LaunchRequest{
 		ID: s.row.ID, Bundle: s.rt.paths.runDir(s.row.ID), Spec: s.spec, Cgroup: s.row.State.CgroupPath,
-		Monitor: s.monitorConfig(), ExtraFiles: s.extra, Trees: s.trees,
+		Monitor: s.monitorConfig(), Stdio: s.stdio, ExtraFiles: s.extra, Trees: s.trees,
 		Init: s.initInside(), InitReports: s.cfg.Process.Init && s.cfg.Process.InitPath == "",
 	}
 	var err error
@@ -221,7 +238,7 @@ func (r *Runtime) Start(ctx context.Context, id string, o StartOptions) (AttachR
 		attach bool
 	)
 	if o.Streams != nil {
-		if _, err := o.Streams.options(); err != nil {
+		if _, err := monitor.ParseDetachKeys(o.Streams.DetachKeys); err != nil {
 			return res, err
 		}
 	}

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/manager-project/manager/pkg/errdefs"
 )
 
 // poll is how often a log is looked at when the kernel gives no more inotify instances.
@@ -87,6 +85,9 @@ func (r *reader) follow(ctx context.Context, w *watch) error {
 		if err := r.catchUp(ctx); err != nil || done {
 			return err
 		}
+		if err := r.o.Idle(); err != nil {
+			return err
+		}
 		select {
 		case <-w.changed:
 		case <-w.ticks():
@@ -116,7 +117,7 @@ func (r *reader) catchUp(ctx context.Context) error {
 		if !replaced {
 			return nil
 		}
-		if err := r.advance(ctx); err != nil {
+		if err := r.advance(); err != nil {
 			return err
 		}
 	}
@@ -124,6 +125,9 @@ func (r *reader) catchUp(ctx context.Context) error {
 
 // replaced says whether Path is another file than the one being read.
 func (r *reader) replaced() (bool, error) {
+	if len(r.next) > 0 {
+		return true, nil
+	}
 	st, err := os.Stat(r.o.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil // in the middle of a rotation, or not written yet
@@ -138,33 +142,41 @@ func (r *reader) replaced() (bool, error) {
 	return err == nil && !os.SameFile(st, cur), err
 }
 
-// advance goes on with the next file: Path.1 if two rotations passed while we read, else Path.
-func (r *reader) advance(ctx context.Context) error {
-	last := r.cur
-	if r.old != nil {
-		_ = r.old.Close()
-	}
-	r.cur, r.old = nil, nil
-	if err := r.open(); err != nil {
-		r.cur = last
-		if errors.Is(err, errdefs.ErrNotFound) {
-			return nil // in the middle of the next rotation: look again
+// advance goes on with the file after the current one, which was read to its end.
+func (r *reader) advance() error {
+	if len(r.next) == 0 {
+		files, err := openFiles(&r.o)
+		if err != nil {
+			return err
 		}
-		return err
+		r.next = r.after(files)
 	}
+	if len(r.next) == 0 {
+		return nil // in the middle of a rotation: look again
+	}
+	if r.cur != nil {
+		_ = r.cur.Close()
+	}
+	r.cur, r.next = r.next[0], r.next[1:]
 	var err error
-	missed := last != nil && r.old != nil && !sameFile(last, r.old)
-	if last != nil {
-		_ = last.Close()
-	}
-	if missed {
-		if r.recs, err = newRecords(r.old, 0); err != nil {
-			return err
-		}
-		if err := r.deliver(ctx); err != nil {
-			return err
-		}
-	}
 	r.recs, err = newRecords(r.cur, 0)
 	return err
+}
+
+// after keeps those files that follow the current one, and closes the others. If that one was rotated
+// away, all that there are follow, and some may have gone with it.
+func (r *reader) after(files []*os.File) []*os.File {
+	if r.cur == nil {
+		return files
+	}
+	for i, f := range files {
+		if sameFile(r.cur, f) {
+			closeAll(files[:i+1])
+			return files[i+1:]
+		}
+	}
+	if r.o.Lost != nil && len(files) > 0 && r.o.Files > 1 {
+		r.o.Lost()
+	}
+	return files
 }

@@ -1,8 +1,10 @@
-// Package logs reads what containers wrote: the files of the drivers k8s-file and json-file.
+// Package logs reads what containers wrote: the files of the drivers k8s-file and json-file, and the
+// system's journal.
 //
-// A log is Path and, after a rotation, Path.1 before it. Readers take no lock and share
-// nothing with the writer: a record counts from the moment its newline is there, so a torn last
-// record is not seen yet, and an unreadable one (a disk was full) is passed over.
+// A log of files is Path and, after rotations, Path.1, Path.2, … before it, the oldest with the highest
+// number. Readers take no lock and share nothing with the writer: a record counts from the moment its
+// newline is there, so a torn last record is not seen yet, and an unreadable one (a disk was full) is
+// passed over. A reader that follows has the file open that it reads, whatever its name has become.
 package logs
 
 import (
@@ -16,6 +18,7 @@ import (
 const (
 	K8sFile  = "k8s-file"
 	JSONFile = "json-file"
+	Journald = "journald"
 )
 
 // All is the Tail that means the whole log.
@@ -25,8 +28,12 @@ const All = -1
 type Options struct {
 	// Path is the log's current file.
 	Path string
-	// Driver is K8sFile or JSONFile.
+	// Files is how many files the log has at most, Path included.
+	Files int
+	// Driver is K8sFile, JSONFile or Journald.
 	Driver string
+	// ID is the container's full id, by which the journal is read.
+	ID string
 	// Since and Until bound the records' times, both included. Zero means unbounded.
 	Since, Until time.Time
 	// Tail is how many of the last lines to begin with; 0 is none, All (negative) everything.
@@ -36,6 +43,11 @@ type Options struct {
 	// Done is closed when nobody writes any more: the container has ended. Nil means never. What
 	// was written before is still read.
 	Done <-chan struct{}
+	// Idle is called when everything that there is was delivered, before more is waited for. May be nil.
+	Idle func() error
+	// Lost is called when a follower was so slow that a part of the log was rotated away unread, which it
+	// then goes on behind. May be nil.
+	Lost func()
 }
 
 // Line is one record.
@@ -58,12 +70,17 @@ type parser func(record []byte) (Line, error)
 // Follow: then it is waited for.
 func Read(ctx context.Context, o Options, f func(Line) error) error {
 	r := reader{o: o, f: f}
+	if o.Idle == nil {
+		r.o.Idle = func() error { return nil }
+	}
 	switch o.Driver {
+	case Journald:
+		return readJournal(ctx, r.o, f)
 	case K8sFile:
 		r.parse = parseK8s
 	case JSONFile:
 		r.parse = parseJSON
-	case "none", "passthrough":
+	case "none", "passthrough", "passthrough-tty":
 		return errdefs.Unsupported("logs", "the container's log driver is %s, which keeps nothing", o.Driver)
 	default:
 		return errdefs.Invalid("--log-driver", o.Driver, "it is not one whose logs can be read")

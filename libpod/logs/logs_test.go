@@ -53,6 +53,9 @@ func collect(t *testing.T, o Options) string {
 	if o.Driver == "" {
 		o.Driver = K8sFile
 	}
+	if o.Files == 0 {
+		o.Files = 2
+	}
 	var b strings.Builder
 	err := Read(context.Background(), o, func(l Line) error {
 		b.Write(l.Text)
@@ -170,7 +173,7 @@ func TestFollowRotation(t *testing.T) {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			o := Options{Path: path, Driver: K8sFile, Tail: All, Follow: true, Done: done}
+			o := Options{Path: path, Files: 2, Driver: K8sFile, Tail: All, Follow: true, Done: done}
 			if err := Read(context.Background(), o, func(l Line) error {
 				fmt.Fprintf(&outs[i], "%s\n", l.Text)
 				return nil

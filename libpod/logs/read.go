@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"os"
 	"time"
 
@@ -16,19 +15,19 @@ type reader struct {
 	o     Options
 	f     func(Line) error
 	parse parser
-	// cur is the file that is read now; old the rotated one that comes before, or nil.
-	cur, old *os.File
-	recs     *records
+	// cur is the file that is read now, next are those that follow it, as far as they are known.
+	cur  *os.File
+	next []*os.File
+	recs *records
 }
 
 var errPastUntil = errors.New("past the end")
 
 func (r *reader) close() {
-	for _, f := range []*os.File{r.cur, r.old} {
-		if f != nil {
-			_ = f.Close()
-		}
+	if r.cur != nil {
+		_ = r.cur.Close()
 	}
+	closeAll(r.next)
 }
 
 func (r *reader) read(ctx context.Context) error {
@@ -38,91 +37,74 @@ func (r *reader) read(ctx context.Context) error {
 		w = newWatch(r.o.Path)
 		defer w.close()
 	}
-	err := r.open()
-	if r.o.Follow && errors.Is(err, errdefs.ErrNotFound) {
-		err = nil
-	}
-	if err != nil {
-		return err
-	}
-	if err = r.begin(ctx); err == nil && r.o.Follow {
+	err := r.begin(ctx)
+	if err == nil && r.o.Follow {
 		err = r.follow(ctx, w)
 	}
 	if errors.Is(err, errPastUntil) {
-		return nil
+		err = nil
+	}
+	if idle := r.o.Idle(); err == nil {
+		err = idle
 	}
 	return err
 }
 
-// open opens both files so that they belong together: a rotation in between is noticed.
-func (r *reader) open() error {
-	for range 100 {
-		cur, err := os.Open(r.o.Path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return errdefs.NotFound("log file", r.o.Path)
-		}
-		if err != nil {
-			return err
-		}
-		old, err := os.Open(r.o.Path + ".1")
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			_ = cur.Close()
-			return err
-		}
-		if old == nil || !sameFile(cur, old) {
-			r.cur, r.old = cur, old
-			return nil
-		}
-		_, _ = cur.Close(), old.Close()
-	}
-	return errdefs.New(errdefs.ErrUnavailable, "log file", r.o.Path, "it is rotated faster than it can be opened")
-}
-
-func sameFile(a, b *os.File) bool {
-	x, err := a.Stat()
-	if err != nil {
-		return false
-	}
-	y, err := b.Stat()
-	return err == nil && os.SameFile(x, y)
-}
-
 // begin delivers what is there.
 func (r *reader) begin(ctx context.Context) error {
-	if r.cur == nil {
-		return nil
-	}
-	oldStart, curStart, err := r.starts()
+	files, err := openFiles(&r.o)
 	if err != nil {
 		return err
 	}
-	if r.old != nil && oldStart >= 0 {
-		if r.recs, err = newRecords(r.old, oldStart); err != nil {
+	if len(files) == 0 {
+		if r.o.Follow {
+			return nil
+		}
+		return errdefs.NotFound("log file", r.o.Path)
+	}
+	r.next = files
+	start, err := r.start()
+	if err != nil {
+		return err
+	}
+	for len(r.next) > 0 {
+		if r.cur != nil {
+			_ = r.cur.Close()
+		}
+		r.cur, r.next = r.next[0], r.next[1:]
+		if r.recs, err = newRecords(r.cur, start); err != nil {
 			return err
 		}
+		start = 0
 		if err := r.deliver(ctx); err != nil {
 			return err
 		}
 	}
-	if r.recs, err = newRecords(r.cur, curStart); err != nil {
-		return err
-	}
-	return r.deliver(ctx)
+	return nil
 }
 
-// starts finds the offsets from which to read; oldStart is negative if the old file has nothing
-// that is asked for.
-func (r *reader) starts() (oldStart, curStart int64, err error) {
+// start drops the files that have nothing of what is asked for, and returns the offset in the first of
+// the others.
+func (r *reader) start() (int64, error) {
 	if r.o.Tail < 0 {
-		return 0, 0, nil
+		return 0, nil
 	}
 	left := r.o.Tail
-	curStart, left, err = r.tail(r.cur, left, true)
-	if err != nil || left <= 0 || r.old == nil {
-		return -1, curStart, err
+	for i := len(r.next) - 1; i >= 0; i-- {
+		offset, missing, err := r.tail(r.next[i], left, i == len(r.next)-1)
+		if err != nil {
+			return 0, err
+		}
+		// With none missing this is where it begins, if only at the file's very beginning: a partial record
+		// at the end of the file before would belong to it, and is met there.
+		if missing == 0 && offset > 0 || i == 0 {
+			closeAll(r.next[:i])
+			r.next = r.next[i:]
+			return offset, nil
+		}
+		left = missing
 	}
-	oldStart, _, err = r.tail(r.old, left, false)
-	return oldStart, curStart, err
+	return 0, nil
 }
 
 // tail finds where the last n lines of a file begin, and how many lines are still missing. newest
@@ -131,7 +113,7 @@ func (r *reader) tail(f *os.File, n int, newest bool) (start int64, missing int,
 	start = 0
 	err = backwards(f, func(record []byte, end int64) bool {
 		l, err := r.parse(record)
-		if err != nil || r.after(l.Time) {
+		if err != nil || r.late(l.Time) {
 			return true
 		}
 		if !l.Partial || newest {
@@ -147,7 +129,7 @@ func (r *reader) tail(f *os.File, n int, newest bool) (start int64, missing int,
 	return start, max(n, 0), err
 }
 
-func (r *reader) after(t time.Time) bool { return !r.o.Until.IsZero() && t.After(r.o.Until) }
+func (r *reader) late(t time.Time) bool { return !r.o.Until.IsZero() && t.After(r.o.Until) }
 
 // deliver calls f for the complete records that are left.
 func (r *reader) deliver(ctx context.Context) error {
@@ -166,7 +148,7 @@ func (r *reader) deliver(ctx context.Context) error {
 		if err != nil || l.Time.Before(r.o.Since) {
 			continue
 		}
-		if r.after(l.Time) {
+		if r.late(l.Time) {
 			return errPastUntil
 		}
 		if err := r.f(l); err != nil {

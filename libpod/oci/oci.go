@@ -167,6 +167,8 @@ type LaunchRequest struct {
 	Cgroup string
 	// Monitor is what the monitor is told; the runtime fills in what only it knows (MemoryEvents).
 	Monitor monitor.Config
+	// Stdio, where set, are the program's streams in place of the monitor's. The caller keeps ownership.
+	Stdio [3]*os.File
 	// ExtraFiles become descriptors 3, 4, … of the user's program. Where one is nil, the program
 	// has no such descriptor.
 	ExtraFiles []*os.File

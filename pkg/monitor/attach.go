@@ -24,7 +24,7 @@ func Attach(ctx context.Context, runDir string, o AttachOptions) (AttachResult, 
 	}
 	defer func() { _ = c.close() }()
 	defer context.AfterFunc(ctx, func() { _ = c.close() })()
-	a := newAttachment(c, o)
+	a := newAttachment(c, runDir, o)
 	if err := c.send(KindAttach, []byte{byte(o.flags())}); err != nil {
 		return AttachResult{}, notListening(err)
 	}

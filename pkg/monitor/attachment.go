@@ -7,6 +7,8 @@ import (
 	"io"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/manager-project/manager/pkg/errdefs"
 )
 
@@ -53,14 +55,15 @@ type AttachResult struct {
 
 // Attachment is a client's streams joined to a container's.
 type Attachment struct {
-	conn *conn
-	o    AttachOptions
-	over *event
-	res  AttachResult
+	conn   *conn
+	runDir string
+	o      AttachOptions
+	over   *event
+	res    AttachResult
 }
 
-func newAttachment(c *conn, o AttachOptions) *Attachment {
-	return &Attachment{conn: c, o: o, over: newEvent()}
+func newAttachment(c *conn, runDir string, o AttachOptions) *Attachment {
+	return &Attachment{conn: c, runDir: runDir, o: o, over: newEvent()}
 }
 
 // Wait waits for the end. The error is of class ErrUnavailable when the monitor ended without
@@ -122,7 +125,7 @@ func (a *Attachment) handle(k Kind, p []byte) {
 
 func (a *Attachment) leave(r AttachResult, err error) {
 	// If the monitor cannot be told, its end of the connection says the same.
-	_ = a.conn.send(KindDetach, nil)
+	_ = a.conn.trySend(KindDetach, nil)
 	a.finish(r, err)
 }
 
@@ -166,13 +169,13 @@ func (a *Attachment) sendControls(ctx context.Context) {
 				resize = nil
 				continue
 			}
-			err = a.conn.send(KindResize, s.Encode())
+			err = a.control(KindResize, s.Encode())
 		case s, ok := <-signals:
 			if !ok {
 				signals = nil
 				continue
 			}
-			err = a.conn.send(KindSignal, []byte{byte(s)})
+			err = a.control(KindSignal, []byte{byte(s)})
 		case <-a.over.ch:
 			return
 		case <-ctx.Done():
@@ -182,4 +185,14 @@ func (a *Attachment) sendControls(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// control sends a packet that nothing may hold up: if standard input has filled the connection, by
+// another one.
+func (a *Attachment) control(k Kind, payload []byte) error {
+	err := a.conn.trySend(k, payload)
+	if errors.Is(err, unix.EAGAIN) {
+		err = control(a.runDir, k, payload)
+	}
+	return err
 }

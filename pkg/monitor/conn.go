@@ -43,6 +43,20 @@ func (c *conn) send(k Kind, payload []byte, fds ...int) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.write(true, k, payload, fds)
+}
+
+// trySend is send for a short packet that must not wait, as it does behind standard input that the
+// container does not read. The error is then unix.EAGAIN.
+func (c *conn) trySend(k Kind, payload []byte) error {
+	if !c.mu.TryLock() {
+		return unix.EAGAIN
+	}
+	defer c.mu.Unlock()
+	return c.write(false, k, payload, nil)
+}
+
+func (c *conn) write(wait bool, k Kind, payload []byte, fds []int) error {
 	c.out = append(append(c.out[:0], byte(k)), payload...)
 	var oob []byte
 	if len(fds) > 0 {
@@ -53,7 +67,7 @@ func (c *conn) send(k Kind, payload []byte, fds ...int) error {
 		for {
 			_, err = unix.SendmsgN(int(fd), c.out, oob, nil, unix.MSG_NOSIGNAL)
 			if !errors.Is(err, unix.EINTR) {
-				return !errors.Is(err, unix.EAGAIN)
+				return !wait || !errors.Is(err, unix.EAGAIN)
 			}
 		}
 	})

@@ -78,16 +78,26 @@ const (
 	LogK8sFile = "k8s-file"
 	// LogJSONFile writes Docker's {"log","stream","time"} objects.
 	LogJSONFile = "json-file"
+	// LogJournald sends each line to the system's journal.
+	LogJournald = "journald"
 )
 
 // LogConfig says where the output is kept.
 type LogConfig struct {
 	// Driver is one of the Log constants.
 	Driver string `json:"driver"`
-	// Path is the absolute log file.
+	// Path is the absolute log file, or the journal's socket.
 	Path string `json:"path,omitempty"`
-	// MaxSize is the size in bytes at which the file is rotated to Path.1; 0 means no limit.
+	// MaxSize is the size in bytes at which the file is rotated; 0 means no limit.
 	MaxSize int64 `json:"max_size,omitempty"`
+	// MaxFile is how many files are kept: Path, and the older ones as Path.1 to Path.(MaxFile-1). 0 is 1:
+	// what the file has when it is full is dropped.
+	MaxFile int `json:"max_file,omitempty"`
+	// Name is the container's, Tag the user's word for it; Labels are NAME=VALUE. They go with each
+	// line, where the driver has a place for them.
+	Name   string   `json:"name,omitempty"`
+	Tag    string   `json:"tag,omitempty"`
+	Labels []string `json:"labels,omitempty"`
 }
 
 // Live is what runs: written when the init has been prepared, before the user's program starts.

@@ -103,7 +103,7 @@ func (s *Session) Wait(ctx context.Context) (ExitRecord, error) {
 // Attach joins the container's streams to o. Before Start, no byte of output is lost. It returns
 // once the monitor has agreed; Attachment.Wait waits for the end.
 func (s *Session) Attach(ctx context.Context, o AttachOptions) (*Attachment, error) {
-	a := newAttachment(s.conn, o)
+	a := newAttachment(s.conn, s.cfg.RunDir, o)
 	s.mu.Lock()
 	if s.stream != nil {
 		s.mu.Unlock()

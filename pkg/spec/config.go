@@ -290,7 +290,12 @@ type Log struct {
 	Driver string `json:"driver"`
 	// Path is absolute; "" puts it beside the container's state.
 	Path string `json:"path,omitempty"`
-	// MaxSize in bytes; 0 is no limit.
-	MaxSize int64  `json:"max_size,omitempty"`
-	Tag     string `json:"tag,omitempty"`
+	// MaxSize of a file in bytes; 0 is no limit.
+	MaxSize int64 `json:"max_size,omitempty"`
+	// MaxFile is how many files there are at most, the current one included; 0 means DefaultLogFiles.
+	MaxFile int `json:"max_file,omitempty"`
+	// Tag goes with every line. It is a template over what inspect shows, as {{.Name}}.
+	Tag string `json:"tag,omitempty"`
+	// Labels are NAME=VALUE, fields that go with every line.
+	Labels []string `json:"labels,omitempty"`
 }

@@ -267,8 +267,23 @@ var decideCases = []decideCase{
 	}, func(c *Config) any { return []string{c.Life.CIDFile, c.Life.PIDFile} }, `["/home/u/cid","/run/pid"]`},
 	{"log", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) {
 		r.Log = LogRequest{Driver: "json-file", Opt: []string{"path=log", "max-size=1m", "tag=x"}}
-	}, func(c *Config) any { return c.Log }, `{"driver":"json-file","path":"/home/u/log","max_size":1048576,"tag":"x"}`},
-	{"log driver of the administrator that is not here", func(_ *Request, _ *ImageConfig, d *Defaults, _ *Host) { d.LogDriver = "journald" }, func(c *Config) any { return c.Log.Driver }, `"k8s-file"`},
+	}, func(c *Config) any { return c.Log }, `{"driver":"json-file","path":"/home/u/log","max_size":1048576,"max_file":2,"tag":"x"}`},
+	{"log by itself", func(*Request, *ImageConfig, *Defaults, *Host) {}, func(c *Config) any { return c.Log }, `{"driver":"k8s-file","max_size":134217728,"max_file":2}`},
+	{"log of the administrator", func(_ *Request, _ *ImageConfig, d *Defaults, h *Host) {
+		d.LogDriver, d.LogTag, d.LogSizeMax, d.LogPath, h.Journal = "journald", "{{.Name}}", 9000, "/logs", true
+	}, func(c *Config) any { return c.Log }, `{"driver":"journald","tag":"{{.Name}}"}`},
+	{"log of the administrator, in files without a limit", func(_ *Request, _ *ImageConfig, d *Defaults, _ *Host) {
+		d.LogTag, d.LogSizeMax, d.LogPath = "x", -1, "/logs"
+	}, func(c *Config) any { return c.Log }, `{"driver":"k8s-file","path":"/logs/` + testID[:63] + `0/ctr.log","max_file":2}`},
+	{"log driver of the user, not the administrator's", func(r *Request, _ *ImageConfig, d *Defaults, _ *Host) {
+		r.Log.Driver, r.Changed, d.LogDriver = "k8s-file", map[string]bool{"log-driver": true}, "journald"
+	}, func(c *Config) any { return c.Log.Driver }, `"k8s-file"`},
+	{"log files and labels", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) {
+		r.Log = LogRequest{Driver: "json-file", Opt: []string{"max-size=-1", "max-file=5", "label=A_1=x=y", "label=B="}}
+	}, func(c *Config) any { return c.Log }, `{"driver":"json-file","max_file":5,"labels":["A_1=x=y","B="]}`},
+	{"log passed through", func(r *Request, _ *ImageConfig, _ *Defaults, _ *Host) {
+		r.Log.Driver, r.Life.Detach = "passthrough", true
+	}, func(c *Config) any { return c.Log }, `{"driver":"passthrough"}`},
 
 	{
 		"image volumes", func(_ *Request, i *ImageConfig, _ *Defaults, _ *Host) { i.Volumes = []string{"/data", "rel/../../up"} }, func(c *Config) any { return c.Mounts },
@@ -446,6 +461,26 @@ func TestDecideErrors(t *testing.T) {
 		{"--log-driver", unsupported, func(r *Request) { r.Log.Driver = "journald" }},
 		{"--log-driver", invalid, func(r *Request) { r.Log.Driver = "syslog9" }},
 		{"--log-opt", invalid, func(r *Request) { r.Log.Opt = []string{"color=red"} }},
+		{"--log-opt", invalid, func(r *Request) { r.Log.Opt = []string{"path="} }},
+		{"--log-opt", unsupported, func(r *Request) { r.Log.Opt = []string{"compress=true"} }},
+		{"--log-opt", invalid, func(r *Request) { r.Log.Opt = []string{"max-size=much"} }},
+		{"--log-opt", invalid, func(r *Request) { r.Log.Opt = []string{"max-file=0"} }},
+		{"--log-opt", invalid, func(r *Request) { r.Log.Opt = []string{"max-file=101"} }},
+		{"--log-opt", invalid, func(r *Request) { r.Log.Opt = []string{"tag=x"} }},
+		{"--log-opt", invalid, func(r *Request) { r.Log.Opt = []string{"label=A=b"} }},
+		{"--log-opt", invalid, func(r *Request) { r.Log = LogRequest{Driver: "none", Opt: []string{"path=x"}} }},
+		{"--log-opt", invalid, func(r *Request) { r.Log = LogRequest{Driver: "passthrough", Opt: []string{"max-size=1m"}} }},
+		{"--log-opt", invalid, func(r *Request) { r.Log = LogRequest{Driver: "json-file", Opt: []string{"tag=a\tb"}} }},
+		{"--log-opt", invalid, func(r *Request) { r.Log = LogRequest{Driver: "json-file", Opt: []string{"label=a=b"}} }},
+		{"--log-opt", invalid, func(r *Request) { r.Log = LogRequest{Driver: "json-file", Opt: []string{"label=_A=b"}} }},
+		{"--log-opt", invalid, func(r *Request) { r.Log = LogRequest{Driver: "json-file", Opt: []string{"label=A"}} }},
+		{"--log-opt", invalid, func(r *Request) { r.Log = LogRequest{Driver: "json-file", Opt: []string{"label=MESSAGE=b"}} }},
+		{"--log-opt", invalid, func(r *Request) {
+			r.Log = LogRequest{Driver: "json-file", Opt: []string{"label=A=" + strings.Repeat("x", 5000)}}
+		}},
+		{"--log-driver", invalid, func(r *Request) { r.Log.Driver, r.Process.TTY = "passthrough-tty", true }},
+		{"--log-driver", invalid, func(r *Request) { r.Log.Driver, r.Life.Restart = "passthrough", "always" }},
+		{"--log-driver", invalid, func(r *Request) { r.Log.Driver, r.Life.Attach = "passthrough", []string{"stdout"} }},
 		{"mount source", errdefs.ErrNotFound, func(r *Request) { r.Mounts.Volume = []string{"/missing:/x"} }},
 		{"image", invalid, func(r *Request) { r.Command, r.Process.Entrypoint = nil, ptr("") }},
 	} {

@@ -41,7 +41,7 @@ type Defaults struct {
 	PidsLimit int64
 	// ShmSize is in bytes.
 	ShmSize int64
-	// LogDriver is k8s-file, json-file or none.
+	// LogDriver is one of the Log constants.
 	LogDriver string
 	// LogSizeMax is in bytes; 0 or less is no limit.
 	LogSizeMax int64
@@ -128,6 +128,8 @@ type Host struct {
 	IntelRDT bool
 	// OOMScoreAdj is the caller's own; only a caller that can raise limits may give a lower one.
 	OOMScoreAdj int
+	// Journal says that the system's journal takes messages.
+	Journal bool
 	// SELinux and AppArmor say that the module is active.
 	SELinux  bool
 	AppArmor bool
@@ -175,6 +177,7 @@ func Builtin() *Defaults {
 		PidsLimit:   2048,
 		ShmSize:     64 << 20,
 		LogDriver:   LogK8sFile,
+		LogSizeMax:  DefaultLogSize,
 		Umask:       "0022",
 		StopTimeout: 10,
 		Sysctls:     []string{"net.ipv4.ping_group_range=0 0"},

@@ -175,5 +175,5 @@ type LifeRequest struct {
 // LogRequest is about the container's log.
 type LogRequest struct {
 	Driver string   // --log-driver
-	Opt    []string // --log-opt KEY=VALUE: path, max-size, tag
+	Opt    []string // --log-opt KEY=VALUE: path, max-size, max-file, tag, label
 }

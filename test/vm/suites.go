@@ -33,7 +33,7 @@ var suites = []suite{
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "TestCRIU"},
 	{
 		Dir: "test/e2e", Lanes: []string{testenv.LaneV2},
-		Run: "TestWhy|TestScripts/container/(run-limits|update|stats|run-namespaces|run-security|run-systemd|run-init|exec-options|rename-kill-pause)",
+		Run: "TestWhy|TestScripts/container/(run-limits|update|stats|run-namespaces|run-security|run-systemd|run-init|logs-journald|exec-options|rename-kill-pause)",
 	},
 }
 

@@ -59,8 +59,9 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	}
 	defer handles.Close()
 	p.Process.CloseFDs = gaps
-	// A session of its own, though it has a monitor: CRIU cannot dump one whose leader is outside.
-	req := launch.Request{Program: r.File(), ExtraFiles: extra, Detached: true}
+	// A session of its own, though it has a monitor: CRIU cannot dump one whose leader is outside. One that has the
+	// caller's streams has his session too, for the terminal among them.
+	req := launch.Request{Program: r.File(), Stdio: q.Stdio, ExtraFiles: extra, Detached: q.Stdio[0] == nil}
 	handles.Apply(&req)
 	q.Monitor.Poststart, q.Monitor.HookState = handles.Poststart, handles.State
 	limit := func() error { return nil }

@@ -112,7 +112,7 @@ func (r *Runtime) launch(ctx context.Context, q oci.LaunchRequest, commands *mon
 		return fail(err)
 	}
 	s, err := b.HandOver(ctx, monitor.SpawnOptions{
-		Config: q.Monitor, Launch: launch.Request{Program: r.File(), ExtraFiles: q.ExtraFiles}, External: commands,
+		Config: q.Monitor, Launch: launch.Request{Program: r.File(), Stdio: q.Stdio, ExtraFiles: q.ExtraFiles}, External: commands,
 	})
 	if err != nil {
 		return fail(err)

@@ -2,6 +2,8 @@ package server
 
 import (
 	"errors"
+	"runtime/debug"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -12,6 +14,8 @@ const (
 	// maxBehind is how many bytes of output a client may have unread before it is dropped. A client
 	// that reads at all keeps well below; more would be the monitor's memory.
 	maxBehind = 1 << 20
+	// maxBehindAll is that for all clients together: so many sleepers do not add up.
+	maxBehindAll = 4 << 20
 	// pauseBehind is when a lossless client holds the container back.
 	pauseBehind = 128 << 10
 	// packetCost is added per queued packet, for the memory it takes beside its bytes.
@@ -27,6 +31,7 @@ type client struct {
 	streams bool // attached
 	waits   bool
 	told    bool // got KindExit
+	sized   bool // has sent its terminal's size
 	// hadStdin says that this client has sent standard input.
 	hadStdin bool
 	// stdinFull stops reading from the client until standard input has room again.
@@ -54,9 +59,18 @@ func (c *client) send(packet []byte) {
 	}
 	c.enqueue(packet)
 	c.watch()
-	if c.streams && c.flags&monitor.AttachLossless == 0 && c.behind > maxBehind {
+	if c.streams && c.flags&monitor.AttachLossless == 0 && (c.behind > maxBehind || c.m.behind() > maxBehindAll) {
 		c.overrun()
 	}
+}
+
+// behind is what all clients have unread.
+func (s *server) behind() int {
+	n := 0
+	for _, c := range s.clients {
+		n += c.behind
+	}
+	return n
 }
 
 // enqueue appends a packet, joined to the last one if both are output of one stream.
@@ -87,8 +101,10 @@ func (c *client) overrun() {
 			c.behind += len(p) + packetCost
 		}
 	}
-	c.queue = kept
+	c.queue = slices.Clone(kept)
 	c.streams = false
+	// At once: the next sleeper may come before the collector does by itself.
+	debug.FreeOSMemory()
 	c.enqueue([]byte{byte(monitor.KindDropped)})
 }
 

@@ -108,6 +108,7 @@ func (s *server) end(e monitor.ExitRecord) {
 		switch {
 		case c.owner || c.streams || c.waits:
 			s.sendExit(c)
+		case len(c.queue) > 0: // it has not read yet that its output was dropped
 		default:
 			s.drop(c)
 		}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -37,11 +38,46 @@ func (k8sFormat) record(out []byte, k monitor.Kind, now time.Time, head, tail []
 
 func (k8sFormat) cut(text []byte) int { return len(text) }
 
+// stampRoom holds what a record has besides its text: time, stream, tags.
+const stampRoom = 256
+
+func (k8sFormat) room() int { return stampRoom }
+
 // jsonFormat writes Docker's objects: a "log" with its newline is a line's end. JSON has no
 // way to keep bytes that are not UTF-8: each becomes U+FFFD, as Docker has it.
-type jsonFormat struct{}
+type jsonFormat struct {
+	// attrs is the member "attrs" of each record, with a comma behind it: tag and labels. Or nothing.
+	attrs []byte
+}
 
-func (jsonFormat) record(out []byte, k monitor.Kind, now time.Time, head, tail []byte, full bool) []byte {
+func newJSONFormat(c *monitor.LogConfig) jsonFormat {
+	var f jsonFormat
+	add := func(name, value string) {
+		if f.attrs == nil {
+			f.attrs = append(f.attrs, `"attrs":{`...)
+		} else {
+			f.attrs = append(f.attrs, ',')
+		}
+		f.attrs = appendEscaped(append(f.attrs, '"'), []byte(name))
+		f.attrs = appendEscaped(append(f.attrs, `":"`...), []byte(value))
+		f.attrs = append(f.attrs, '"')
+	}
+	if c.Tag != "" {
+		add("tag", c.Tag)
+	}
+	for _, label := range c.Labels {
+		name, value, _ := strings.Cut(label, "=")
+		add(name, value)
+	}
+	if f.attrs != nil {
+		f.attrs = append(f.attrs, '}', ',')
+	}
+	return f
+}
+
+func (f jsonFormat) room() int { return stampRoom + len(f.attrs) }
+
+func (f jsonFormat) record(out []byte, k monitor.Kind, now time.Time, head, tail []byte, full bool) []byte {
 	out = append(out, `{"log":"`...)
 	// A character may begin in head and end in tail.
 	for len(head) > 0 && len(tail) > 0 && !utf8.FullRune(head[lastRune(head):]) {
@@ -64,7 +100,9 @@ func (jsonFormat) record(out []byte, k monitor.Kind, now time.Time, head, tail [
 	}
 	out = append(out, `","stream":"`...)
 	out = append(out, streamName(k)...)
-	out = append(out, `","time":"`...)
+	out = append(out, `",`...)
+	out = append(out, f.attrs...)
+	out = append(out, `"time":"`...)
 	out = now.AppendFormat(out, stamp)
 	return append(out, '"', '}', '\n')
 }

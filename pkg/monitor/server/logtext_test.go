@@ -11,7 +11,7 @@ import (
 func (f *fixture) logText(stream string) string {
 	f.t.Helper()
 	var b strings.Builder
-	o := logs.Options{Path: f.opts.Config.Log.Path, Driver: f.opts.Config.Log.Driver, Tail: logs.All}
+	o := logs.Options{Path: f.opts.Config.Log.Path, Files: f.opts.Config.Log.MaxFile, Driver: f.opts.Config.Log.Driver, Tail: logs.All}
 	err := logs.Read(context.Background(), o, func(l logs.Line) error {
 		if l.Stream == stream {
 			b.Write(l.Text)

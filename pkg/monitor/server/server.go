@@ -226,6 +226,10 @@ func (s *server) handle(c *client, m monitor.Message) bool {
 			s.stdinEOF()
 		}
 	case monitor.KindResize:
+		if !c.sized {
+			c.sized = true
+			s.redraw(m.Size)
+		}
 		s.resize(s.console, m.Size)
 	case monitor.KindSignal:
 		s.signal(m.Signal)

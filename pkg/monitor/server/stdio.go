@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -44,6 +45,11 @@ func (s *server) makeStdio(r *launch.Request) ([]*os.File, error) {
 		var p [2]int
 		if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
 			return theirs, err
+		}
+		// So that a program of any user can open /dev/stdout and the like, which leads to the pipe by
+		// /proc and is kept from strangers there.
+		if err := unix.Fchmod(p[0], 0o666); err != nil {
+			return theirs, errors.Join(err, unix.Close(p[0]), unix.Close(p[1]))
 		}
 		ours, child := p[0], p[1]
 		if i == 0 {
@@ -92,6 +98,18 @@ func (s *server) resize(fd int, z monitor.Size) {
 	if fd >= 0 && (z.Rows != 0 || z.Columns != 0) {
 		// A terminal that has gone has no size; nobody waits for an answer.
 		_ = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: z.Rows, Col: z.Columns})
+	}
+}
+
+// redraw makes the program draw its screen anew for a terminal that comes to it. One of another size does
+// so by itself; one of the same size makes the kernel send no SIGWINCH, so the size is another for a moment.
+func (s *server) redraw(z monitor.Size) {
+	if s.console < 0 {
+		return
+	}
+	now, err := unix.IoctlGetWinsize(s.console, unix.TIOCGWINSZ)
+	if err == nil && now.Row == z.Rows && now.Col == z.Columns {
+		s.resize(s.console, monitor.Size{Rows: z.Rows + 1, Columns: z.Columns})
 	}
 }
 

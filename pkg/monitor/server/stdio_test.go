@@ -362,7 +362,7 @@ func TestWaitWithoutSession(t *testing.T) {
 
 func TestRotation(t *testing.T) {
 	f := newFixture(t, "seq", "20000")
-	f.opts.Config.Log.MaxSize = 200 << 10
+	f.opts.Config.Log.MaxSize, f.opts.Config.Log.MaxFile = 200<<10, 2
 	f.wait(f.start())
 	var want bytes.Buffer
 	for i := range 20000 {

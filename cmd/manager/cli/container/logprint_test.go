@@ -25,12 +25,15 @@ func TestLogPrinter(t *testing.T) {
 		"another meanwhile": {false, []record{{"a ", "stdout", "1", true}, {"b ", "stdout", "x", false}, {"a ", "stdout", "2", false}}, "a 1\nb x\na 2\n", ""},
 		"other stream":      {false, []record{{"a ", "stdout", "1", true}, {"a ", "stderr", "x", false}, {"a ", "stdout", "2", false}}, "a 12\n", "a x\n"},
 	} {
-		app, out, errOut := newApp()
-		p := logPrinter{app: app, timestamps: c.timestamps}
+		_, out, errOut := newApp()
+		p := newLogPrinter(out, errOut, c.timestamps)
 		for _, r := range c.records {
 			if err := p.print(r.label, logs.Line{Time: at, Stream: r.stream, Text: []byte(r.text), Partial: r.partial}); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if err := p.flush(); err != nil {
+			t.Fatal(err)
 		}
 		if out.String() != c.out || errOut.String() != c.err {
 			t.Errorf("%s: got %q and %q, want %q and %q", name, out, errOut, c.out, c.err)

@@ -83,7 +83,8 @@ func showLogs(ctx context.Context, app *command.App, core logReader, s libpod.Se
 	if err != nil {
 		return err
 	}
-	printer := logPrinter{app: app, timestamps: o.timestamps}
+	printer := newLogPrinter(app.Out, app.Err, o.timestamps)
+	o.core.Idle = printer.flush
 	var wait sync.WaitGroup
 	errs := make([]error, len(ids))
 	for i, id := range ids {
@@ -91,15 +92,20 @@ func showLogs(ctx context.Context, app *command.App, core logReader, s libpod.Se
 		if err != nil {
 			return err
 		}
+		own := o.core
+		own.Lost = func() {
+			_ = printer.flush()
+			app.Warn("container %s: lines were lost: its log was rotated faster than this command wrote; use a larger --log-opt max-size or max-file", define.ShortID(id))
+		}
 		show := func(line logs.Line) error { return printer.print(label, line) }
 		if o.core.Follow && len(ids) > 1 {
-			wait.Go(func() { errs[i] = core.Logs(ctx, id, o.core, show) })
+			wait.Go(func() { errs[i] = core.Logs(ctx, id, own, show) })
 			continue
 		}
-		errs[i] = core.Logs(ctx, id, o.core, show)
+		errs[i] = core.Logs(ctx, id, own, show)
 	}
 	wait.Wait()
-	return errors.Join(errs...)
+	return errors.Join(append(errs, printer.flush())...)
 }
 
 // logLabel is what stands before each line: nothing for a single container without --names.

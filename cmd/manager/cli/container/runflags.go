@@ -129,7 +129,7 @@ func processFlags(p *spec.ProcessRequest) []flags.Flag {
 
 func logFlags(l *spec.LogRequest) []flags.Flag {
 	return []flags.Flag{
-		{Name: "log-driver", Group: groupLog, To: &l.Driver, Default: "k8s-file", Choices: []string{"k8s-file", "json-file", "none"}, Usage: "How output is kept"},
-		{Name: "log-opt", Group: groupLog, To: &l.Opt, Usage: "Option of the log driver: path=, max-size=, tag="},
+		{Name: "log-driver", Group: groupLog, To: &l.Driver, Default: "k8s-file", Choices: []string{"k8s-file", "json-file", "journald", "none", "passthrough", "passthrough-tty"}, Usage: "How output is kept"},
+		{Name: "log-opt", Group: groupLog, To: &l.Opt, Usage: "Option of the log driver: path=, max-size=, max-file=, tag=, label="},
 	}
 }

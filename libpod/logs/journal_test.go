@@ -1,0 +1,68 @@
+package logs
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/manager-project/manager/pkg/errdefs"
+)
+
+// binaryField is a field of the export format whose value is not text.
+func binaryField(name, value string) string {
+	return name + "\n" + string(binary.LittleEndian.AppendUint64(nil, uint64(len(value)))) + value + "\n"
+}
+
+func TestJournalEntries(t *testing.T) {
+	export := "__CURSOR=s=1;i=a\n__REALTIME_TIMESTAMP=1700000000000001\n_BOOT_ID=x\nPRIORITY=6\nMESSAGE=a=b\n\n" +
+		"__CURSOR=s=1;i=b\n__REALTIME_TIMESTAMP=1700000000000002\nPRIORITY=3\nCONTAINER_PARTIAL_MESSAGE=true\n" + binaryField("MESSAGE", "x\ny\x00\xff") + "\n" +
+		"__CURSOR=s=1;i=c\n__REALTIME_TIMESTAMP=1700000000000003\nPRIORITY=6\nMESSAGE=\n\n" +
+		"__CURSOR=s=1;i=d\n__REALTIME_TIMESTAMP=1700000000000004\nMESSAGE=torn"
+	var got []string
+	r := journalReader{o: Options{Idle: func() error { return nil }}}
+	err := r.entries(bufio.NewReader(strings.NewReader(export)), func(e *entry) error {
+		got = append(got, fmt.Sprintf("%s %d %s %v %q", e.cursor, e.line.Time.UnixMicro(), e.line.Stream, e.line.Partial, e.line.Text))
+		return nil
+	})
+	want := []string{
+		`s=1;i=a 1700000000000001 stdout false "a=b"`,
+		`s=1;i=b 1700000000000002 stderr true "x\ny\x00\xff"`,
+		`s=1;i=c 1700000000000003 stdout false ""`,
+	}
+	if err != nil || strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("%s, %v", strings.Join(got, "\n"), err)
+	}
+}
+
+// TestJournalBounds does not believe what says that it is large.
+func TestJournalBounds(t *testing.T) {
+	r := journalReader{o: Options{Idle: func() error { return nil }}}
+	for _, export := range []string{
+		"MESSAGE\n\xff\xff\xff\xff\xff\xff\xff\xff" + "x",
+		"MESSAGE=" + strings.Repeat("x", 2*maxRecord) + "\n\n",
+	} {
+		err := r.entries(bufio.NewReader(strings.NewReader(export)), func(*entry) error { return errors.New("an entry") })
+		if !errors.Is(err, errdefs.ErrCorrupt) {
+			t.Errorf("%.20q: %v", export, err)
+		}
+	}
+}
+
+func FuzzJournalEntries(f *testing.F) {
+	f.Add([]byte("__CURSOR=a\n__REALTIME_TIMESTAMP=1\nMESSAGE=x\n\n"))
+	f.Add([]byte(binaryField("MESSAGE", "a\nb") + "\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r := journalReader{o: Options{Idle: func() error { return nil }}}
+		if err := r.entries(bufio.NewReader(strings.NewReader(string(text))), func(e *entry) error {
+			if e.line.Time.IsZero() {
+				t.Error("an entry without a time")
+			}
+			return nil
+		}); err != nil && !errors.Is(err, errdefs.ErrCorrupt) {
+			t.Fatal(err)
+		}
+	})
+}

@@ -1,0 +1,174 @@
+package server
+
+import (
+	"encoding/binary"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/manager-project/manager/pkg/monitor"
+)
+
+// journalPatience is how long the journal may take until it has room for a line. After that lines are
+// dropped, without waiting, until it has: a container does not stand still because the journal does.
+const journalPatience = time.Second
+
+// journal sends records to the system's journal, each as one datagram of fields. The fields are those of
+// conmon and Docker, so that whatever reads their logs reads ours.
+// Source: systemd, "Native Journal Protocol"; conmon, ctr_logging.c.
+type journal struct {
+	path string
+	fd   int
+	buf  *buffer
+	out  []byte
+	// fields are those that every record has; about is the same without the full id, which is what
+	// readers pick a container's output by.
+	fields, about []byte
+	// stalled says that the journal had no room for longer than journalPatience; lost counts the
+	// lines that it has not got.
+	stalled bool
+	lost    int
+}
+
+func openJournal(c *monitor.Config, b *buffer) (*journal, error) {
+	j := &journal{path: c.Log.Path, buf: b, fd: -1}
+	short := c.ID[:min(len(c.ID), 12)]
+	identifier := short
+	j.about = appendField(j.about, "CONTAINER_ID", short)
+	if c.Log.Name != "" {
+		j.about = appendField(j.about, "CONTAINER_NAME", c.Log.Name)
+		identifier = c.Log.Name
+	}
+	j.fields = appendField(append(j.fields, j.about...), "CONTAINER_ID_FULL", c.ID)
+	if c.Log.Tag != "" {
+		j.fields = appendField(j.fields, "CONTAINER_TAG", c.Log.Tag)
+		identifier = c.Log.Tag
+	}
+	j.fields = appendField(j.fields, "SYSLOG_IDENTIFIER", identifier)
+	for _, label := range c.Log.Labels {
+		j.fields = append(append(j.fields, label...), '\n')
+	}
+	return j, j.connect()
+}
+
+// appendField appends a field whose value has no newline.
+func appendField(out []byte, name, value string) []byte {
+	out = append(append(out, name...), '=')
+	return append(append(out, value...), '\n')
+}
+
+func (j *journal) connect() error {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: j.path}); err != nil {
+		_ = unix.Close(fd)
+		return err
+	}
+	j.close()
+	j.fd = fd
+	return nil
+}
+
+func (j *journal) begin()              { j.out = j.buf.scratch() }
+func (j *journal) flush()              {}
+func (j *journal) cut(text []byte) int { return len(text) }
+
+// emit sends one record.
+func (j *journal) emit(k monitor.Kind, _ time.Time, head, tail []byte, full bool) {
+	// Of syslog's levels, informational and error.
+	priority := "PRIORITY=6\n"
+	if k == monitor.KindStderr {
+		priority = "PRIORITY=3\n"
+	}
+	out := append(append(j.out[:0], j.fields...), priority...)
+	if !full {
+		out = append(out, "CONTAINER_PARTIAL_MESSAGE=true\n"...)
+	}
+	// With its length, so that it may be any bytes.
+	out = append(out, "MESSAGE\n"...)
+	out = binary.LittleEndian.AppendUint64(out, uint64(len(head)+len(tail)))
+	out = append(append(append(out, head...), tail...), '\n')
+	if !j.deliver(out) {
+		j.lost++
+		return
+	}
+	j.stalled = false
+	if j.lost > 0 {
+		out = append(append(j.out[:0], j.about...), "PRIORITY=4\nSYSLOG_IDENTIFIER=manager-monitor\nMESSAGE=lines that the journal had no room for: "...)
+		if j.deliver(append(strconv.AppendInt(out, int64(j.lost), 10), '\n')) {
+			j.lost = 0
+		}
+	}
+}
+
+// deliver sends one datagram and says whether the journal has it.
+func (j *journal) deliver(p []byte) bool {
+	for again := false; ; {
+		err := unix.Send(j.fd, p, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		switch err {
+		case nil:
+			return true
+		case unix.EINTR:
+		case unix.EMSGSIZE, unix.ENOBUFS:
+			return j.deliverFile(p)
+		case unix.EAGAIN:
+			if j.stalled || !j.waitForRoom() {
+				j.stalled = true
+				return false
+			}
+		default:
+			// The journal was started anew.
+			if again || j.connect() != nil {
+				return false
+			}
+			again = true
+		}
+	}
+}
+
+// waitForRoom waits until the journal reads, but not for long.
+func (j *journal) waitForRoom() bool {
+	for end := time.Now().Add(journalPatience); ; {
+		left := time.Until(end)
+		if left <= 0 {
+			return false
+		}
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(j.fd), Events: unix.POLLOUT}}, int(left.Milliseconds())+1)
+		if n > 0 || err != nil && err != unix.EINTR {
+			return true // whatever it is, sending says it
+		}
+	}
+}
+
+// deliverFile sends what is too long for a datagram as a sealed memory file.
+func (j *journal) deliverFile(p []byte) bool {
+	fd, err := unix.MemfdCreate("journal-entry", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if n, err := unix.Write(fd, p); err != nil || n != len(p) {
+		return false
+	}
+	const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE | unix.F_SEAL_SEAL
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
+		return false
+	}
+	for {
+		_, err := unix.SendmsgN(j.fd, nil, unix.UnixRights(fd), nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		if err == unix.EINTR || err == unix.EAGAIN && !j.stalled && j.waitForRoom() {
+			continue
+		}
+		return err == nil
+	}
+}
+
+func (j *journal) close() {
+	if j.fd >= 0 {
+		_ = unix.Close(j.fd)
+		j.fd = -1
+	}
+}

@@ -1,0 +1,140 @@
+package server
+
+import (
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/manager-project/manager/pkg/monitor"
+)
+
+// format appends one record of a log file.
+type format interface {
+	// record appends head and tail, one line's text, as a record. full says that the line ends here.
+	record(out []byte, k monitor.Kind, now time.Time, head, tail []byte, full bool) []byte
+	// cut is how much of an unfinished text may be written now, at most len(text).
+	cut(text []byte) int
+	// room is what a record may take besides six times its text, in bytes.
+	room() int
+}
+
+// fileLog writes records to a file and rotates it. Its only memory is the scratch buffer, which it
+// borrows.
+type fileLog struct {
+	format
+	path    string
+	maxSize int64
+	maxFile int
+	fd      int
+	size    int64
+	buf     *buffer
+	out     []byte
+	// moved says that the file has been renamed and the next one could not be opened yet.
+	moved bool
+	// torn says that the last record was written in part, for lack of space.
+	torn bool
+}
+
+func openFile(c *monitor.LogConfig, f format, b *buffer) (*fileLog, error) {
+	l := &fileLog{format: f, path: c.Path, maxSize: c.MaxSize, maxFile: c.MaxFile, buf: b, fd: -1}
+	return l, l.open()
+}
+
+func (l *fileLog) open() error {
+	// Without waiting: a fifo without a reader is an error, not a hanging start.
+	fd, err := unix.Open(l.path, unix.O_WRONLY|unix.O_CREAT|unix.O_APPEND|unix.O_CLOEXEC|unix.O_NONBLOCK, 0o600)
+	if err != nil {
+		return err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		_ = unix.Close(fd)
+		return err
+	}
+	l.fd, l.size = fd, st.Size
+	return nil
+}
+
+func (l *fileLog) begin() { l.out = l.buf.scratch() }
+
+// emit formats one record, and rotates before it if it would not fit.
+func (l *fileLog) emit(k monitor.Kind, now time.Time, head, tail []byte, full bool) {
+	if cap(l.out)-len(l.out) < 6*maxLine+l.room() {
+		l.flush()
+	}
+	start := len(l.out)
+	l.out = l.record(l.out, k, now, head, tail, full)
+	if l.maxSize > 0 && l.size+int64(len(l.out)) > l.maxSize && l.size+int64(start) > 0 {
+		record := l.out[start:]
+		l.out = l.out[:start]
+		l.flush()
+		l.rotate()
+		l.out = append(l.out, record...)
+	}
+}
+
+// rotate makes every file one older, the oldest going, and begins a new one. The oldest is renamed
+// first: a reader that goes from the newest to the oldest meets a file twice, or a gap, but misses
+// none. If a file cannot be renamed, or the new one not be made, the current one grows on.
+func (l *fileLog) rotate() {
+	if !l.moved && !l.move() {
+		return
+	}
+	l.moved = true
+	old := l.fd
+	if l.open() == nil {
+		l.moved = false
+		_ = unix.Close(old)
+	}
+}
+
+// move takes the file's name away from it.
+func (l *fileLog) move() bool {
+	for i := l.maxFile - 1; i > 0; i-- {
+		err := unix.Rename(l.older(i-1), l.older(i))
+		if err != nil && (i == 1 || err != unix.ENOENT) {
+			return false
+		}
+	}
+	return l.maxFile > 1 || unix.Unlink(l.path) == nil
+}
+
+// older is the name of the file that is n rotations old.
+func (l *fileLog) older(n int) string {
+	if n == 0 {
+		return l.path
+	}
+	return l.path + "." + strconv.Itoa(n)
+}
+
+// flush writes what is formatted. What a full disk does not take is lost to the log, never waited
+// for: the container and its clients go on.
+func (l *fileLog) flush() {
+	out := l.out
+	l.out = l.out[:0]
+	if l.torn && len(out) > 0 {
+		if n, err := unix.Write(l.fd, []byte{'\n'}); err != nil || n != 1 {
+			return
+		}
+		l.size++
+		l.torn = false
+	}
+	for len(out) > 0 {
+		n, err := unix.Write(l.fd, out)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return
+		}
+		l.size += int64(n)
+		out = out[n:]
+		l.torn = len(out) > 0
+	}
+}
+
+func (l *fileLog) close() {
+	_ = unix.Close(l.fd)
+	l.fd = -1
+}
