@@ -3,14 +3,17 @@ package crash
 import (
 	"fmt"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/manager-project/manager/internal/fault/arming"
 )
 
-// killed is a command that is killed at each of its points in turn.
+// killed is a command that is killed, or meets a full disk, at each of its points in turn.
 type killed struct {
 	name string
+	// prepare is done once, before all; it may change the command. nil for nothing.
+	prepare func(m *manager, k *killed)
 	// setup makes what the command needs.
 	setup func(m *manager)
 	args  []string
@@ -70,6 +73,27 @@ var sweep = []killed{
 		m.must("rm", "--force", "--ignore", "--time", "0", "y")
 	}},
 	{name: "exec-detached", setup: running, args: []string{"exec", "-d", "x", "sleep", "1000"}, then: func(m *manager) { m.must("exec", "-d", "x", "sleep", "1000") }},
+	{name: "exec", setup: running, args: []string{"exec", "x", "true"}, then: func(m *manager) { m.must("exec", "x", "true") }},
+	{name: "load", prepare: haveOther, args: []string{"load", "--quiet", "--input", "other.tar"}, then: otherAgain(other, loadOther)},
+	{name: "pull", prepare: func(m *manager, k *killed) {
+		haveOther(m, k)
+		args, name := pulling(m)
+		k.args, k.then = args, otherAgain(name, func(m *manager) { m.must(args...) })
+	}},
+	{name: "rmi", prepare: haveOther, setup: loadOther, args: []string{"rmi", other}, then: otherAgain(other, loadOther)},
+	{name: "tag", args: []string{"tag", busybox, "localhost/tagged"}, then: func(m *manager) {
+		m.must("tag", busybox, "localhost/tagged")
+		m.must("untag", busybox, "localhost/tagged")
+	}},
+	{name: "untag", setup: func(m *manager) { m.must("tag", busybox, "localhost/tagged") }, args: []string{"untag", busybox, "localhost/tagged"}, then: func(m *manager) {
+		m.must("tag", busybox, "localhost/tagged")
+		m.must("rmi", "localhost/tagged")
+	}},
+	{name: "save", prepare: haveOther, setup: loadOther, args: []string{"save", "--quiet", "--output", "out.tar", other}, then: savedAgain},
+	{name: "import", prepare: haveOther, args: []string{"import", "--quiet", "tree.tar", "localhost/imported"}, then: otherAgain("localhost/imported", func(m *manager) {
+		m.with(nil, "rmi", "--ignore", "localhost/imported") // each import is an image of its own
+		m.must("import", "--quiet", "tree.tar", "localhost/imported")
+	})},
 	{name: "volume-create", args: []string{"volume", "create", "--ignore", "v"}, then: volumeAnew},
 	{name: "volume-rm", setup: func(m *manager) {
 		m.must("run", "--rm", "--network", "none", "-v", "v:/v", busybox, "touch", "/v/file")
@@ -104,6 +128,9 @@ func TestKilledAtEachPoint(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			m := newManager(t)
+			if k.prepare != nil {
+				k.prepare(m, &k)
+			}
 			n := 1
 			for ; k.once(m, n); n++ {
 				if t.Failed() {
@@ -113,6 +140,7 @@ func TestKilledAtEachPoint(t *testing.T) {
 			if n < 2 {
 				t.Error("it was never killed")
 			}
+			count("client killed", n-1)
 			t.Logf("killed at %d points", n-1)
 		})
 	}
@@ -124,8 +152,8 @@ func (k *killed) once(m *manager, n int) bool {
 	if k.setup != nil {
 		k.setup(m)
 	}
-	r := m.with([]string{fmt.Sprintf("CRASH_AT=%d", n)}, k.args...)
-	when := strings.TrimSpace(r.Stderr)
+	r := m.with([]string{arming.Word(arming.Client, fmt.Sprintf("at=%d", n))}, k.args...)
+	when := m.struck()
 	if !r.killed && r.Code != 0 && r.Code != 3 {
 		m.t.Errorf("exit code %d: %s", r.Code, r.Stderr)
 	}

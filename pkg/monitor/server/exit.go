@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/atomicfile"
 	"github.com/manager-project/manager/pkg/monitor"
 )
@@ -42,6 +43,7 @@ func (e errKilled) Error() string {
 // reap takes the init's status and begins to read the last output.
 func (s *server) reap() {
 	st, err := s.child.Wait()
+	fault.Point("monitor: exit seen")
 	if err != nil {
 		st.At = time.Now()
 		st.Code = 255
@@ -81,6 +83,7 @@ func (s *server) drain() {
 func (s *server) finish() {
 	s.phase = ended
 	s.closeStdio()
+	fault.Point("monitor: output drained")
 	e := monitor.ExitRecord{
 		Generation: s.cfg.Generation, Code: s.status.Code, Signal: int(s.status.Signal),
 		Cause: monitor.CauseExit, StartedAt: s.live.Released, FinishedAt: s.status.At,
@@ -132,8 +135,11 @@ func (s *server) end(e monitor.ExitRecord) {
 			complain("write the exit record: " + err.Error())
 		}
 	}
+	fault.Point("monitor: exit.json written")
 	s.closeListener()
+	fault.Point("monitor: socket removed")
 	s.unlock()
+	fault.Point("monitor: unlocked")
 	s.exitPacket = append([]byte{byte(monitor.KindExit)}, data...)
 	for _, c := range s.clients {
 		switch {
@@ -143,6 +149,7 @@ func (s *server) end(e monitor.ExitRecord) {
 			s.drop(c)
 		}
 	}
+	fault.Point("monitor: clients told")
 	s.after(lingerMax, s.dropLate)
 	s.lingering = true
 	s.flushed()
