@@ -85,9 +85,8 @@ func (o StopOptions) timeout(c *container) time.Duration {
 
 // noteStop tells the monitor that what ends the container now is a command.
 func (c *locked) noteStop(by string, sig int, timeout time.Duration) error {
-	return monitor.WriteStop(c.rt.paths.runDir(c.row.ID), monitor.Stop{
-		Generation: c.row.State.Generation, By: by, Signal: sig, Timeout: timeout, At: time.Now(),
-	})
+	note := monitor.Stop{Generation: c.row.State.Generation, By: by, Signal: sig, Timeout: timeout, At: time.Now()}
+	return c.rt.withRoom(func() error { return monitor.WriteStop(c.rt.paths.runDir(c.row.ID), note) })
 }
 
 // settleAfter lets reconcile settle a container whose init has ended.

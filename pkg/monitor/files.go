@@ -19,6 +19,8 @@ const (
 	SocketFile = "attach.sock"
 	LiveFile   = "live.json"
 	ExitFile   = "exit.json"
+	// SpareFile becomes ExitFile when the disk is full at the end: its room is taken at the start.
+	SpareFile = "exit.spare"
 )
 
 // maxRecord bounds live.json and exit.json, in bytes: both are far smaller.

@@ -291,7 +291,10 @@ func (m *manager) powerCut(keepRunDir bool) {
 				m.t.Fatal(err)
 			}
 		} else if strings.HasPrefix(trace, "/sys/fs/cgroup") {
-			_ = syscall.Rmdir(strings.TrimSuffix(trace, "/"))
+			m.eventually(trace+" can be removed", 5*time.Second, func() bool {
+				err := syscall.Rmdir(trace)
+				return err == nil || err == syscall.ENOENT
+			})
 		}
 	}
 	if !keepRunDir {
@@ -301,5 +304,5 @@ func (m *manager) powerCut(keepRunDir bool) {
 			}
 		}
 	}
-	forgeBoot(m.t, filepath.Join(m.Root, "manager/state.db"))
+	m.forgeBoot()
 }

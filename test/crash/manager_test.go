@@ -31,6 +31,8 @@ type manager struct {
 	t *testing.T
 	// layers are the driver's directories when there is no container.
 	layers []string
+	// disk is a mount point of the test, or "".
+	disk string
 	// log takes the points at which processes were struck.
 	log string
 }
@@ -176,12 +178,12 @@ func (m *manager) traces() []string {
 		m.t.Fatal(err)
 	}
 	for _, mount := range list {
-		if mount.Mountpoint != filepath.Join(m.Root, "overlay") { // the driver's own, see testenv
+		if mount.Mountpoint != filepath.Join(m.Root, "overlay") && mount.Mountpoint != m.disk { // the driver's own, see testenv
 			left = append(left, "mount "+mount.Mountpoint)
 		}
 	}
 	for _, pattern := range []string{
-		"/sys/fs/cgroup/*" + m.CgroupParent + "/*/", "/sys/fs/cgroup" + m.CgroupParent + "/*/",
+		"/sys/fs/cgroup/*" + m.CgroupParent + "/manager-*", "/sys/fs/cgroup" + m.CgroupParent + "/manager-*",
 		filepath.Join(m.Root, "manager/containers/*"), filepath.Join(m.TmpDir, "containers/*"),
 	} {
 		found, err := filepath.Glob(pattern)

@@ -19,6 +19,8 @@ type killed struct {
 	args  []string
 	// then is what the user does next, with no repair in between; nil for only what all do.
 	then func(m *manager)
+	// objects says that it is about images or volumes: then needs no container.
+	objects bool
 }
 
 var sleeper = []string{"run", "-d", "--name", "x", "--network", "none", busybox, "sleep", "1000"}
@@ -74,28 +76,28 @@ var sweep = []killed{
 	}},
 	{name: "exec-detached", setup: running, args: []string{"exec", "-d", "x", "sleep", "1000"}, then: func(m *manager) { m.must("exec", "-d", "x", "sleep", "1000") }},
 	{name: "exec", setup: running, args: []string{"exec", "x", "true"}, then: func(m *manager) { m.must("exec", "x", "true") }},
-	{name: "load", prepare: haveOther, args: []string{"load", "--quiet", "--input", "other.tar"}, then: otherAgain(other, loadOther)},
-	{name: "pull", prepare: func(m *manager, k *killed) {
+	{name: "load", objects: true, prepare: haveOther, args: []string{"load", "--quiet", "--input", "other.tar"}, then: otherAgain(other, loadOther)},
+	{name: "pull", objects: true, prepare: func(m *manager, k *killed) {
 		haveOther(m, k)
 		args, name := pulling(m)
 		k.args, k.then = args, otherAgain(name, func(m *manager) { m.must(args...) })
 	}},
-	{name: "rmi", prepare: haveOther, setup: loadOther, args: []string{"rmi", other}, then: otherAgain(other, loadOther)},
-	{name: "tag", args: []string{"tag", busybox, "localhost/tagged"}, then: func(m *manager) {
+	{name: "rmi", objects: true, prepare: haveOther, setup: loadOther, args: []string{"rmi", other}, then: otherAgain(other, loadOther)},
+	{name: "tag", objects: true, args: []string{"tag", busybox, "localhost/tagged"}, then: func(m *manager) {
 		m.must("tag", busybox, "localhost/tagged")
 		m.must("untag", busybox, "localhost/tagged")
 	}},
-	{name: "untag", setup: func(m *manager) { m.must("tag", busybox, "localhost/tagged") }, args: []string{"untag", busybox, "localhost/tagged"}, then: func(m *manager) {
+	{name: "untag", objects: true, setup: func(m *manager) { m.must("tag", busybox, "localhost/tagged") }, args: []string{"untag", busybox, "localhost/tagged"}, then: func(m *manager) {
 		m.must("tag", busybox, "localhost/tagged")
 		m.must("rmi", "localhost/tagged")
 	}},
-	{name: "save", prepare: haveOther, setup: loadOther, args: []string{"save", "--quiet", "--output", "out.tar", other}, then: savedAgain},
-	{name: "import", prepare: haveOther, args: []string{"import", "--quiet", "tree.tar", "localhost/imported"}, then: otherAgain("localhost/imported", func(m *manager) {
+	{name: "save", objects: true, prepare: haveOther, setup: loadOther, args: []string{"save", "--quiet", "--output", "out.tar", other}, then: savedAgain},
+	{name: "import", objects: true, prepare: haveOther, args: []string{"import", "--quiet", "tree.tar", "localhost/imported"}, then: otherAgain("localhost/imported", func(m *manager) {
 		m.with(nil, "rmi", "--ignore", "localhost/imported") // each import is an image of its own
 		m.must("import", "--quiet", "tree.tar", "localhost/imported")
 	})},
-	{name: "volume-create", args: []string{"volume", "create", "--ignore", "v"}, then: volumeAnew},
-	{name: "volume-rm", setup: func(m *manager) {
+	{name: "volume-create", objects: true, args: []string{"volume", "create", "--ignore", "v"}, then: volumeAnew},
+	{name: "volume-rm", objects: true, setup: func(m *manager) {
 		m.must("run", "--rm", "--network", "none", "-v", "v:/v", busybox, "touch", "/v/file")
 	}, args: []string{"volume", "rm", "v"}, then: volumeAnew},
 	{name: "wait", setup: exited, args: []string{"wait", "x"}},

@@ -12,6 +12,7 @@
 // WHAT is one of
 //
 //	at=N        the process is killed at the Nth point that it passes
+//	on=POINT    the process is killed at the point of that name
 //	full=N      the disk is filled at the Nth point, and the process goes on
 //	fail=POINT  the step behind the point fails
 //	after=D     the process is killed after the duration
@@ -78,6 +79,14 @@ func Arm(role Role, words []string) {
 	case "at":
 		fault.Arm(func(point string) error {
 			if passed.Add(1) == n {
+				s.note(point)
+				die()
+			}
+			return nil
+		})
+	case "on":
+		fault.Arm(func(point string) error {
+			if point == value {
 				s.note(point)
 				die()
 			}

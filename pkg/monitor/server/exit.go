@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -130,7 +131,11 @@ func (s *server) end(e monitor.ExitRecord) {
 	data, err := json.Marshal(e)
 	if err == nil && s.lock >= 0 {
 		path := filepath.Join(s.cfg.RunDir, monitor.ExitFile)
-		if err := atomicfile.Write(path, data, 0o600, atomicfile.Volatile); err != nil {
+		err := atomicfile.Write(path, data, 0o600, atomicfile.Volatile)
+		if err != nil {
+			err = s.spendSpare(data)
+		}
+		if err != nil {
 			// The message still goes out; the next command sees a lost exit.
 			complain("write the exit record: " + err.Error())
 		}
@@ -153,6 +158,34 @@ func (s *server) end(e monitor.ExitRecord) {
 	s.after(lingerMax, s.dropLate)
 	s.lingering = true
 	s.flushed()
+}
+
+// spareSize is more than an exit record takes, in bytes.
+const spareSize = 4096
+
+// makeSpare takes room for the exit record. Without it a full disk at the end loses the exit code.
+func (s *server) makeSpare() {
+	path := filepath.Join(s.cfg.RunDir, monitor.SpareFile)
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return
+	}
+	_ = unix.Fallocate(fd, 0, 0, spareSize)
+	_ = unix.Close(fd)
+}
+
+// spendSpare writes the exit record into the room that was taken for it.
+func (s *server) spendSpare(data []byte) error {
+	path := filepath.Join(s.cfg.RunDir, monitor.SpareFile)
+	f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Truncate(int64(len(data))), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(path, filepath.Join(s.cfg.RunDir, monitor.ExitFile))
 }
 
 func (s *server) sendExit(c *client) {

@@ -131,6 +131,7 @@ func (s *server) prepare(req launch.Request, start starter) error {
 		s.loop.post(func() { s.onReady(console, err) })
 	}()
 	// The init works from here on; what follows costs the start nothing.
+	s.makeSpare()
 	if s.log, err = openLog(s.cfg.Log, s.buf, s.after); err != nil {
 		s.log = noLog{}
 		s.refuse(failure("log", s.cfg.Log.Path, err))
