@@ -74,6 +74,9 @@ func TestCutFiles(t *testing.T) {
 			m.must("rm", "--force", "--time", "0", "x")
 			cases := 0
 			for i := range names {
+				if i%every(2) != 0 {
+					continue
+				}
 				for _, half := range []bool{false, true} {
 					s.make(m)
 					now := m.ours()

@@ -74,7 +74,7 @@ func TestDiskFullAtEachPoint(t *testing.T) {
 				if k.prepare != nil {
 					k.prepare(m, &k)
 				}
-				step := every(4)
+				step := every(6)
 				n := 1 + i%step
 				cases := 0
 				for ; k.full(m, ballast, n) && !t.Failed(); n += step {

@@ -13,6 +13,7 @@
 //
 //	at=N        the process is killed at the Nth point that it passes
 //	on=POINT    the process is killed at the point of that name
+//	stop=POINT  the process is stopped (SIGSTOP) at the point of that name
 //	full=N      the disk is filled at the Nth point, and the process goes on
 //	fail=POINT  the step behind the point fails
 //	after=D     the process is killed after the duration
@@ -89,6 +90,14 @@ func Arm(role Role, words []string) {
 			if point == value {
 				s.note(point)
 				die()
+			}
+			return nil
+		})
+	case "stop":
+		fault.Arm(func(point string) error {
+			if point == value {
+				s.note(point)
+				_ = syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
 			}
 			return nil
 		})
