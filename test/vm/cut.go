@@ -25,8 +25,10 @@ const (
 	cutBase = "localhost/busybox"
 	// cutSize is the size of a file in the images that are loaded, in bytes.
 	cutSize = 400_000
-	// cutAfter is the longest time between the beginning of the load and the cut.
-	cutAfter = 15 * time.Second
+	// cutDone is the most commands that are done before the cut, and cutAfter the longest time between the last
+	// of them and the cut. A count, since a busy host may take a minute for each.
+	cutDone  = 30
+	cutAfter = time.Second
 )
 
 // runCuts cuts the machine's power so many times, each at a random moment of a mixed load, by killing
@@ -62,7 +64,7 @@ func runCuts(ctx context.Context, opts *options, dir string, began time.Time) er
 		}
 		c := &cut{machine: machine{files: files, accel: opts.accel, disk: disk, dir: filepath.Join(dir, fmt.Sprint("cut", i))}, word: "end"}
 		if i < opts.cuts {
-			c.word, c.after = fmt.Sprint(r.Uint32()), time.Duration(r.Int64N(int64(cutAfter)))
+			c.word, c.want, c.after = fmt.Sprint(r.Uint32()), 1+r.IntN(cutDone), time.Duration(r.Int64N(int64(cutAfter)))
 		}
 		err := c.run(ctx, payload, opts.limit)
 		if removeErr := os.RemoveAll(c.dir); removeErr != nil {
@@ -76,7 +78,7 @@ func runCuts(ctx context.Context, opts *options, dir string, began time.Time) er
 		}
 		entries += strings.Join(c.lines, "\n") + "\n"
 		done += c.done
-		progress(began, fmt.Sprintf("power cut %d: %d commands done, after %v of load", i+1, c.done, c.after.Round(time.Millisecond)))
+		progress(began, fmt.Sprintf("power cuts: boot %d: %d things wrong; %d commands done, cut %v later", i, len(c.wrong), c.done, c.after.Round(time.Millisecond)))
 	}
 	if done == 0 {
 		errs = append(errs, errors.New("no command was done before the cuts"))
@@ -122,7 +124,8 @@ func makeCutPayload(opts *options, dir string) error {
 type cut struct {
 	machine
 	word  string
-	after time.Duration // of load, until the power goes
+	want  int           // commands are done first
+	after time.Duration // between them and the cut
 
 	lines []string // entries of the book
 	wrong []string // what the machine found wrong
@@ -170,6 +173,9 @@ func (c *cut) run(ctx context.Context, payload string, limit time.Duration) erro
 			alive.timer.Reset(limit)
 			if c.take(strings.TrimSpace(lines.Text())) {
 				loading = true
+			}
+			if c.done == c.want && loading && !c.ended {
+				c.ended = true
 				time.AfterFunc(c.after, func() { _ = cmd.Process.Kill() })
 			}
 		}
@@ -184,7 +190,7 @@ func (c *cut) run(ctx context.Context, payload string, limit time.Duration) erro
 	return fmt.Errorf("%w; the end of its console:\n%s", whyEnded(ctx, ended, readErr, complaints.String()), tail(console, 60))
 }
 
-// take handles one line of the machine; true says that the load begins.
+// take handles one line of the machine; true says that the load begins. At its end the machine powers off.
 func (c *cut) take(line string) bool {
 	verb, rest, _ := strings.Cut(line, " ")
 	switch verb {
