@@ -14,6 +14,9 @@ FUZZTIME ?= 20s
 # How long "make soak" mixes commands.
 SOAK ?= 10m
 
+# The tests that "make soak" runs, longer or with more cases than "make test".
+SOAKED := Mix|AnyTime|FiveHundred|ManyExecs|TestFlat|EachPoint|CleanUpKilled|TestRace|HostileS14
+
 export CGO_ENABLED := 0
 
 COMMIT := $(shell git rev-parse HEAD 2>/dev/null)$(shell git diff --quiet HEAD 2>/dev/null || echo -dirty)
@@ -112,8 +115,10 @@ fuzz: toolchain ## run every fuzz target for FUZZTIME
 	hack/fuzz.sh $(FUZZTIME)
 
 .PHONY: soak
-soak: build ## random commands, kills and races for SOAK (10m) each: crowds, kill -9 at any time, exchanged links
-	MANAGER_SOAK=$(SOAK) $(TESTSUM) $(GOTEST) -json -count=1 -timeout 180m -run 'Mix|AnyTime|FiveHundred|TestRace|HostileS14' ./test/crash ./test/e2e
+soak: build ## random commands, kills and races for SOAK (10m; SOAK=1h) each, every fault at every point, 20 power cuts
+	@hack/deps.sh test vm
+	MANAGER_SOAK=$(SOAK) $(TESTSUM) bash -c '$(GOTEST) -json -count=1 -timeout 360m -run "$(SOAKED)" ./test/crash ./test/e2e; code=$$?; \
+		$(VM) -lanes powercut -cuts 20 && exit $$code'
 
 .PHONY: docs
 docs: ## regenerate manual pages, reference pages and completions from the commands

@@ -62,7 +62,9 @@ func (c *container) execAttached(ctx context.Context, rt oci.Runtime, req oci.Ex
 	if o.TTY {
 		req.Process.ConsoleSize = o.Streams.firstSize()
 	}
+	fault.Point("exec: launch")
 	p, err := rt.Exec(ctx, req)
+	fault.Point("exec: launched")
 	if err != nil {
 		err = c.whileEnding("exec in", c.explainExec(err))
 		return ExecReport{ExitCode: exitCodeOf(err)}, err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/manager-project/manager/internal/embedded"
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/atomicfile"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/eventlog"
@@ -100,5 +101,5 @@ func cleanupEnv() []string {
 			env = append(env, key+"="+v)
 		}
 	}
-	return env
+	return append(env, fault.Environ()...)
 }

@@ -54,7 +54,7 @@ func (r *Runtime) tryReconcile(ctx context.Context, id string) error {
 }
 
 // sweep removes directories of containers that have no row: their maker was killed before its
-// first transaction. known are rows read a moment ago.
+// first transaction, or a power cut took a row that was not to last. known are rows read a moment ago.
 func (r *Runtime) sweep(ctx context.Context, known []state.Row) error {
 	if err := r.sweepGone(); err != nil {
 		return err
@@ -102,6 +102,14 @@ func (r *Runtime) sweepOne(ctx context.Context, base, id string) error {
 		return err
 	}
 	if base == filepath.Dir(r.paths.staticDir(id)) {
+		// A power cut may have lost the row of a container that --rm removes, which is not synced, and not its layer.
+		images, err := r.Images(ctx)
+		if err == nil {
+			err = images.DeleteRootfs(id)
+		}
+		if err != nil {
+			return err
+		}
 		return removeLocked(r.paths.staticDir(id), r.paths.lockFile(id))
 	}
 	return removeAll(filepath.Join(base, id))

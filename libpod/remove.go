@@ -162,7 +162,7 @@ func (c *locked) removeLayer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return images.DeleteRootfs(c.row.ID)
+	return c.rt.withRoom(func() error { return images.DeleteRootfs(c.row.ID) })
 }
 
 // removeAnonymous removes the container's anonymous volumes; one that another container uses

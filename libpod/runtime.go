@@ -12,6 +12,7 @@ import (
 	"github.com/manager-project/manager/pkg/conf"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/eventlog"
+	"github.com/manager-project/manager/pkg/reserve"
 )
 
 // Runtime is one command's view of the containers, images and volumes of one store. It is
@@ -53,6 +54,7 @@ func Open(ctx context.Context, o Options) (*Runtime, error) {
 	if r.state, err = state.Open(ctx, p.static); err != nil {
 		return nil, err
 	}
+	reserve.Keep(p.reserve(), runReserve)
 	if err := r.noticeReboot(ctx); err != nil {
 		return nil, err
 	}
@@ -133,6 +135,15 @@ func (r *Runtime) noticeReboot(ctx context.Context) error {
 	unsettled, err := r.state.Unsettled(ctx)
 	if err != nil {
 		return err
+	}
+	if then != "" {
+		images, err := r.Images(ctx)
+		if err == nil {
+			err = images.AfterReboot()
+		}
+		if err != nil {
+			r.warn("image store after the boot: %v", err)
+		}
 	}
 	if err := r.state.Reboot(ctx, now); err != nil {
 		return err

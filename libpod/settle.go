@@ -196,7 +196,7 @@ func (c *locked) release(ctx context.Context) error {
 	if err := c.destroy(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("cgroup: %w", err))
 	}
-	if err := c.unmountAll(ctx); err != nil {
+	if err := c.rt.withRoom(func() error { return c.unmountAll(ctx) }); err != nil {
 		errs = append(errs, err)
 	}
 	if len(errs) > 0 {

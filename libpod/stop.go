@@ -86,9 +86,8 @@ func (o StopOptions) timeout(c *container) time.Duration {
 // noteStop tells the monitor that what ends the container now is a command. On a full disk it is ended
 // all the same: that may be what frees it.
 func (c *locked) noteStop(by string, sig int, timeout time.Duration) error {
-	err := monitor.WriteStop(c.rt.paths.runDir(c.row.ID), monitor.Stop{
-		Generation: c.row.State.Generation, By: by, Signal: sig, Timeout: timeout, At: time.Now(),
-	})
+	note := monitor.Stop{Generation: c.row.State.Generation, By: by, Signal: sig, Timeout: timeout, At: time.Now()}
+	err := c.rt.withRoom(func() error { return monitor.WriteStop(c.rt.paths.runDir(c.row.ID), note) })
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		c.rt.warn("container %s: who ends it cannot be noted: %v", c.row.Name, err)
 		return nil

@@ -280,6 +280,7 @@ func (r *Runtime) removeVolume(ctx context.Context, v *state.Volume) error {
 		return err
 	}
 	defer l.Release()
+	fault.Point("volume: given up")
 	if err = r.state.RemoveVolume(ctx, v.Name); err == nil {
 		err = volume.Remove(r.paths.volumes, v.Name)
 		fault.Point("volume: removed")

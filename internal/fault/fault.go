@@ -1,14 +1,25 @@
 // Package fault names the moments at which a test may stop a program or make a step fail.
 //
-// The core passes a point before and after whatever it changes outside its own memory: a row,
-// a lock, a directory, a mount, a cgroup, a process. Nothing happens there unless a test program
-// has armed a hook; no environment variable, option or file does that in the programs that
-// users have. A test that records the points of a command and then kills it at each of them
-// finds new steps by itself.
+// The core, the monitor and the container's init pass a point before and after whatever they
+// change outside their own memory: a row, a lock, a file, a directory, a mount, a cgroup, a
+// process. Nothing happens there unless a test program has armed a hook; no environment variable,
+// option or file does that in the programs that users have, since package arming, which reads
+// them, is linked into programs of tests only. A test that kills a command at each of its points
+// in turn finds new steps by itself.
 package fault
 
 // hook is what Arm was given.
 var hook func(point string) error
+
+// environ is what ArmChildren was given.
+var environ []string
+
+// ArmChildren sets what Environ returns; only test programs call it, before anything else runs.
+func ArmChildren(words []string) { environ = words }
+
+// Environ is added to the environment of a program of ours that is started with next to none: the
+// monitor, the init, the clean-up command. It is empty unless a test program set it.
+func Environ() []string { return environ }
 
 // Arm sets what happens at each point; only test programs call it, before anything else runs.
 // The hook may end the process. It is called from several goroutines.

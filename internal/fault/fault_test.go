@@ -18,6 +18,9 @@ func TestPoints(t *testing.T) {
 		t.Errorf("armed: %v", err)
 	}
 	Point("b")
+	if len(Environ()) != 0 {
+		t.Errorf("children get %q", Environ())
+	}
 	if len(seen) != 2 || seen[0] != "a" || seen[1] != "b" {
 		t.Errorf("passed %q", seen)
 	}

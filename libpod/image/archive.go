@@ -83,12 +83,12 @@ func isRegular(path string) bool {
 // dir is the archive's temporary directory.
 func (a *openedArchive) dir() (string, error) {
 	if a.temp == "" {
-		dir, err := a.svc.tempDir()
+		dir, err := newScratch(a.svc.tempBase(), tempPrefix)
 		if err != nil {
 			return "", err
 		}
-		a.temp = dir
-		a.clean.Add(func() error { return os.RemoveAll(dir) })
+		a.temp = dir.path
+		a.clean.Add(dir.remove)
 	}
 	return a.temp, nil
 }

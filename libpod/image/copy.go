@@ -13,6 +13,8 @@ import (
 	imgstorage "go.podman.io/image/v5/storage"
 	"go.podman.io/image/v5/types"
 	"go.podman.io/storage"
+
+	"github.com/manager-project/manager/internal/fault"
 )
 
 // parallelBlobs is how many blobs are transferred at the same time.
@@ -30,11 +32,20 @@ type transfer struct {
 
 // copyIn copies one image into the store, checks its config, and gives it its names.
 // The image is visible by name only when it is complete.
-func (s *Service) copyIn(ctx context.Context, t transfer) (Image, error) {
+func (s *Service) copyIn(ctx context.Context, t transfer) (_ Image, err error) {
 	store, err := s.Store()
 	if err != nil {
 		return Image{}, err
 	}
+	// The image library's own temporary files go into it, so that a kill leaves none for good.
+	temp, err := newScratch(s.tempBase(), tempPrefix)
+	if err != nil {
+		return Image{}, err
+	}
+	defer func() { err = errors.Join(err, temp.remove()) }()
+	sys := *t.sys
+	sys.BigFilesTemporaryDir = temp.path
+	t.sys = &sys
 	dest, err := destination(ctx, guardedStore{store, ctx}, t)
 	if err != nil {
 		return Image{}, err
@@ -60,6 +71,7 @@ func (s *Service) copyIn(ctx context.Context, t transfer) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
+	fault.Point("image: stored")
 	return s.admit(ctx, store, resolved, t)
 }
 
@@ -114,6 +126,7 @@ func (s *Service) admit(ctx context.Context, store storage.Store, ref types.Imag
 		if err := store.AddNames(rec.ID, names[1:]); err != nil {
 			return Image{}, err
 		}
+		fault.Point("image: named")
 	}
 	if rec, err = store.Image(rec.ID); err != nil {
 		return Image{}, err
@@ -136,6 +149,7 @@ func takeBack(store storage.Store, rec *storage.Image, t transfer) error {
 		if err := store.RemoveNames(rec.ID, name); err != nil {
 			return err
 		}
+		fault.Point("image: name taken back")
 		if t.previous != "" {
 			if err := store.AddNames(t.previous, name); err != nil {
 				return err
@@ -147,5 +161,6 @@ func takeBack(store storage.Store, rec *storage.Image, t transfer) error {
 		return err
 	}
 	_, err = store.DeleteImage(rec.ID, true)
+	fault.Point("image: taken back")
 	return err
 }

@@ -41,8 +41,8 @@ func (s *Service) StoreFacts(context.Context) (*StoreFacts, error) {
 	for _, kv := range status {
 		f.Status[kv[0]] = kv[1]
 	}
-	f.TempDir, err = s.tempDir()
-	return f, err
+	f.TempDir = s.tempBase()
+	return f, nil
 }
 
 // configFile is the storage.conf that counts. Source: containers-storage.conf(5), "FILES".

@@ -82,11 +82,12 @@ func importDocument(opts ImportOptions, label string, now time.Time) (*document,
 
 // importLayer writes an OCI layout with the one layer and loads it.
 func (s *Service) importLayer(ctx context.Context, opts ImportOptions, doc *document, label string, names []reference.Named) (_ Image, err error) {
-	dir, err := s.tempDir()
+	temp, err := newScratch(s.tempBase(), tempPrefix)
 	if err != nil {
 		return Image{}, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, temp.remove()) }()
+	dir := temp.path
 	in, err := openImport(ctx, opts)
 	if err != nil {
 		return Image{}, err

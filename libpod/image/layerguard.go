@@ -15,6 +15,7 @@ import (
 	"go.podman.io/storage"
 	"go.podman.io/storage/pkg/archive"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/errdefs"
 )
 
@@ -45,7 +46,9 @@ func (g guardedStore) PutLayer(id, parent string, names []string, mountLabel str
 	}
 	defer func() { _ = plain.Close() }()
 	checked := checkLayer(readerWithContext(g.ctx, plain), blobSize(o, diff))
+	fault.Point("image layer: put")
 	layer, size, err := g.Store.PutLayer(id, parent, names, mountLabel, writeable, o, checked)
+	fault.Point("image layer: stored")
 	refused := checked.close()
 	switch { // the library says only that the stream broke off
 	case err == nil:

@@ -7,6 +7,7 @@ import (
 
 	"go.podman.io/storage"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/eventlog"
 )
@@ -111,9 +112,11 @@ func (s *Service) remove(ctx context.Context, store storage.Store, name string, 
 		if err != nil {
 			full = img.Name
 		}
+		fault.Point("image: untag")
 		if err := store.RemoveNames(img.ID, []string{full}); err != nil {
 			return nil, failure("untag", name, "", err)
 		}
+		fault.Point("image: untagged")
 		s.untagged(img.ID, []string{full})
 		return &Removed{ID: img.ID, Untagged: []string{full}}, nil
 	}
@@ -145,9 +148,11 @@ func (s *Service) delete(ctx context.Context, store storage.Store, img Image, op
 	}
 	r := &Removed{ID: img.ID}
 	parent := parentOf(store, img)
+	fault.Point("image: delete")
 	if _, err := store.DeleteImage(img.ID, true); err != nil {
 		return nil, deleteError(img, err)
 	}
+	fault.Point("image: deleted")
 	r.Deleted = append(r.Deleted, img.ID)
 	if !opts.NoPrune {
 		r.Deleted = append(r.Deleted, deleteParents(ctx, store, parent, opts)...)
@@ -168,6 +173,7 @@ func deleteParents(ctx context.Context, store storage.Store, parent *storage.Ima
 		if _, err := store.DeleteImage(img.ID, true); err != nil {
 			break
 		}
+		fault.Point("image: parent deleted")
 		deleted = append(deleted, img.ID)
 		parent = next
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/reserve"
 )
 
 // Engine marks the container records of this program in the shared store.
@@ -185,6 +186,9 @@ func rootfsError(op, id string, err error) error {
 		e.Class = errdefs.ErrExists
 	}
 	e.Cause = fmt.Errorf("%w", oneLine(err))
+	if reserve.Full(err) {
+		e.Hint = "free space there"
+	}
 	return e
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	imgstorage "go.podman.io/image/v5/storage"
 	"go.podman.io/image/v5/types"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/eventlog"
 	"github.com/manager-project/manager/pkg/undo"
@@ -107,38 +109,65 @@ func (o SaveOptions) check(names []string) error {
 	return nil
 }
 
+// savePrefix begins the name of the directory in which an output is made.
+const savePrefix = ".manager-save-"
+
 // save writes beside the output and renames.
 func (s *Service) save(ctx context.Context, images []savedImage, opts SaveOptions) (err error) {
 	var clean undo.Stack
 	defer func() { err = errors.Join(err, clean.Run()) }()
 	base := filepath.Dir(opts.Output)
 	if opts.Writer != nil {
-		if base, err = s.tempDir(); err != nil {
-			return err
-		}
-		clean.Add(func() error { return os.RemoveAll(base) })
+		base = s.tempBase()
 	}
 	if st, err := os.Stat(opts.Output); err == nil && opts.Output != "" {
 		if err := checkTarget(opts, st); err != nil {
 			return err
 		}
 	}
-	work, err := os.MkdirTemp(base, ".manager-save-")
+	work, err := newScratch(base, savePrefix)
 	if err != nil {
 		return err
 	}
-	clean.Add(func() error { return os.RemoveAll(work) })
-	out := filepath.Join(work, "image")
+	clean.Add(work.remove)
+	out := filepath.Join(work.path, "image")
 	if err := s.writeImages(ctx, images, out, opts); err != nil {
 		return err
 	}
+	fault.Point("save: written")
 	if opts.Writer != nil {
 		return sendFile(ctx, opts.Writer, out)
 	}
 	if err := os.Chmod(out, outputMode(opts)); err != nil {
 		return err
 	}
-	return os.Rename(out, opts.Output)
+	if err := syncTree(out); err != nil {
+		return err
+	}
+	if err := os.Rename(out, opts.Output); err != nil {
+		return err
+	}
+	fault.Point("save: in place")
+	return syncFile(base)
+}
+
+// syncTree puts a file, or a directory with all its files, on the disk, so that what has the output's
+// name after a power cut is whole.
+func syncTree(path string) error {
+	return filepath.WalkDir(path, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() && !d.Type().IsRegular() {
+			return err
+		}
+		return syncFile(path)
+	})
+}
+
+func syncFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // checkTarget looks at an output that exists already.

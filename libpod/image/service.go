@@ -2,7 +2,6 @@ package image
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"sync"
 
@@ -158,18 +157,12 @@ func storeOpenError(root string, err error) error {
 	return e
 }
 
-// tempDir is a fresh directory for large files; the caller removes it.
-func (s *Service) tempDir() (string, error) {
-	base := s.opts.TempDir
-	if base == "" {
-		base = os.Getenv("TMPDIR")
+// tempBase is where temporary directories for large files are made.
+func (s *Service) tempBase() string {
+	for _, base := range []string{s.opts.TempDir, os.Getenv("TMPDIR")} {
+		if base != "" {
+			return base
+		}
 	}
-	if base == "" {
-		base = "/var/tmp"
-	}
-	dir, err := os.MkdirTemp(base, "manager-image-")
-	if err != nil {
-		return "", fmt.Errorf("temporary directory: %w", err)
-	}
-	return dir, nil
+	return "/var/tmp"
 }

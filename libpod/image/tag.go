@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/eventlog"
 )
@@ -32,9 +33,11 @@ func (s *Service) Tag(ctx context.Context, name string, names ...string) error {
 	if err != nil {
 		return err
 	}
+	fault.Point("image: tag")
 	if err := store.AddNames(img.ID, full); err != nil {
 		return failure("tag", name, "", err)
 	}
+	fault.Point("image: tagged")
 	for _, n := range full {
 		s.changed(eventlog.Tag, img.ID, n, nil)
 	}
@@ -64,9 +67,11 @@ func (s *Service) Untag(ctx context.Context, name string, names ...string) error
 	if err != nil {
 		return err
 	}
+	fault.Point("image: untag")
 	if err := store.RemoveNames(img.ID, full); err != nil {
 		return failure("untag", name, "", err)
 	}
+	fault.Point("image: untagged")
 	s.untagged(img.ID, full)
 	return nil
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"os"
 	"path/filepath"
 	"syscall"
 
-	kernel "golang.org/x/sys/unix"
 	"modernc.org/sqlite"
+
+	"github.com/manager-project/manager/pkg/reserve"
 )
 
 // reserveSize is the disk space in bytes that is kept for the day when there is none. A
@@ -19,25 +19,9 @@ const reserveSize = 1 << 20
 
 func (s *Store) reservePath() string { return filepath.Join(filepath.Dir(s.path), "reserve") }
 
-// keepReserve makes the reserve when it is missing. A disk without room for it is no error.
-func (s *Store) keepReserve() {
-	path := s.reservePath()
-	if st, err := os.Lstat(path); err == nil && st.Size() == reserveSize {
-		return
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|kernel.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return
-	}
-	err = kernel.Fallocate(int(f.Fd()), 0, 0, reserveSize)
-	if errors.Join(err, f.Close()) != nil {
-		_ = os.Remove(path)
-	}
-}
-
 // SpendReserve gives the reserve to the disk, and reports whether there was one. It is for
 // what ends or removes something: such work makes room, or ends what takes it.
-func (s *Store) SpendReserve() bool { return os.Remove(s.reservePath()) == nil }
+func (s *Store) SpendReserve() bool { return reserve.Spend(s.reservePath()) }
 
 // end is update for what ends or removes something: a full disk does not stop it as long as
 // there is the reserve. f may run twice.
@@ -57,7 +41,7 @@ func isFull(err error) bool {
 	if errors.As(err, &e) {
 		return e.Code()&0xff == full || e.Code()&0xff == ioError
 	}
-	return errors.Is(err, syscall.ENOSPC)
+	return reserve.Full(err)
 }
 
 // noSpace is a full disk in the kernel's words.
@@ -65,3 +49,6 @@ type noSpace struct{ cause error }
 
 func (noSpace) Error() string   { return syscall.ENOSPC.Error() }
 func (n noSpace) Unwrap() error { return n.cause }
+
+// Is makes it what a full disk is elsewhere.
+func (noSpace) Is(target error) bool { return target == syscall.ENOSPC }

@@ -31,6 +31,7 @@ import (
 
 	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/reserve"
 )
 
 // schemaVersion is the version this program writes. It reads one version up and down.
@@ -76,7 +77,7 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 		_ = db.Close()
 		return nil, err
 	}
-	s.keepReserve()
+	reserve.Keep(s.reservePath(), reserveSize)
 	return s, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/pkg/errdefs"
 )
@@ -95,6 +96,7 @@ func Remove(volumes, name string) error {
 	if err := os.Rename(dir, gone); err != nil {
 		return err
 	}
+	fault.Point("volume: out of its place")
 	return os.RemoveAll(gone)
 }
 

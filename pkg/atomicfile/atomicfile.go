@@ -5,6 +5,8 @@ package atomicfile
 import (
 	"os"
 	"path/filepath"
+
+	"github.com/manager-project/manager/internal/fault"
 )
 
 // Durability says whether the content must survive a power cut.
@@ -29,6 +31,8 @@ func Write(path string, data []byte, perm os.FileMode, d Durability) (err error)
 			_ = os.Remove(f.Name())
 		}
 	}()
+	name := filepath.Base(path)
+	fault.Point("file " + name + ": begun")
 	if _, err = f.Write(data); err != nil {
 		return err
 	}
@@ -43,9 +47,11 @@ func Write(path string, data []byte, perm os.FileMode, d Durability) (err error)
 	if err = f.Close(); err != nil {
 		return err
 	}
+	fault.Point("file " + name + ": written")
 	if err = os.Rename(f.Name(), path); err != nil {
 		return err
 	}
+	fault.Point("file " + name + ": in place")
 	if d == Durable {
 		return syncDir(filepath.Dir(path))
 	}

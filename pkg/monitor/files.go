@@ -21,6 +21,8 @@ const (
 	ExitFile   = "exit.json"
 	// NameFile is the container's name since it was renamed; usually there is none.
 	NameFile = "name"
+	// SpareFile becomes ExitFile when the disk is full at the end: its room is taken at the start.
+	SpareFile = "exit.spare"
 )
 
 // maxRecord bounds live.json and exit.json, in bytes: both are far smaller.

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/pack"
@@ -107,7 +109,7 @@ func (b *Beginning) start(program *os.File, args, env []string, owner *os.File) 
 	// Not os.StartProcess: at its first use it forks once more, to find out about the kernel.
 	pid, err := syscall.ForkExec(path, args, &syscall.ProcAttr{
 		Dir:   "/",
-		Env:   append(append([]string(nil), monitorEnv...), env...),
+		Env:   slices.Concat(monitorEnv, env, fault.Environ()),
 		Files: []uintptr{null.Fd(), null.Fd(), b.stderr.Fd(), owner.Fd()},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})

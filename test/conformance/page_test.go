@@ -1,5 +1,5 @@
-// Package conformance keeps docs/conformance.md true: every requirement is there, and every
-// test that it names exists.
+// Package conformance keeps docs/conformance.md and docs/faults.md true: every requirement is there, and
+// every test that they name exists.
 package conformance
 
 import (
@@ -12,10 +12,14 @@ import (
 	"testing"
 )
 
-const page = "../../docs/conformance.md"
+const (
+	page   = "../../docs/conformance.md"
+	faults = "../../docs/faults.md"
+)
 
-// A row is one requirement of the page.
+// A row is one requirement of a page.
 type row struct {
+	page                            string
 	line                            int
 	id, requirement, state, missing string
 	tests                           []string
@@ -24,9 +28,9 @@ type row struct {
 // span is a name in back-quotes.
 var span = regexp.MustCompile("`([^`]+)`")
 
-// rows reads the page's tables. Their columns are id, requirement, state, tests, and what is
+// rows reads a page's tables. Their columns are id, requirement, state, tests, and what is
 // missing.
-func rows(t *testing.T) []row {
+func rows(t *testing.T, page string) []row {
 	t.Helper()
 	text, err := os.ReadFile(page)
 	if err != nil {
@@ -47,7 +51,7 @@ func rows(t *testing.T) []row {
 		for i := range cells {
 			cells[i] = strings.TrimSpace(cells[i])
 		}
-		r := row{line: number, id: cells[0], requirement: cells[1], state: cells[2], missing: cells[4]}
+		r := row{page: page, line: number, id: cells[0], requirement: cells[1], state: cells[2], missing: cells[4]}
 		for _, match := range span.FindAllStringSubmatch(cells[3], -1) {
 			r.tests = append(r.tests, match[1])
 		}
@@ -76,46 +80,58 @@ func ids() []string {
 		F04 F05 F14 F35 F38 F40 F41 F43 F44 F45 F46 F48`)...)
 }
 
+// faultIDs are the faults that the page of faults has to have.
+func faultIDs() []string {
+	return strings.Fields(`
+		F01 F02 F03 F04 F05 F06 F07 F08 F09 F10 F11 F12 F13 F14 F15 F16 F17 F18 F19 F20 F21 F22 F24 F25 F26 F27
+		F28 F29 F32 F33 F34 F36 F37 F38 F43 F46`)
+}
+
 func TestEveryRequirementHasARow(t *testing.T) {
-	seen := map[string]bool{}
-	for _, r := range rows(t) {
-		if seen[r.id] {
-			t.Errorf("%s:%d: %s is there twice", page, r.line, r.id)
+	for page, ids := range map[string][]string{page: ids(), faults: faultIDs()} {
+		seen := map[string]bool{}
+		for _, r := range rows(t, page) {
+			if seen[r.id] {
+				t.Errorf("%s:%d: %s is there twice", page, r.line, r.id)
+			}
+			seen[r.id] = true
+			if !slices.Contains(ids, r.id) {
+				t.Errorf("%s:%d: no requirement is called %s", page, r.line, r.id)
+			}
 		}
-		seen[r.id] = true
-		if !slices.Contains(ids(), r.id) {
-			t.Errorf("%s:%d: no requirement is called %s", page, r.line, r.id)
-		}
-	}
-	for _, id := range ids() {
-		if !seen[id] {
-			t.Errorf("%s has no row %s", page, id)
+		for _, id := range ids {
+			if !seen[id] {
+				t.Errorf("%s has no row %s", page, id)
+			}
 		}
 	}
 }
 
+// both are the rows of both pages.
+func both(t *testing.T) []row { return append(rows(t, page), rows(t, faults)...) }
+
 // TestRowsSayWhatTheyMust: what is done is shown by a test, and what is not done is said.
 func TestRowsSayWhatTheyMust(t *testing.T) {
-	for _, r := range rows(t) {
+	for _, r := range both(t) {
 		shown, lacks := len(r.tests) > 0, r.missing != ""
 		switch r.state {
 		case "done":
 			if !shown || lacks {
-				t.Errorf("%s:%d: %s is done: it needs a test, and nothing may be missing", page, r.line, r.id)
+				t.Errorf("%s:%d: %s is done: it needs a test, and nothing may be missing", r.page, r.line, r.id)
 			}
 		case "partly":
 			if !shown || !lacks {
-				t.Errorf("%s:%d: %s is partly done: it needs a test, and what is missing", page, r.line, r.id)
+				t.Errorf("%s:%d: %s is partly done: it needs a test, and what is missing", r.page, r.line, r.id)
 			}
 		case "not":
 			if !lacks {
-				t.Errorf("%s:%d: %s is not done: say what is missing", page, r.line, r.id)
+				t.Errorf("%s:%d: %s is not done: say what is missing", r.page, r.line, r.id)
 			}
 		default:
-			t.Errorf("%s:%d: state %q of %s, want done, partly or not", page, r.line, r.state, r.id)
+			t.Errorf("%s:%d: state %q of %s, want done, partly or not", r.page, r.line, r.state, r.id)
 		}
 		if r.requirement == "" {
-			t.Errorf("%s:%d: %s requires nothing", page, r.line, r.id)
+			t.Errorf("%s:%d: %s requires nothing", r.page, r.line, r.id)
 		}
 	}
 }
@@ -125,27 +141,29 @@ func TestNamedTestsExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range rows(t) {
+	for _, r := range both(t) {
 		for _, name := range r.tests {
 			if err := known.find(name); err != nil {
-				t.Errorf("%s:%d: %s: %v", page, r.line, r.id, err)
+				t.Errorf("%s:%d: %s: %v", r.page, r.line, r.id, err)
 			}
 		}
 	}
 }
 
-// TestTheSumIsRight compares the numbers at the page's top with its rows.
+// TestTheSumIsRight compares the numbers at a page's top with its rows.
 func TestTheSumIsRight(t *testing.T) {
-	text, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	count := map[string]int{}
-	for _, r := range rows(t) {
-		count[r.state]++
-	}
-	want := fmt.Sprintf("%d requirements: %d done, %d partly, %d not.", len(rows(t)), count["done"], count["partly"], count["not"])
-	if !strings.Contains(string(text), want) {
-		t.Errorf("%s does not say %q", filepath.Base(page), want)
+	for page, what := range map[string]string{page: "requirements", faults: "faults"} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		count := map[string]int{}
+		for _, r := range rows(t, page) {
+			count[r.state]++
+		}
+		want := fmt.Sprintf("%d %s: %d done, %d partly, %d not.", len(rows(t, page)), what, count["done"], count["partly"], count["not"])
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%s does not say %q", filepath.Base(page), want)
+		}
 	}
 }

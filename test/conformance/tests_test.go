@@ -6,8 +6,10 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,14 +24,26 @@ type tests struct {
 	scripts map[string]bool
 	// golden are the cases of the golden files, "FILE/CASE".
 	golden map[string]bool
+	// lanes are those of test/vm that are no lanes of tests.
+	lanes map[string]bool
 }
+
+// lane is how test/vm names such a lane.
+var lane = regexp.MustCompile(`lane\w+ = "([^"]+)"`)
 
 type folder struct{ functions, words map[string]bool }
 
 // findTests reads the test files of the tree.
 func findTests(root string) (*tests, error) {
-	all := &tests{folders: map[string]*folder{}, scripts: map[string]bool{}, golden: map[string]bool{}}
-	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+	all := &tests{folders: map[string]*folder{}, scripts: map[string]bool{}, golden: map[string]bool{}, lanes: map[string]bool{}}
+	source, err := os.ReadFile(filepath.Join(root, "test/vm/cut.go"))
+	if err != nil {
+		return nil, err
+	}
+	for _, match := range lane.FindAllStringSubmatch(string(source), -1) {
+		all.lanes[match[1]] = true
+	}
+	err = filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -80,13 +94,19 @@ func (all *tests) addFile(file, dir string) error {
 	return nil
 }
 
-// find looks for a name of the page: "FOLDER TestName", "FOLDER TestName/SUBTEST", or
-// "script NOUN/VERB-CASE". The last part of a subtest is a word of a table in the folder's
+// find looks for a name of the page: "FOLDER TestName", "FOLDER TestName/SUBTEST", "lane NAME" of the
+// virtual machine, or "script NOUN/VERB-CASE". The last part of a subtest is a word of a table in the folder's
 // tests; of TestGolden it is a file and a case in it.
 func (all *tests) find(name string) error {
 	dir, test, ok := strings.Cut(name, " ")
 	if !ok {
 		return fmt.Errorf("%q: want a folder and a test", name)
+	}
+	if dir == "lane" {
+		if !all.lanes[test] {
+			return fmt.Errorf("no lane %s", test)
+		}
+		return nil
 	}
 	if dir == "script" {
 		if !all.scripts[test] {
@@ -119,7 +139,7 @@ func TestFindRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{
-		"TestFindRefuses", "test/conformance TestNothing", "test/nothing TestFindRefuses", "script no/such",
+		"TestFindRefuses", "test/conformance TestNothing", "test/nothing TestFindRefuses", "script no/such", "lane none",
 		"test/conformance TestFindRefuses/" + strings.Repeat("no such word ", 2),
 	} {
 		if known.find(name) == nil {

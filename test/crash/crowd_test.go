@@ -30,11 +30,12 @@ func crowd(n, width int, f func(i int) testenv.Result) []testenv.Result {
 	return results
 }
 
-// watch runs ps over and over until the returned function is called, which reports what was wrong.
-func (m *manager) watch() (stop func()) {
+// watch runs ps over and over until the returned function is called, which reports what was wrong and returns
+// how long each took.
+func (m *manager) watch() (stop func() []time.Duration) {
 	quit, done := make(chan struct{}), make(chan struct{})
 	var wrong []string
-	times := 0
+	var times []time.Duration
 	go func() {
 		defer close(done)
 		for {
@@ -43,8 +44,9 @@ func (m *manager) watch() (stop func()) {
 				return
 			default:
 			}
+			began := time.Now()
 			r := m.Run("ps", "--all", "--format", "{{.ID}} {{.Names}} {{.State}}")
-			times++
+			times = append(times, time.Since(began))
 			if r.Code != 0 || r.Stderr != "" {
 				wrong = append(wrong, fmt.Sprintf("ps: exit code %d: %s", r.Code, r.Stderr))
 			}
@@ -59,16 +61,17 @@ func (m *manager) watch() (stop func()) {
 			}
 		}
 	}()
-	return func() {
+	return func() []time.Duration {
 		m.t.Helper()
 		close(quit)
 		<-done
-		if times < 3 {
-			m.t.Errorf("ps answered only %d times", times)
+		if len(times) < 3 {
+			m.t.Errorf("ps answered only %d times", len(times))
 		}
 		for _, line := range wrong[:min(len(wrong), 5)] {
 			m.t.Error(line)
 		}
+		return times
 	}
 }
 
@@ -109,6 +112,7 @@ func TestFiveHundred(t *testing.T) {
 		t.Skip("it takes minutes on two processors: make soak runs it")
 	}
 	m := newManager(t)
+	stop := m.watch()
 	begin := time.Now()
 	for i, r := range crowd(500, 32, func(i int) testenv.Result {
 		return m.Run("run", "-d", "--name", fmt.Sprintf("c%d", i), "--network", "none", busybox, "sleep", "10000")
@@ -117,7 +121,10 @@ func TestFiveHundred(t *testing.T) {
 			t.Errorf("run %d: exit code %d: %s%s", i, r.Code, r.Stdout, r.Stderr)
 		}
 	}
-	t.Logf("started in %v", time.Since(begin))
+	took := time.Since(begin)
+	times := stop()
+	t.Logf("started in %v; meanwhile ps took %v at the median and %v at the 99th percentile of %d",
+		took, percentile(times, 50), percentile(times, 99), len(times))
 	if n := strings.Count(m.must("ps", "--quiet"), "\n") + 1; n != 500 {
 		t.Errorf("%d containers run", n)
 	}

@@ -2,6 +2,7 @@ package crash
 
 import (
 	"database/sql"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -22,8 +23,10 @@ func open(t *testing.T, path string) *sql.DB {
 	return db
 }
 
-// forgeBoot makes the stored boot id another one.
-func forgeBoot(t *testing.T, path string) {
+// forgeBoot makes the stored boot id another one. The state's files are left as a power cut leaves them:
+// with all that was ever written to the log in it.
+func (m *manager) forgeBoot() {
+	t, path := m.t, filepath.Join(m.Root, "manager/state.db")
 	t.Helper()
 	db := open(t, path)
 	res, err := db.Exec("UPDATE meta SET value='another boot' WHERE key='boot'")
@@ -33,8 +36,21 @@ func forgeBoot(t *testing.T, path string) {
 	if n, err := res.RowsAffected(); n != 1 || err != nil {
 		t.Fatalf("the boot id: %d rows, %v", n, err)
 	}
-	if err := db.Close(); err != nil {
+	kept := map[string][]byte{}
+	for _, end := range []string{"", "-wal", "-shm"} {
+		text, err := os.ReadFile(path + end)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept[path+end] = text
+	}
+	if err := db.Close(); err != nil { // which empties the log
 		t.Fatal(err)
+	}
+	for file, text := range kept {
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

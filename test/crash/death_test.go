@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/manager-project/manager/internal/fault/arming"
 	"github.com/manager-project/manager/internal/testenv"
 )
 
@@ -211,7 +212,7 @@ func TestKilledAtAnyTime(t *testing.T) {
 			args = sleeper // so that there is something to work on
 		}
 		after := time.Duration(r.IntN(60_000)) * time.Microsecond
-		m.with([]string{"CRASH_AFTER=" + after.String()}, args...)
+		m.with([]string{arming.Word(arming.Client, "after="+after.String())}, args...)
 		when := fmt.Sprintf("%q killed after %v", args, after)
 		m.sane(when)
 		if i%5 == 4 {
@@ -235,7 +236,7 @@ func TestRemovalKilledAtAnyTime(t *testing.T) {
 	for range 40 {
 		m.must(sleeper...)
 		after := 10*time.Millisecond + time.Duration(rand.IntN(40_000))*time.Microsecond
-		m.with([]string{"CRASH_AFTER=" + after.String()}, "rm", "--force", "--time", "0", "x")
+		m.with([]string{arming.Word(arming.Client, "after="+after.String())}, "rm", "--force", "--time", "0", "x")
 		m.sane(fmt.Sprintf("killed after %v", after))
 		m.must("rm", "--force", "--time", "0", "--ignore", "x")
 	}
@@ -269,7 +270,7 @@ func TestReboot(t *testing.T) {
 // powerCut ends everything of the manager without a word and forges the boot id of another boot.
 func (m *manager) powerCut(keepRunDir bool) {
 	m.t.Helper()
-	m.cleanupFaults("CRASH_AFTER=0s")
+	m.cleanupFaults(arming.Word(arming.Cleanup, "after=0s"))
 	defer m.cleanupFaults("")
 	for range 100 {
 		list, err := testenv.Processes(m.Marks())
@@ -290,7 +291,10 @@ func (m *manager) powerCut(keepRunDir bool) {
 				m.t.Fatal(err)
 			}
 		} else if strings.HasPrefix(trace, "/sys/fs/cgroup") {
-			_ = syscall.Rmdir(strings.TrimSuffix(trace, "/"))
+			m.eventually(trace+" can be removed", 5*time.Second, func() bool {
+				err := syscall.Rmdir(trace)
+				return err == nil || err == syscall.ENOENT
+			})
 		}
 	}
 	if !keepRunDir {
@@ -300,5 +304,5 @@ func (m *manager) powerCut(keepRunDir bool) {
 			}
 		}
 	}
-	forgeBoot(m.t, filepath.Join(m.Root, "manager/state.db"))
+	m.forgeBoot()
 }

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/manager-project/manager/internal/fault/arming"
 )
 
 // startSteps reads the names of a start's steps from the core, so that none is forgotten.
@@ -31,7 +33,7 @@ func TestFailedStep(t *testing.T) {
 	t.Parallel()
 	m := newManager(t)
 	for _, step := range startSteps(t) {
-		fail := []string{"CRASH_FAIL=" + step}
+		fail := []string{arming.Word(arming.Client, "fail="+step)}
 		check := func(want string, args ...string) {
 			t.Helper()
 			r := m.with(fail, args...)

@@ -1,30 +1,27 @@
 // Package crash kills, starves and crowds the program, and looks at what is left.
 //
 // The program under test is this test program itself: under the name "manager" it is the
-// command line, with the points of internal/fault armed as the environment says:
+// command line, with the points of internal/fault armed as the environment says (see
+// internal/fault/arming). The monitor and the init are a manager-monitor that is built here with
+// the tag "faults"; it lies beside the program, where an installed one would.
 //
-//	CRASH_AT=N      SIGKILL to itself at the Nth point it passes
-//	CRASH_FAIL=P    the step behind point P fails
-//	CRASH_AFTER=D   SIGKILL to itself after the duration
-//
-// A command that the monitor starts has a small environment; for the clean-up command the
-// same words stand in the file "cleanup-faults" beside the program.
+// A command that a monitor starts takes its words from the environment of the container's start;
+// those in the file "cleanup-faults" beside the program come after them.
 package crash
 
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"sync/atomic"
-	"syscall"
+	"sync"
 	"testing"
-	"time"
 
 	"github.com/manager-project/manager/cmd/manager/cli"
-	"github.com/manager-project/manager/internal/fault"
+	"github.com/manager-project/manager/internal/embedded"
+	"github.com/manager-project/manager/internal/fault/arming"
 	"github.com/manager-project/manager/libpod/image"
 )
 
@@ -33,48 +30,50 @@ func TestMain(m *testing.M) {
 		return // this process only extracts a layer
 	}
 	if filepath.Base(os.Args[0]) == "manager" {
-		arm()
+		words, role := os.Environ(), arming.Client
+		if slices.Contains(os.Args, "cleanup") && !slices.Contains(words, userWord) {
+			text, _ := os.ReadFile(filepath.Join(filepath.Dir(os.Args[0]), "cleanup-faults"))
+			words, role = append(words, strings.Fields(string(text))...), arming.Cleanup
+		}
+		arming.Arm(role, words)
 		os.Exit(cli.Main(os.Args, os.Stdin, os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if programs.dir != "" {
+		_ = os.RemoveAll(programs.dir)
+	}
+	if !report() {
+		code = max(code, 1)
+	}
+	os.Exit(code)
 }
 
-// arm arms the faults that the environment, or the file of the clean-up command, names.
-func arm() {
-	words := os.Environ()
-	if slices.Contains(os.Args, "cleanup") {
-		text, _ := os.ReadFile(filepath.Join(filepath.Dir(os.Args[0]), "cleanup-faults"))
-		words = append(words, strings.Fields(string(text))...)
+// userWord in the environment tells a clean-up command of the user from that of a monitor.
+const userWord = "CRASH_USER=1"
+
+// programs is the folder with the programs of these tests, made at the first need.
+var programs struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// monitorProgram is the file of the armed manager-monitor, and the name under which manager looks for it.
+func monitorProgram() (path, name string, err error) {
+	id, err := embedded.MonitorID()
+	if err != nil {
+		return "", "", err
 	}
-	for _, word := range words {
-		key, value, _ := strings.Cut(word, "=")
-		switch key {
-		case "CRASH_AT":
-			at, _ := strconv.ParseInt(value, 10, 64)
-			var passed atomic.Int64
-			fault.Arm(func(point string) error {
-				if passed.Add(1) == at {
-					fmt.Fprintf(os.Stderr, "killed at %q\n", point)
-					die()
-				}
-				return nil
-			})
-		case "CRASH_FAIL":
-			fault.Arm(func(point string) error {
-				if point == value {
-					return fmt.Errorf("injected at %q", point)
-				}
-				return nil
-			})
-		case "CRASH_AFTER":
-			after, _ := time.ParseDuration(value)
-			time.AfterFunc(after, die)
+	p := &programs
+	p.once.Do(func() {
+		if p.dir, p.err = os.MkdirTemp("", "crash"); p.err != nil {
+			return
 		}
-	}
-}
-
-// die is kill -9 by somebody else.
-func die() {
-	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-	select {}
+		cmd := exec.Command("go", "build", "-tags", "faults", "-o", p.dir, "./cmd/manager-monitor")
+		cmd.Dir = filepath.Join("..", "..")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			p.err = fmt.Errorf("build manager-monitor: %w: %s", err, out)
+		}
+	})
+	return filepath.Join(p.dir, "manager-monitor"), "manager-monitor-" + id, p.err
 }

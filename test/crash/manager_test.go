@@ -18,6 +18,7 @@ import (
 
 	"github.com/moby/sys/mountinfo"
 
+	"github.com/manager-project/manager/internal/fault/arming"
 	"github.com/manager-project/manager/internal/testenv"
 )
 
@@ -30,6 +31,10 @@ type manager struct {
 	t *testing.T
 	// layers are the driver's directories when there is no container.
 	layers []string
+	// disk is a mount point of the test, or "".
+	disk string
+	// log takes the points at which processes were struck.
+	log string
 }
 
 // newManager makes a manager with the image loaded. At the end of the test nothing may be left.
@@ -47,32 +52,47 @@ func newEmpty(t *testing.T) *manager {
 	if os.Geteuid() != 0 {
 		t.Skip("containers without privileges are not available in this version")
 	}
-	dir := t.TempDir()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	program := filepath.Join(dir, "manager")
-	if os.Link(self, program) != nil { // another file system
-		data, err := os.ReadFile(self)
-		if err == nil {
-			err = os.WriteFile(program, data, 0o755)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	inner, err := testenv.OpenManager(dir)
+	monitor, name, err := monitorProgram()
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &manager{Manager: inner, t: t}
+	inner, err := testenv.OpenManager("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(inner.Dir, "bin") // so that its processes are known by their program
+	for from, to := range map[string]string{self: "manager", monitor: name} {
+		if err := place(from, filepath.Join(dir, to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inner.Program = filepath.Join(dir, "manager")
+	m := &manager{Manager: inner, t: t, log: filepath.Join(inner.Dir, "faults")}
 	t.Cleanup(func() {
 		for _, line := range inner.Close() {
 			t.Error(line)
 		}
 	})
 	return m
+}
+
+// place gives a program another name, by a copy if it must be.
+func place(from, to string) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, 0o755)
 }
 
 // ended is how a command ended that may have been killed.
@@ -87,7 +107,7 @@ func (m *manager) with(env []string, args ...string) ended {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := m.Command(ctx, args...)
-	cmd.Env = append(slices.Clone(m.Env), env...)
+	cmd.Env = append(append(slices.Clone(m.Env), userWord, arming.LogWord(m.log)), env...)
 	cmd.WaitDelay = 2 * time.Second
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -158,12 +178,12 @@ func (m *manager) traces() []string {
 		m.t.Fatal(err)
 	}
 	for _, mount := range list {
-		if mount.Mountpoint != filepath.Join(m.Root, "overlay") { // the driver's own, see testenv
+		if mount.Mountpoint != filepath.Join(m.Root, "overlay") && mount.Mountpoint != m.disk { // the driver's own, see testenv
 			left = append(left, "mount "+mount.Mountpoint)
 		}
 	}
 	for _, pattern := range []string{
-		"/sys/fs/cgroup/*" + m.CgroupParent + "/*/", "/sys/fs/cgroup" + m.CgroupParent + "/*/",
+		"/sys/fs/cgroup/*" + m.CgroupParent + "/manager-*", "/sys/fs/cgroup" + m.CgroupParent + "/manager-*",
 		filepath.Join(m.Root, "manager/containers/*"), filepath.Join(m.TmpDir, "containers/*"),
 	} {
 		found, err := filepath.Glob(pattern)
@@ -185,11 +205,7 @@ func (m *manager) traces() []string {
 			left = append(left, "layer "+dir)
 		}
 	}
-	processes, err := testenv.Processes(m.Marks())
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	for _, p := range processes {
+	for _, p := range m.processes() {
 		left = append(left, fmt.Sprintf("process %d %s", p.PID, p.Command))
 	}
 	return left

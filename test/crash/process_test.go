@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/manager-project/manager/internal/fault/arming"
 	"github.com/manager-project/manager/internal/testenv"
 )
 
@@ -38,7 +40,7 @@ func (m *manager) kill9(pid int) {
 // endUnseen ends the container with the monitor's clean-up killed before it does anything.
 func (m *manager) endUnseen() {
 	m.t.Helper()
-	m.cleanupFaults("CRASH_AFTER=0s")
+	m.cleanupFaults(arming.Word(arming.Cleanup, "after=0s"))
 	m.kill9(m.pid("Pid"))
 	m.monitorGone()
 	m.cleanupFaults("")
@@ -48,6 +50,17 @@ func (m *manager) endUnseen() {
 func runs(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && !strings.Contains(string(stat), ") Z ")
+}
+
+// processes are those of containers, monitors and commands. A dead one whose monitor was killed is the
+// host's to reap, when it finds the time.
+func (m *manager) processes() []testenv.Process {
+	m.t.Helper()
+	list, err := testenv.Processes(m.Marks())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return slices.DeleteFunc(list, func(p testenv.Process) bool { return !runs(p.PID) })
 }
 
 // cleanupFaults says what happens to the clean-up commands that monitors start from now on.
@@ -62,10 +75,7 @@ func (m *manager) cleanupFaults(words string) {
 func (m *manager) monitorGone() {
 	m.t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		list, err := testenv.Processes(m.Marks())
-		if err != nil {
-			m.t.Fatal(err)
-		}
+		list := m.processes()
 		if len(list) == 0 {
 			return
 		}
@@ -73,4 +83,30 @@ func (m *manager) monitorGone() {
 			m.t.Fatalf("still there: %v", list)
 		}
 	}
+}
+
+// struck returns where processes were struck since it was last asked, a line each.
+func (m *manager) struck() string {
+	m.t.Helper()
+	text, err := os.ReadFile(m.log)
+	if err == nil {
+		err = os.Truncate(m.log, 0)
+	}
+	if err != nil && !os.IsNotExist(err) {
+		m.t.Fatal(err)
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// awaitEnd waits until the monitors of containers that do not run, and their clean-up commands, are
+// gone.
+func (m *manager) awaitEnd() {
+	m.t.Helper()
+	m.eventually("the processes of what does not run are gone", 10*time.Second, func() bool {
+		r := m.with(nil, "ps", "--quiet")
+		if r.Code != 0 || strings.TrimSpace(r.Stdout) != "" {
+			return true // what runs has a right to a monitor, or has none
+		}
+		return len(m.processes()) == 0
+	})
 }

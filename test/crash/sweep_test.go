@@ -3,19 +3,24 @@ package crash
 import (
 	"fmt"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/manager-project/manager/internal/fault/arming"
 )
 
-// killed is a command that is killed at each of its points in turn.
+// killed is a command that is killed, or meets a full disk, at each of its points in turn.
 type killed struct {
 	name string
+	// prepare is done once, before all; it may change the command. nil for nothing.
+	prepare func(m *manager, k *killed)
 	// setup makes what the command needs.
 	setup func(m *manager)
 	args  []string
 	// then is what the user does next, with no repair in between; nil for only what all do.
 	then func(m *manager)
+	// objects says that it is about images or volumes: then needs no container.
+	objects bool
 }
 
 var sleeper = []string{"run", "-d", "--name", "x", "--network", "none", busybox, "sleep", "1000"}
@@ -70,8 +75,29 @@ var sweep = []killed{
 		m.must("rm", "--force", "--ignore", "--time", "0", "y")
 	}},
 	{name: "exec-detached", setup: running, args: []string{"exec", "-d", "x", "sleep", "1000"}, then: func(m *manager) { m.must("exec", "-d", "x", "sleep", "1000") }},
-	{name: "volume-create", args: []string{"volume", "create", "--ignore", "v"}, then: volumeAnew},
-	{name: "volume-rm", setup: func(m *manager) {
+	{name: "exec", setup: running, args: []string{"exec", "x", "true"}, then: func(m *manager) { m.must("exec", "x", "true") }},
+	{name: "load", objects: true, prepare: haveOther, args: []string{"load", "--quiet", "--input", "other.tar"}, then: otherAgain(other, loadOther)},
+	{name: "pull", objects: true, prepare: func(m *manager, k *killed) {
+		haveOther(m, k)
+		args, name := pulling(m)
+		k.args, k.then = args, otherAgain(name, func(m *manager) { m.must(args...) })
+	}},
+	{name: "rmi", objects: true, prepare: haveOther, setup: loadOther, args: []string{"rmi", other}, then: otherAgain(other, loadOther)},
+	{name: "tag", objects: true, args: []string{"tag", busybox, "localhost/tagged"}, then: func(m *manager) {
+		m.must("tag", busybox, "localhost/tagged")
+		m.must("untag", busybox, "localhost/tagged")
+	}},
+	{name: "untag", objects: true, setup: func(m *manager) { m.must("tag", busybox, "localhost/tagged") }, args: []string{"untag", busybox, "localhost/tagged"}, then: func(m *manager) {
+		m.must("tag", busybox, "localhost/tagged")
+		m.must("rmi", "localhost/tagged")
+	}},
+	{name: "save", objects: true, prepare: haveOther, setup: loadOther, args: []string{"save", "--quiet", "--output", "out.tar", other}, then: savedAgain},
+	{name: "import", objects: true, prepare: haveOther, args: []string{"import", "--quiet", "tree.tar", "localhost/imported"}, then: otherAgain("localhost/imported", func(m *manager) {
+		m.with(nil, "rmi", "--ignore", "localhost/imported") // each import is an image of its own
+		m.must("import", "--quiet", "tree.tar", "localhost/imported")
+	})},
+	{name: "volume-create", objects: true, args: []string{"volume", "create", "--ignore", "v"}, then: volumeAnew},
+	{name: "volume-rm", objects: true, setup: func(m *manager) {
 		m.must("run", "--rm", "--network", "none", "-v", "v:/v", busybox, "touch", "/v/file")
 	}, args: []string{"volume", "rm", "v"}, then: volumeAnew},
 	{name: "wait", setup: exited, args: []string{"wait", "x"}},
@@ -104,6 +130,9 @@ func TestKilledAtEachPoint(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			m := newManager(t)
+			if k.prepare != nil {
+				k.prepare(m, &k)
+			}
 			n := 1
 			for ; k.once(m, n); n++ {
 				if t.Failed() {
@@ -113,6 +142,7 @@ func TestKilledAtEachPoint(t *testing.T) {
 			if n < 2 {
 				t.Error("it was never killed")
 			}
+			count("client killed", n-1)
 			t.Logf("killed at %d points", n-1)
 		})
 	}
@@ -124,8 +154,8 @@ func (k *killed) once(m *manager, n int) bool {
 	if k.setup != nil {
 		k.setup(m)
 	}
-	r := m.with([]string{fmt.Sprintf("CRASH_AT=%d", n)}, k.args...)
-	when := strings.TrimSpace(r.Stderr)
+	r := m.with([]string{arming.Word(arming.Client, fmt.Sprintf("at=%d", n))}, k.args...)
+	when := m.struck()
 	if !r.killed && r.Code != 0 && r.Code != 3 {
 		m.t.Errorf("exit code %d: %s", r.Code, r.Stderr)
 	}

@@ -45,6 +45,13 @@ func runInside(ctx context.Context) error {
 	defer results.Close()
 	var errs []error
 	for word := range strings.FieldsSeq(string(words)) {
+		if seed, found := strings.CutPrefix(word, cutWord); found {
+			err := runCut(ctx, payload, seed, results)
+			if err != nil {
+				fmt.Fprintf(results, "wrong: %v\n", err)
+			}
+			return err
+		}
 		names, found := strings.CutPrefix(word, lanesWord)
 		if !found {
 			continue

@@ -27,6 +27,8 @@ type machine struct {
 	files *testenv.MachineFiles
 	// accel is QEMU's -accel.
 	accel string
+	// disk is a copy of the machine's that keeps what is written, or "" for changes that are thrown away.
+	disk string
 	// dir is a folder for this boot, which is made here and removed by the caller.
 	dir string
 }
@@ -41,12 +43,16 @@ func (m *machine) command(ctx context.Context, payload string, words ...string) 
 	if err := testenv.MakePayload(disk, payload); err != nil {
 		return nil, err
 	}
+	// Changes go into a file without a name in $TMPDIR; the cached disk stays as it is.
+	root := "if=virtio,format=raw,snapshot=on,cache=unsafe,file=" + m.files.Disk
+	if m.disk != "" {
+		root = "if=virtio,format=raw,cache=writeback,file=" + m.disk
+	}
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", "-accel", m.accel, "-cpu", "max", "-smp", "2", "-m", "2048",
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-kernel", m.files.Kernel, "-initrd", m.files.Initrd,
 		"-append", strings.Join(append([]string{kernelWords}, words...), " "),
-		// Changes go into a file without a name in $TMPDIR; the cached disk stays as it is.
-		"-drive", "if=virtio,format=raw,snapshot=on,cache=unsafe,file="+m.files.Disk,
+		"-drive", root,
 		"-drive", "if=virtio,format=raw,readonly=on,file="+disk,
 		"-device", "virtio-rng-pci", "-device", "virtio-serial")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

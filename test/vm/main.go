@@ -22,6 +22,8 @@ type options struct {
 	bin, run, lanes string
 	accel           string
 	limit           time.Duration
+	cuts            int
+	seed            uint64
 }
 
 func main() {
@@ -32,6 +34,8 @@ func main() {
 	flag.StringVar(&opts.lanes, "lanes", "", "run only these lanes, comma-separated: "+strings.Join(laneNames(), ", "))
 	flag.StringVar(&opts.accel, "accel", "tcg,thread=multi", "QEMU's accelerator")
 	flag.DurationVar(&opts.limit, "limit", 4*time.Minute, "how long the machine may say nothing before it counts as hung")
+	flag.IntVar(&opts.cuts, "cuts", 2, "how often the lane "+laneCut+" cuts the machine's power; each takes a minute")
+	flag.Uint64Var(&opts.seed, "seed", 0, "of the moments and the load of the power cuts; 0 takes a new one")
 	flag.BoolVar(&inside, "inside", false, "run the payload's tests: the machine does this")
 	flag.BoolVar(&shell, "shell", false, "boot with a root shell on this terminal instead of tests; any argument is added to the kernel's command line")
 	flag.Parse()
@@ -54,21 +58,33 @@ func main() {
 
 // runLanes runs all chosen lanes. That tests failed is in the events and is no error.
 func runLanes(ctx context.Context, opts *options) error {
-	lanes := laneNames()
+	all := append(laneNames(), laneCut)
+	lanes := all
 	if opts.lanes != "" {
 		lanes = strings.Split(opts.lanes, ",")
 		for _, name := range lanes {
-			if !slices.Contains(laneNames(), name) {
-				return fmt.Errorf("no lane %q; there are %s", name, strings.Join(laneNames(), ", "))
+			if !slices.Contains(all, name) {
+				return fmt.Errorf("no lane %q; there are %s", name, strings.Join(all, ", "))
 			}
 		}
 	}
+	cuts := slices.Contains(lanes, laneCut) && opts.run == ""
+	lanes = slices.DeleteFunc(lanes, func(l string) bool { return l == laneCut })
 	dir, err := os.MkdirTemp("", "vm")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 	began := time.Now()
+	if cuts {
+		defer func() {
+			laneEnded(laneCut, runCuts(ctx, opts, dir, began))
+			progress(began, "lane "+laneCut)
+		}()
+	}
+	if len(lanes) == 0 {
+		return nil
+	}
 	payload := filepath.Join(dir, "payload")
 	if err := makePayload(ctx, opts, payload, lanes); err != nil {
 		return err

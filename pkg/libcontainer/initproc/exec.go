@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
 	"golang.org/x/sys/unix"
@@ -37,6 +38,7 @@ func (in *initializer) exec() *launch.Failure {
 	if err := in.parent.send([]byte{launch.MsgExec}); err != nil {
 		return failure("barrier", "", err)
 	}
+	fault.Point("init: execute")
 	resetSignals()
 	if f := in.seccomp(); f != nil {
 		return f

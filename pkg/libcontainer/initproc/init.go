@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strconv"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/fsroot"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
@@ -78,6 +79,7 @@ func (in *initializer) run(planFD int) *launch.Failure {
 		return failure("plan", "", err)
 	}
 	in.Plan = pl
+	fault.Point("init: has its plan")
 	if in.Process.Terminal {
 		if _, err := unix.Setsid(); err != nil && err != unix.EPERM {
 			return failure("session", "", err)
@@ -96,23 +98,32 @@ func (in *initializer) run(planFD int) *launch.Failure {
 			return f
 		}
 	}
+	fault.Point("init: become the process")
 	if f := in.becomeProcess(); f != nil {
 		return f
 	}
+	fault.Point("init: ready")
 	if f := in.parent.barrier(in.findProgram); f != nil {
 		return f
 	}
+	fault.Point("init: released")
 	return in.exec()
 }
 
 // buildRoot makes the container's file system and moves into it.
 func (in *initializer) buildRoot() *launch.Failure {
-	steps := []func() *launch.Failure{
-		in.attachRoot, in.mounts, in.makeDevices, in.ownNull, in.devLinks, in.createHooks, in.console, in.sysctls,
-		in.readonlyPaths, in.maskedPaths, in.names, in.loopback, in.makeCwd, in.finishMounts, in.enterRoot,
-	}
-	for _, step := range steps {
-		if f := step(); f != nil {
+	for _, step := range []struct {
+		point string
+		do    func() *launch.Failure
+	}{
+		{"init: root", in.attachRoot}, {"init: mounts", in.mounts}, {"init: devices", in.makeDevices},
+		{"init: null device", in.ownNull}, {"init: links in /dev", in.devLinks}, {"init: hooks", in.createHooks},
+		{"init: console", in.console}, {"init: sysctl", in.sysctls}, {"init: read-only paths", in.readonlyPaths},
+		{"init: masked paths", in.maskedPaths}, {"init: names", in.names}, {"init: loopback", in.loopback},
+		{"init: working directory", in.makeCwd}, {"init: finish mounts", in.finishMounts}, {"init: enter root", in.enterRoot},
+	} {
+		fault.Point(step.point)
+		if f := step.do(); f != nil {
 			return f
 		}
 	}

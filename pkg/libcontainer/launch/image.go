@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/manager-project/manager/internal/fault"
 )
 
 // ErrImage says that an image may not be executed: files in memory are not programs everywhere, and older
@@ -74,7 +76,7 @@ func (s *starting) forkExec(program *os.File, argv []string, attr *syscall.SysPr
 	if s.req.Cgroup != nil {
 		attr.UseCgroupFD, attr.CgroupFD = true, int(s.req.Cgroup.Fd())
 	}
-	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(number), argv, &syscall.ProcAttr{Files: files, Env: childEnv, Sys: attr})
+	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(number), argv, &syscall.ProcAttr{Files: files, Env: fault.Environ(), Sys: attr})
 	runtime.KeepAlive(s.req)
 	if err != nil {
 		return forked{err: &Failure{Stage: forkStages[stageClone], Errno: errnoOf(err)}}

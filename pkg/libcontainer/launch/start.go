@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/manager-project/manager/internal/fault"
 )
 
 // RoleInit is the first argument of the program when it is to carry out a plan; the second
@@ -82,7 +84,8 @@ func prepare(req *Request) (_ *starting, err error) {
 	if s.spec.argv, err = syscall.SlicePtrFromStrings(s.argv()); err != nil {
 		return nil, err
 	}
-	if s.spec.envv, err = syscall.SlicePtrFromStrings(childEnv); err != nil {
+	// The whole environment of the small program is empty: nothing of the caller's leaks into it.
+	if s.spec.envv, err = syscall.SlicePtrFromStrings(fault.Environ()); err != nil {
 		return nil, err
 	}
 	s.spec.empty = new(byte)
@@ -93,9 +96,6 @@ func prepare(req *Request) (_ *starting, err error) {
 func (s *starting) argv() []string {
 	return []string{"manager-monitor", RoleInit, strconv.Itoa(len(s.req.ExtraFiles)), strconv.Itoa(len(s.req.OpenFiles))}
 }
-
-// childEnv is the whole environment of the small program: nothing of the caller's leaks into it.
-var childEnv = []string{}
 
 // openChannels makes the status and gate pipes.
 func (s *starting) openChannels() error {

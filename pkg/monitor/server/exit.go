@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/atomicfile"
 	"github.com/manager-project/manager/pkg/monitor"
 )
@@ -41,6 +43,7 @@ func (e errKilled) Error() string {
 // reap takes the init's status and begins to read the last output.
 func (s *server) reap() {
 	st, err := s.child.Wait()
+	fault.Point("monitor: exit seen")
 	if err != nil {
 		st.At = time.Now()
 		st.Code = 255
@@ -80,6 +83,7 @@ func (s *server) drain() {
 func (s *server) finish() {
 	s.phase = ended
 	s.closeStdio()
+	fault.Point("monitor: output drained")
 	e := monitor.ExitRecord{
 		Generation: s.cfg.Generation, Code: s.status.Code, Signal: int(s.status.Signal),
 		StartedAt: s.live.Released, FinishedAt: s.status.At,
@@ -96,13 +100,20 @@ func (s *server) end(e monitor.ExitRecord) {
 	data, err := json.Marshal(e)
 	if err == nil && s.lock >= 0 {
 		path := filepath.Join(s.cfg.RunDir, monitor.ExitFile)
-		if err := atomicfile.Write(path, data, 0o600, atomicfile.Volatile); err != nil {
+		err := atomicfile.Write(path, data, 0o600, atomicfile.Volatile)
+		if err != nil {
+			err = s.spendSpare(data)
+		}
+		if err != nil {
 			// The message still goes out; the next command sees a lost exit.
 			complain("write the exit record: " + err.Error())
 		}
 	}
+	fault.Point("monitor: exit.json written")
 	s.closeListener()
+	fault.Point("monitor: socket removed")
 	s.unlock()
+	fault.Point("monitor: unlocked")
 	s.exitPacket = append([]byte{byte(monitor.KindExit)}, data...)
 	for _, c := range s.clients {
 		switch {
@@ -113,9 +124,38 @@ func (s *server) end(e monitor.ExitRecord) {
 			s.drop(c)
 		}
 	}
+	fault.Point("monitor: clients told")
 	s.after(lingerMax, s.dropLate)
 	s.lingering = true
 	s.flushed()
+}
+
+// spareSize is more than an exit record takes, in bytes.
+const spareSize = 4096
+
+// makeSpare takes room for the exit record. Without it a full disk at the end loses the exit code.
+func (s *server) makeSpare() {
+	path := filepath.Join(s.cfg.RunDir, monitor.SpareFile)
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return
+	}
+	_ = unix.Fallocate(fd, 0, 0, spareSize)
+	_ = unix.Close(fd)
+}
+
+// spendSpare writes the exit record into the room that was taken for it.
+func (s *server) spendSpare(data []byte) error {
+	path := filepath.Join(s.cfg.RunDir, monitor.SpareFile)
+	f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Truncate(int64(len(data))), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(path, filepath.Join(s.cfg.RunDir, monitor.ExitFile))
 }
 
 func (s *server) sendExit(c *client) {

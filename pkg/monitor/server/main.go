@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/monitor"
 )
@@ -33,6 +34,7 @@ func runMain(args []string, start starter) int {
 	if err != nil {
 		return complain("hand-over: " + err.Error())
 	}
+	fault.Point("monitor: set up")
 	if setup.External != nil {
 		start = externalStarter(&setup)
 	}
@@ -94,6 +96,7 @@ func (s *server) run(req launch.Request, start starter) error {
 	if !s.aborted && !s.cleaned && !s.restart.due { // a restart that is due begins with a clean-up
 		signal.Reset()
 		s.callCleanup()
+		fault.Point("monitor: clean-up called")
 	}
 	s.carryOut()
 	return nil
@@ -107,6 +110,7 @@ func (s *server) prepare(req launch.Request, start starter) error {
 		s.cleaned = true // if another monitor has the container, it is not ours to clean up
 		return err
 	}
+	fault.Point("monitor: locked")
 	theirs, err := s.makeStdio(&req)
 	if err != nil {
 		return err
@@ -117,6 +121,7 @@ func (s *server) prepare(req launch.Request, start starter) error {
 		cancel()
 		return err
 	}
+	fault.Point("monitor: cloned")
 	for _, f := range theirs {
 		_ = f.Close()
 	}
@@ -126,15 +131,18 @@ func (s *server) prepare(req launch.Request, start starter) error {
 		s.loop.post(func() { s.onReady(console, err) })
 	}()
 	// The init works from here on; what follows costs the start nothing.
+	s.makeSpare()
 	if s.log, err = openLog(&s.cfg, s.buf, s.after); err != nil {
 		s.log = noLog{}
 		s.refuse(failure("log", s.cfg.Log.Path, err))
 		return nil
 	}
+	fault.Point("monitor: log opened")
 	if s.listener, err = listen(s.cfg.RunDir); err != nil {
 		s.refuse(failure("monitor", "", err))
 		return nil
 	}
+	fault.Point("monitor: listens")
 	s.watchOOM()
 	s.becomeMonitor(req.Hooks != nil)
 	err = s.loop.add(s.listener, unix.EPOLLIN, func(uint32) { s.accept() })

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/atomicfile"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/monitor"
@@ -97,6 +98,7 @@ func (s *server) tellLive(k monitor.Kind) error {
 	if err := atomicfile.Write(path, data, 0o600, atomicfile.Volatile); err != nil {
 		return failure("monitor", path, err)
 	}
+	fault.Point("monitor: live.json written")
 	s.tellOwner(k, data)
 	return nil
 }
@@ -111,6 +113,7 @@ func (s *server) tellOwner(k monitor.Kind, payload []byte) {
 func (s *server) release() {
 	s.phase = starting
 	s.live.Released = time.Now() // before it can write anything: its log begins here
+	fault.Point("monitor: release")
 	s.active()
 	go func() {
 		err := s.child.Exec()
@@ -131,6 +134,7 @@ func (s *server) onExec(err error) {
 	}
 	s.noteStart()
 	s.phase = running
+	fault.Point("monitor: released")
 	if err := s.tellLive(monitor.KindStarted); err != nil {
 		// It runs: a full disk is no reason to say otherwise. The owner's copy is right.
 		data, _ := json.Marshal(s.live)
@@ -177,8 +181,10 @@ func (s *server) fail(f *launch.Failure) {
 
 // leaveNothing removes what this start made.
 func (s *server) leaveNothing() {
+	fault.Point("monitor: aborted")
 	s.closeListener()
 	_ = os.Remove(filepath.Join(s.cfg.RunDir, monitor.LiveFile))
+	fault.Point("monitor: live.json removed")
 	if s.cfg.PIDFile != "" {
 		_ = os.Remove(s.cfg.PIDFile)
 	}
