@@ -33,6 +33,8 @@ type start struct {
 	live    monitor.Live
 	// window is the size of the caller's terminal, or nil.
 	window *specs.Box
+	// service is what a service manager gave for this start.
+	service service
 	// extra are the files that the user's program inherits; the start owns them.
 	extra []*os.File
 	// trees are opened sources of mounts, by destination; the start owns them.
@@ -121,9 +123,14 @@ func (s *start) launch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	cfg := s.monitorConfig()
+	probes, err := s.probes(cfg.Health)
+	if err != nil {
+		return err
+	}
 	s.session, s.live, err = rt.Launch(ctx, oci.LaunchRequest{
 		ID: s.row.ID, Bundle: s.rt.paths.runDir(s.row.ID), Spec: s.spec, Cgroup: s.row.State.CgroupPath,
-		Monitor: s.monitorConfig(), ExtraFiles: s.extra, Trees: s.trees,
+		Monitor: cfg, ExtraFiles: s.extra, Trees: s.trees, Probes: probes,
 		Init: s.initInside(), InitReports: s.cfg.Process.Init && s.cfg.Process.InitPath == "",
 	})
 	if err != nil {
@@ -225,6 +232,11 @@ func (r *Runtime) Start(ctx context.Context, id string, o StartOptions) (AttachR
 		}
 		s := &start{locked: c, window: o.Streams.firstSize()}
 		defer s.closeExtra()
+		if !o.dependency {
+			if err := s.serve(nil); err != nil {
+				return err
+			}
+		}
 		if err := s.prepare(ctx); err != nil {
 			return err
 		}

@@ -8,7 +8,7 @@
 // record. It never needs the command line, and the command line never needs it to list.
 //
 // Files in RunDir: monitor.lock (flock held), attach.sock (0600), live.json (Live, once the
-// init waits), stop.json (Stop), exit.json (ExitRecord, written to a temporary file and renamed).
+// init waits), stop.json (Stop), health.json (Health, with a healthcheck), exit.json (ExitRecord, written to a temporary file and renamed).
 //
 // The order is fixed. live.json is there before Ready answers. At the end: the log is complete,
 // exit.json is there, attach.sock is gone, the lock is free, and only then the clients are told.
@@ -69,6 +69,12 @@ type Config struct {
 	// ConsoleRows and ConsoleColumns are the terminal's first size, in cells. 0 means unset.
 	ConsoleRows    uint16 `json:"console_rows,omitempty"`
 	ConsoleColumns uint16 `json:"console_columns,omitempty"`
+	// Stop is how the monitor stops the container when it gets SIGTERM or SIGINT; nil ignores those.
+	Stop *StopConfig `json:"stop,omitempty"`
+	// Health is the container's healthcheck; nil is none. It wants Stop.
+	Health *HealthConfig `json:"health,omitempty"`
+	// Notify says what the service manager is told; nil is nothing.
+	Notify *NotifyConfig `json:"notify,omitempty"`
 }
 
 // Log drivers.
@@ -109,6 +115,10 @@ const (
 	CauseSignal  = "signal"
 	CauseOOM     = "oom"
 	CauseTimeout = "timeout"
+	// CauseStop says that the monitor stopped it for a signal that it got, CauseHealth that it did so, or
+	// killed it, because the container was unhealthy.
+	CauseStop   = "stop"
+	CauseHealth = "health"
 	// CauseStartFailed says that the user's program never ran; Failure says why.
 	CauseStartFailed = "start-failed"
 	// CauseLost says that the monitor was gone and nobody saw the exit.

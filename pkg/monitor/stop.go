@@ -18,6 +18,8 @@ const (
 	StopByKill    = "kill"
 	StopByRestart = "restart"
 	StopByRemove  = "rm"
+	// StopByHealth is the monitor itself, for a container that is unhealthy.
+	StopByHealth = "health"
 )
 
 // Stop is written before the first signal is sent, by a client that holds the container's lock. The

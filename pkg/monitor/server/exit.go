@@ -48,6 +48,8 @@ func (s *server) reap() {
 	}
 	s.status = st
 	s.phase = draining
+	s.endHealth()
+	s.closeNotify()
 	s.drained = 0
 	s.lastOutput = time.Now()
 	s.drainUntil = s.lastOutput.Add(drainMax)
@@ -88,7 +90,9 @@ func (s *server) finish() {
 	if e.Signal != 0 {
 		e.Cause = monitor.CauseSignal
 	}
-	if s.status.Signal == syscall.SIGKILL {
+	if s.ending != "" {
+		e.Cause = s.ending
+	} else if s.status.Signal == syscall.SIGKILL {
 		switch {
 		case s.timedOut:
 			e.Cause = monitor.CauseTimeout
