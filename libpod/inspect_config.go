@@ -26,13 +26,13 @@ type InspectConfig struct {
 	// Healthcheck and StartupHealthCheck are absent without one; what follows then has the options' defaults.
 	Healthcheck                *InspectHealthcheck        `json:"Healthcheck,omitempty"`
 	StartupHealthCheck         *InspectStartupHealthcheck `json:"StartupHealthCheck,omitempty"`
-	HealthcheckOnFailureAction string   `json:"HealthcheckOnFailureAction,omitempty"`
-	HealthLogDestination       string   `json:"HealthLogDestination,omitempty"`
-	HealthcheckMaxLogCount     uint     `json:"HealthcheckMaxLogCount,omitempty"`
-	HealthcheckMaxLogSize      uint     `json:"HealthcheckMaxLogSize,omitempty"`
-	CreateCommand              []string `json:"CreateCommand,omitempty"`
-	Timezone                   string   `json:"Timezone,omitempty"`
-	Umask                      string   `json:"Umask,omitempty"`
+	HealthcheckOnFailureAction string                     `json:"HealthcheckOnFailureAction,omitempty"`
+	HealthLogDestination       string                     `json:"HealthLogDestination,omitempty"`
+	HealthcheckMaxLogCount     uint                       `json:"HealthcheckMaxLogCount,omitempty"`
+	HealthcheckMaxLogSize      uint                       `json:"HealthcheckMaxLogSize,omitempty"`
+	CreateCommand              []string                   `json:"CreateCommand,omitempty"`
+	Timezone                   string                     `json:"Timezone,omitempty"`
+	Umask                      string                     `json:"Umask,omitempty"`
 	// Timeout ends the container that many seconds after its start; StopTimeout is what stop waits.
 	Timeout      uint   `json:"Timeout"`
 	StopTimeout  uint   `json:"StopTimeout"`

@@ -142,7 +142,7 @@ func inspectConfig(cfg *spec.Config) *InspectConfig {
 		Image: first(cfg.Image.Name, cfg.Image.Requested), WorkingDir: p.Workdir, Entrypoint: p.Entrypoint, Labels: cfg.Labels,
 		Annotations: cfg.Annotations, StopSignal: spec.SignalName(syscall.Signal(cfg.Life.StopSignal)),
 		CreateCommand: cfg.CreateCommand,
-		Timezone: p.Timezone, Umask: p.Umask, Timeout: cfg.Life.Timeout, StopTimeout: cfg.Life.StopTimeout,
+		Timezone:      p.Timezone, Umask: p.Umask, Timeout: cfg.Life.Timeout, StopTimeout: cfg.Life.StopTimeout,
 		Passwd: &passwd, SdNotifyMode: first(p.SdNotify, monitor.NotifyContainer),
 	}
 	c.addHealth(cfg.Health)

@@ -82,7 +82,7 @@ const (
 func (d *decider) health() error {
 	req := &d.req.Health
 	if req.None && req.Cmd != "" && req.Cmd != "none" {
-		return errdefs.Invalid("--no-healthcheck", "", "--health-cmd says the opposite").WithHint("leave one of them out")
+		return errdefs.New(errdefs.ErrInvalid, "", "", "--health-cmd says the opposite").WithOp("--no-healthcheck").WithHint("leave one of them out")
 	}
 	h := &Health{Check: HealthCheck{Interval: healthInterval, Timeout: healthTimeout, Retries: healthRetries}}
 	if img := d.img.Health; img != nil && !req.None {
@@ -122,7 +122,7 @@ func (d *decider) noHealth(h *Health) error {
 		"health-log-destination", "health-max-log-count", "health-max-log-size",
 	} {
 		if d.req.Given(option) {
-			return errdefs.Invalid("--"+option, "", "there is no healthcheck").WithHint("give one with --health-cmd")
+			return errdefs.New(errdefs.ErrInvalid, "", "", "there is no healthcheck").WithOp("--" + option).WithHint("give one with --health-cmd")
 		}
 	}
 	return nil
@@ -177,7 +177,7 @@ func (d *decider) healthStartup(h *Health) (err error) {
 	if req.StartupCmd == "" {
 		for _, option := range []string{"health-startup-interval", "health-startup-retries", "health-startup-success", "health-startup-timeout"} {
 			if d.req.Given(option) {
-				return errdefs.Invalid("--"+option, "", "there is no startup check").WithHint("give one with --health-startup-cmd")
+				return errdefs.New(errdefs.ErrInvalid, "", "", "there is no startup check").WithOp("--" + option).WithHint("give one with --health-startup-cmd")
 			}
 		}
 		return nil

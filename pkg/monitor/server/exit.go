@@ -83,6 +83,7 @@ func (s *server) drain() {
 func (s *server) finish() {
 	s.phase = ended
 	s.closeStdio()
+	s.code = s.mainExitCode()
 	e := monitor.ExitRecord{
 		Generation: s.cfg.Generation, Code: s.status.Code, Signal: int(s.status.Signal),
 		Cause: monitor.CauseExit, StartedAt: s.live.Released, FinishedAt: s.status.At,

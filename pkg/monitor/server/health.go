@@ -26,6 +26,8 @@ type health struct {
 	// askers wait for the running check; next have come meanwhile, and wait for one of their own.
 	askers, next []*client
 	over         bool
+	// complained says that a failure to write the record was told.
+	complained bool
 }
 
 // prepareHealth keeps what the checks will need of the launch's request, whose files are closed soon.
@@ -138,7 +140,7 @@ func (h *health) waitFor(pause time.Duration) {
 // done takes the outcome of the running check.
 func (h *health) done(o checkOutcome) {
 	h.running = nil
-	was := h.state.health.Status
+	was, warming := h.state.health.Status, h.state.warming
 	act := h.state.note(o)
 	h.write()
 	now := h.state.health.Status
@@ -150,8 +152,8 @@ func (h *health) done(o checkOutcome) {
 		h.s.healthChanged(was, now)
 	}
 	h.s.healthAct(act)
-	if len(h.askers) > 0 {
-		h.begin()
+	if len(h.askers) > 0 || warming && !h.state.warming && h.state.check().Interval > 0 {
+		h.begin() // somebody asks, or the regular checks begin
 		return
 	}
 	h.waitFor(h.state.pause(o.end))
@@ -163,7 +165,8 @@ func (h *health) write() {
 	if err == nil {
 		err = atomicfile.Write(h.s.cfg.Health.Path, data, 0o600, atomicfile.Volatile)
 	}
-	if err != nil {
+	if err != nil && !h.complained {
+		h.complained = true
 		complain("write the health record: " + err.Error())
 	}
 }

@@ -44,7 +44,7 @@ func runMain(args []string, start starter) int {
 	if err != nil {
 		return complain(err.Error())
 	}
-	return 0
+	return s.code
 }
 
 // closeInherited closes what our starter had open by accident: it would stay open as long as

@@ -1,9 +1,7 @@
 package server
 
 import (
-	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -30,7 +28,8 @@ type notifier struct {
 	// out is our socket; inside the one that the container has, or -1.
 	out, inside int
 	to          *unix.SockaddrUnix
-	ready       bool
+	// ready says that the service manager knows that we are; deaf that a failure to reach it was told.
+	ready, deaf bool
 	// left is how many more messages of the container are passed on in this pause.
 	left int
 }
@@ -92,20 +91,20 @@ func (s *server) offer(text string, tries int) {
 			continue
 		case err == unix.EAGAIN && tries > 0:
 			s.after(noticePause, func() { s.offer(text, tries-1) })
-		case err != nil:
+		case err != nil && err != unix.EAGAIN && !n.deaf:
+			n.deaf = true
 			complain("notify " + s.cfg.Notify.Socket + ": " + err.Error())
 		}
 		return
 	}
 }
 
-// notifyRuns says that the program runs, and begins with the signs of life.
+// notifyRuns says that the program runs, and begins with the signs of life. That this process is the
+// service's main one was said by the command that started it, and was that until then.
 func (s *server) notifyRuns() {
 	if s.notifier == nil {
 		return
 	}
-	// The command that started us has said so too: it is the service's main process until then.
-	s.notify("MAINPID=" + strconv.Itoa(os.Getpid()))
 	if s.cfg.Notify.Mode == monitor.NotifyConmon {
 		s.notifyReady()
 	}
@@ -189,6 +188,18 @@ func cleanNotice(text string) string {
 		}
 	}
 	return strings.Join(kept, "\n")
+}
+
+// mainExitCode is how a service's main process ends: as the program did, unless it was stopped on
+// purpose. Who watches no service learns nothing from it.
+func (s *server) mainExitCode() int {
+	if s.notifier == nil || s.ending == monitor.CauseStop {
+		return 0
+	}
+	if stop, err := monitor.ReadStop(s.cfg.RunDir); err == nil && stop.Generation == s.cfg.Generation && stop.By != monitor.StopByHealth {
+		return 0
+	}
+	return s.status.Code
 }
 
 // closeNotify ends the container's side; what is left to say is said through ours.
