@@ -32,8 +32,9 @@ var suites = []suite{
 	{Dir: "pkg/libcontainer", Lanes: []string{testenv.LanePermissive, testenv.LaneEnforcing}, Run: "SELinux"},
 	{
 		Dir: "test/e2e", Lanes: []string{testenv.LaneV2},
-		Run: "TestScripts/container/(run-limits|run-namespaces|run-security|run-systemd|run-init|exec-options|rename-kill-pause)",
+		Run: "TestScripts/container/(run-limits|run-namespaces|run-security|run-systemd|run-init|exec-options|rename-kill-pause|health)",
 	},
+	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "TestSystemd|TestNotifySocket|TestListenSockets"},
 }
 
 // A boot is one start of the machine and the lanes that run in it, one after the other.

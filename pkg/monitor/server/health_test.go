@@ -206,6 +206,16 @@ func TestSignalToMonitorStops(t *testing.T) {
 			}
 		})
 	}
+	t.Run("SIGABRT", func(t *testing.T) {
+		f := shell(t, "trap 'exit 9' TERM; echo up; while :; do sleep 0.01; done")
+		f.opts.Config.Stop = &monitor.StopConfig{Signal: int(syscall.SIGTERM), Timeout: time.Minute}
+		s := f.start()
+		f.eventually("not up", func() bool { return strings.Contains(f.logText("stdout"), "up") })
+		f.signalMonitor(syscall.SIGABRT)
+		if rec := f.wait(s); rec.Code != 137 || rec.Cause != monitor.CauseStop {
+			t.Errorf("record %+v", rec)
+		}
+	})
 	t.Run("killed in the end", func(t *testing.T) {
 		f := shell(t, "trap '' TERM; echo up; while :; do sleep 0.01; done")
 		f.opts.Config.Stop = &monitor.StopConfig{Signal: int(syscall.SIGTERM), Timeout: 100 * time.Millisecond}

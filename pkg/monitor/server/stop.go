@@ -63,18 +63,19 @@ func (s *server) noteStop(stop monitor.Stop) {
 }
 
 // catchStop makes SIGTERM and SIGINT stop the container: who ends the monitor, as a service manager
-// does, means what it watches.
+// does, means what it watches. SIGABRT, which comes when signs of life are missing, kills it.
+// Source: systemd.service(5), "WatchdogSec".
 func (s *server) catchStop() {
 	if s.cfg.Stop == nil {
 		return
 	}
 	ch := make(chan os.Signal, 1)
-	signal.Notify(ch, unix.SIGTERM, unix.SIGINT)
+	signal.Notify(ch, unix.SIGTERM, unix.SIGINT, unix.SIGABRT)
 	go func() {
-		for range ch {
+		for sig := range ch {
 			s.loop.post(func() {
 				s.notify("STOPPING=1")
-				s.stop(stopRequest{by: monitor.StopByStop, cause: monitor.CauseStop})
+				s.stop(stopRequest{by: monitor.StopByStop, cause: monitor.CauseStop, kill: sig == unix.SIGABRT})
 			})
 		}
 	}()
