@@ -77,7 +77,10 @@ func (s *server) endHealth() {
 
 // healthChanged is called at each change of the health, "" being none. What observes a container's
 // health hangs on here.
-func (s *server) healthChanged(_, now string) {
+func (s *server) healthChanged(was, now string) {
+	if e := s.cfg.Events; e != nil && was != "" {
+		note(e, e.HealthEvent(now, time.Now()))
+	}
 	s.notifyHealth(now)
 }
 
