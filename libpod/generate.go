@@ -84,9 +84,9 @@ func (s *start) monitorConfig() monitor.Config {
 		Log:     monitor.LogConfig{Driver: s.cfg.Log.Driver, Path: s.logPath(), MaxSize: s.cfg.Log.MaxSize},
 		Timeout: time.Duration(s.cfg.Life.Timeout) * time.Second,
 		PIDFile: s.cfg.Life.PIDFile, CleanupCommand: s.cleanupCommand(), CleanupEnv: cleanupEnv(),
-		Events: s.monitorEvents(s.event(""), eventlog.Start, eventlog.Died),
+		Events:  s.monitorEvents(s.event(""), eventlog.Start, eventlog.Died),
 		Restart: s.restart(),
-		Stop: s.stopConfig(), Health: s.monitorHealth(), Notify: s.notifyConfig(),
+		Stop:    s.stopConfig(), Health: s.monitorHealth(), Notify: s.notifyConfig(),
 	}
 }
 

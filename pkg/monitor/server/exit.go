@@ -212,11 +212,16 @@ func (s *server) callCleanup(more ...string) {
 		complain("start the clean-up: " + err.Error())
 		return
 	}
-	_, err = os.StartProcess(argv[0], argv, &os.ProcAttr{
+	p, err := os.StartProcess(argv[0], argv, &os.ProcAttr{
 		Dir: "/", Env: s.cfg.CleanupEnv, Files: []*os.File{null, null, null},
 		Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
 		complain("start the clean-up: " + err.Error())
+		return
+	}
+	if s.notifier != nil {
+		// With the main process's end the service manager ends what else the service has.
+		_, _ = p.Wait()
 	}
 }

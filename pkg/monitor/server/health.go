@@ -177,10 +177,9 @@ func (h *health) write() {
 // healthAct does what is to be done about a container that is unhealthy.
 func (s *server) healthAct(act string) {
 	switch act {
-	case monitor.HealthActKill:
-		s.stop(stopRequest{by: monitor.StopByHealth, cause: monitor.CauseHealth, kill: true})
-	case monitor.HealthActStop, monitor.HealthActRestart:
-		// What restarts a container does so for an exit record with that cause.
+	case monitor.HealthActKill, monitor.HealthActRestart:
+		s.stop(stopRequest{cause: monitor.CauseHealth, kill: true}) // the restart policy decides what follows
+	case monitor.HealthActStop:
 		s.stop(stopRequest{by: monitor.StopByHealth, cause: monitor.CauseHealth})
 	default: // none
 	}

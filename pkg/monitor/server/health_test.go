@@ -77,7 +77,9 @@ func TestHealthActs(t *testing.T) {
 			if rec.Code != code || rec.Cause != monitor.CauseHealth {
 				t.Errorf("record %+v", rec)
 			}
-			if stop, err := monitor.ReadStop(f.dir); err != nil || stop.By != monitor.StopByHealth || stop.Generation != 7 {
+			if stop, err := monitor.ReadStop(f.dir); act == monitor.HealthActKill && !errors.Is(err, errdefs.ErrNotFound) {
+				t.Errorf("a kill, after which the policy decides, is noted: %+v, %v", stop, err)
+			} else if act == monitor.HealthActStop && (err != nil || stop.By != monitor.StopByHealth || stop.Generation != 7) {
 				t.Errorf("note %+v, %v", stop, err)
 			}
 		})

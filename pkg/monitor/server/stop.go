@@ -15,7 +15,8 @@ import (
 
 // stopRequest is the monitor's own wish that the container ends.
 type stopRequest struct {
-	// by is a monitor.StopBy constant, cause what the exit record says.
+	// by is a monitor.StopBy constant, or "" for an end that the restart policy is to act on; cause is
+	// what the exit record says.
 	by, cause string
 	// kill sends SIGKILL at once.
 	kill bool
@@ -35,9 +36,11 @@ func (s *server) stop(r stopRequest) {
 	if r.kill {
 		sig = unix.SIGKILL
 	}
-	s.noteStop(monitor.Stop{
-		Generation: s.cfg.Generation, By: r.by, Signal: int(sig), Timeout: s.cfg.Stop.Timeout, At: time.Now(),
-	})
+	if r.by != "" {
+		s.noteStop(monitor.Stop{
+			Generation: s.cfg.Generation, By: r.by, Signal: int(sig), Timeout: s.cfg.Stop.Timeout, At: time.Now(),
+		})
+	}
 	s.signal(sig)
 	if sig != unix.SIGKILL {
 		s.after(s.cfg.Stop.Timeout, func() {
