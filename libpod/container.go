@@ -44,6 +44,9 @@ type brief struct {
 	Exposed    map[uint16][]string `json:"exposed,omitempty"`
 	StopSignal int                 `json:"stop_signal,omitempty"`
 	Restart    string              `json:"restart,omitempty"`
+	// Health says that there is a healthcheck, HealthLog its directory of --health-log-destination, or "".
+	Health    bool   `json:"health,omitempty"`
+	HealthLog string `json:"health_log,omitempty"`
 }
 
 // load reads a container without locking it.

@@ -206,6 +206,9 @@ func newRow(cfg *spec.Config) (*state.Row, error) {
 		AutoRemove: cfg.Life.Remove, CIDFile: cfg.Life.CIDFile, Exposed: exposed(cfg.Net.Expose), StopSignal: cfg.Life.StopSignal,
 		Restart: cfg.Life.Restart.Policy,
 	}
+	if cfg.Health != nil {
+		b.Health, b.HealthLog = true, cfg.Health.LogDirectory
+	}
 	if cfg.Rootfs.Path != "" {
 		b.Image = cfg.Rootfs.Path
 	}
@@ -266,6 +269,7 @@ func (r *Runtime) prepareImage(ctx context.Context, req *spec.Request, progress 
 		Ref: spec.ImageRef{ID: img.ID, Name: imageName(img), Digest: string(img.Digest), Requested: req.Image},
 		Env: c.Env, Entrypoint: c.Entrypoint, Cmd: c.Cmd, User: c.User, WorkingDir: c.WorkingDir, Volumes: c.Volumes,
 		ExposedPorts: c.ExposedPorts, Labels: c.Labels, StopSignal: c.StopSignal,
+		Health: imageHealth(c.Healthcheck),
 	}, warnings, nil
 }
 

@@ -57,7 +57,7 @@ func (r *Runtime) parseFilters(ctx context.Context, texts []string) (*filters, e
 	return f, nil
 }
 
-const filterKeys = "id name label label! status exited ancestor before since until volume network restart-policy should-start-on-boot"
+const filterKeys = "id name label label! status exited ancestor before since until volume network health restart-policy should-start-on-boot"
 
 func (r *Runtime) parseFilter(ctx context.Context, key, value string) (func(*ListEntry) bool, error) {
 	bad := func(format string, args ...any) *errdefs.Error {
@@ -116,7 +116,14 @@ func (r *Runtime) parseFilter(ctx context.Context, key, value string) (func(*Lis
 			return nil, bad("neither true nor false")
 		}
 		return func(e *ListEntry) bool { return monitor.OnBoot(e.RestartPolicy, e.StoppedByUser) == want }, nil
-	case "health", "pod":
+	case "health":
+		switch value {
+		case monitor.HealthStarting, monitor.HealthHealthy, monitor.HealthUnhealthy, "none":
+		default:
+			return nil, bad("no such health; use starting, healthy, unhealthy or none")
+		}
+		return func(e *ListEntry) bool { return e.Health == value || value == "none" && e.Health == "" }, nil
+	case "pod":
 		return nil, errdefs.Unsupported("--filter "+key, "not available in this version")
 	}
 	return nil, bad("no such filter").WithHint("the filters are %s", filterKeys)

@@ -43,6 +43,9 @@ func (s *start) generate(context.Context) error {
 			return err
 		}
 	}
+	if err := s.makeNotifyDir(); err != nil {
+		return err
+	}
 	f.ApplyCDI = s.rt.applyCDI
 	if s.spec, err = spec.Generate(s.cfg, f); err != nil {
 		return err
@@ -84,6 +87,7 @@ func (s *start) monitorConfig() monitor.Config {
 		PIDFile: s.cfg.Life.PIDFile, CleanupCommand: s.cleanupCommand(), CleanupEnv: cleanupEnv(),
 		Events:  s.monitorEvents(s.event(""), eventlog.Start, eventlog.Died),
 		Restart: s.restart(),
+		Stop:    s.stopConfig(), Health: s.monitorHealth(), Notify: s.notifyConfig(),
 	}
 }
 

@@ -51,13 +51,6 @@ func inherit(numbers []uint) ([]*os.File, error) {
 	return files, nil
 }
 
-// openExtra takes the descriptors that the container asks for.
-func (s *start) openExtra() error {
-	var err error
-	s.extra, err = inherit(s.cfg.Process.PreserveFDs)
-	return err
-}
-
 // closeExtra closes all files of the start.
 func (s *start) closeExtra() {
 	closeFiles(s.extra)

@@ -63,6 +63,10 @@ func (r *Runtime) inspectFacts(ctx context.Context, c *container) (inspectFacts,
 		ResolvConfPath: existing(run, "resolv.conf"), HostsPath: existing(run, "hosts"), HostnamePath: existing(run, "hostname"),
 		VolumePaths: map[string]string{}, Times: c.checkpointTimes(),
 	}
+	if h := c.cfg.Health; h != nil {
+		record := r.healthOf(c.row, h.LogDirectory)
+		f.Health = &record
+	}
 	var err error
 	if f.ExecIDs, err = c.execIDs(ctx); err != nil {
 		return f, err

@@ -1,5 +1,7 @@
 package libpod
 
+import "time"
+
 // InspectConfig is what the container was made with, apart from the host.
 type InspectConfig struct {
 	Hostname     string              `json:"Hostname"`
@@ -21,19 +23,38 @@ type InspectConfig struct {
 	Labels       map[string]string   `json:"Labels"`
 	Annotations  map[string]string   `json:"Annotations"`
 	StopSignal   string              `json:"StopSignal"`
-	// HealthcheckOnFailureAction and the Health fields are Podman's defaults: no check is run.
-	HealthcheckOnFailureAction string   `json:"HealthcheckOnFailureAction,omitempty"`
-	HealthLogDestination       string   `json:"HealthLogDestination,omitempty"`
-	HealthcheckMaxLogCount     uint     `json:"HealthcheckMaxLogCount,omitempty"`
-	HealthcheckMaxLogSize      uint     `json:"HealthcheckMaxLogSize,omitempty"`
-	CreateCommand              []string `json:"CreateCommand,omitempty"`
-	Timezone                   string   `json:"Timezone,omitempty"`
-	Umask                      string   `json:"Umask,omitempty"`
+	// Healthcheck and StartupHealthCheck are absent without one; what follows then has the options' defaults.
+	Healthcheck                *InspectHealthcheck        `json:"Healthcheck,omitempty"`
+	StartupHealthCheck         *InspectStartupHealthcheck `json:"StartupHealthCheck,omitempty"`
+	HealthcheckOnFailureAction string                     `json:"HealthcheckOnFailureAction,omitempty"`
+	HealthLogDestination       string                     `json:"HealthLogDestination,omitempty"`
+	HealthcheckMaxLogCount     uint                       `json:"HealthcheckMaxLogCount,omitempty"`
+	HealthcheckMaxLogSize      uint                       `json:"HealthcheckMaxLogSize,omitempty"`
+	CreateCommand              []string                   `json:"CreateCommand,omitempty"`
+	Timezone                   string                     `json:"Timezone,omitempty"`
+	Umask                      string                     `json:"Umask,omitempty"`
 	// Timeout ends the container that many seconds after its start; StopTimeout is what stop waits.
 	Timeout      uint   `json:"Timeout"`
 	StopTimeout  uint   `json:"StopTimeout"`
 	Passwd       *bool  `json:"Passwd,omitempty"`
 	SdNotifyMode string `json:"sdNotifyMode,omitempty"`
+}
+
+// InspectHealthcheck is a check as Docker's image specification words it, durations in nanoseconds.
+type InspectHealthcheck struct {
+	Test          []string      `json:"Test,omitempty"`
+	StartPeriod   time.Duration `json:"StartPeriod,omitempty"`
+	StartInterval time.Duration `json:"StartInterval,omitempty"`
+	Interval      time.Duration `json:"Interval,omitempty"`
+	Timeout       time.Duration `json:"Timeout,omitempty"`
+	Retries       uint          `json:"Retries,omitempty"`
+}
+
+// InspectStartupHealthcheck is the check that comes before it.
+type InspectStartupHealthcheck struct {
+	InspectHealthcheck
+	// Successes is how often it has to succeed.
+	Successes uint `json:"Successes,omitempty"`
 }
 
 // InspectHostConfig is what the container was made with that concerns the host.

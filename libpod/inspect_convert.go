@@ -37,6 +37,8 @@ type inspectFacts struct {
 	Unmonitored bool
 	// Times are those of its last checkpoint and restore.
 	Times checkpointTimes
+	// Health is nil without a healthcheck.
+	Health *monitor.Health
 	// Size is set when --size asked for it.
 	Size *ContainerSize
 }
@@ -84,7 +86,7 @@ func inspectState(rec Record, facts inspectFacts) *InspectState {
 		Pid: s.PID, ConmonPid: s.MonitorPID, ExitCode: s.ExitCode, Error: s.Error,
 		StartedAt: s.StartedAt.Format(time.RFC3339Nano), FinishedAt: s.FinishedAt.Format(time.RFC3339Nano),
 		CgroupPath: s.CgroupPath, CheckpointedAt: facts.Times.Checkpointed.Format(time.RFC3339Nano),
-		RestoredAt: facts.Times.Restored.Format(time.RFC3339Nano), Cause: s.Cause, Unmonitored: facts.Unmonitored,
+		RestoredAt: facts.Times.Restored.Format(time.RFC3339Nano), Cause: s.Cause, Unmonitored: facts.Unmonitored, Health: facts.Health,
 	}
 }
 
@@ -136,15 +138,36 @@ func inspectNetwork(rec Record) *InspectNetwork {
 func inspectConfig(cfg *spec.Config) *InspectConfig {
 	p := cfg.Process
 	passwd := p.Passwd
-	return &InspectConfig{
+	c := &InspectConfig{
 		Hostname: cfg.Net.Hostname, User: p.User, AttachStdin: p.Stdin, AttachStdout: true, AttachStderr: true,
 		Tty: p.Terminal, OpenStdin: p.Stdin, StdinOnce: p.StdinOnce, Env: nonNil(p.Env), Cmd: p.Command,
 		Image: first(cfg.Image.Name, cfg.Image.Requested), WorkingDir: p.Workdir, Entrypoint: p.Entrypoint, Labels: cfg.Labels,
-		Annotations: cfg.Annotations, StopSignal: spec.SignalName(syscall.Signal(cfg.Life.StopSignal)), HealthcheckOnFailureAction: "none",
-		HealthLogDestination: "local", HealthcheckMaxLogCount: 5, HealthcheckMaxLogSize: 500, CreateCommand: cfg.CreateCommand,
-		Timezone: p.Timezone, Umask: p.Umask, Timeout: cfg.Life.Timeout, StopTimeout: cfg.Life.StopTimeout,
-		Passwd: &passwd, SdNotifyMode: "container",
+		Annotations: cfg.Annotations, StopSignal: spec.SignalName(syscall.Signal(cfg.Life.StopSignal)),
+		CreateCommand: cfg.CreateCommand,
+		Timezone:      p.Timezone, Umask: p.Umask, Timeout: cfg.Life.Timeout, StopTimeout: cfg.Life.StopTimeout,
+		Passwd: &passwd, SdNotifyMode: first(p.SdNotify, monitor.NotifyContainer),
 	}
+	c.addHealth(cfg.Health)
+	return c
+}
+
+func (c *InspectConfig) addHealth(h *spec.Health) {
+	c.HealthcheckOnFailureAction, c.HealthLogDestination = monitor.HealthActNone, "local"
+	c.HealthcheckMaxLogCount, c.HealthcheckMaxLogSize = spec.HealthMaxLogCount, spec.HealthMaxLogSize
+	if h == nil {
+		return
+	}
+	check := func(k *spec.HealthCheck) InspectHealthcheck {
+		return InspectHealthcheck{Test: k.Test, Interval: k.Interval, Timeout: k.Timeout, Retries: k.Retries}
+	}
+	regular := check(&h.Check)
+	regular.StartPeriod, regular.StartInterval = h.StartPeriod, h.StartInterval
+	c.Healthcheck = &regular
+	if h.Startup != nil {
+		c.StartupHealthCheck = &InspectStartupHealthcheck{InspectHealthcheck: check(h.Startup), Successes: h.Startup.Successes}
+	}
+	c.HealthcheckOnFailureAction, c.HealthLogDestination = h.OnFailure, first(h.LogDirectory, "local")
+	c.HealthcheckMaxLogCount, c.HealthcheckMaxLogSize = h.MaxLogCount, h.MaxLogSize
 }
 
 func inspectHostConfig(cfg *spec.Config, facts inspectFacts) *InspectHostConfig {

@@ -1,7 +1,9 @@
 package libpod
 
+import "github.com/manager-project/manager/pkg/monitor"
+
 // InspectData is what `container inspect` prints: Podman's fields, which are Docker's and
-// some more. Fields that belong to what this version has not (pods, health, bridged
+// some more. Fields that belong to what this version has not (pods, bridged
 // networks) are there with their empty values, so that templates go on working.
 type InspectData struct {
 	ID              string          `json:"Id"`
@@ -77,12 +79,8 @@ type InspectState struct {
 	Unmonitored bool `json:"Unmonitored,omitempty"`
 }
 
-// InspectHealth is the state of healthchecks, of which this version runs none.
-type InspectHealth struct {
-	Status        string     `json:"Status"`
-	FailingStreak int        `json:"FailingStreak"`
-	Log           []struct{} `json:"Log"`
-}
+// InspectHealth is what the healthcheck says.
+type InspectHealth = monitor.Health
 
 // InspectDriver is the storage driver and the directories of the container's layer.
 type InspectDriver struct {

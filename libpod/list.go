@@ -82,6 +82,9 @@ func (r *Runtime) entry(row *state.Row) (ListEntry, error) {
 			if held, err := monitor.Alive(r.paths.runDir(row.ID)); err == nil {
 				e.Unmonitored = !held
 			}
+			if b.Health {
+				e.Health = r.healthOf(row, b.HealthLog).Status
+			}
 		} else {
 			// Its end is being written down by somebody who holds the lock.
 			e.Status, e.PID, e.ExitedAt = define.StatusExited, 0, time.Now()

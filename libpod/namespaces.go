@@ -68,7 +68,7 @@ func (s *start) startDependencies(ctx context.Context) error {
 		if dep.current().Live() {
 			continue
 		}
-		if _, err := s.rt.Start(ctx, id, StartOptions{}); err != nil {
+		if _, err := s.rt.Start(ctx, id, StartOptions{dependency: true}); err != nil {
 			return fmt.Errorf("start %s, on which it depends: %w", dep.row.Name, err)
 		}
 	}

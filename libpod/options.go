@@ -79,6 +79,8 @@ type RunReport struct {
 type StartOptions struct {
 	// Streams attach the caller; nil starts in the background.
 	Streams *Streams
+	// dependency says that the container is started for another one: what a service manager gave is not for it.
+	dependency bool
 }
 
 // AttachResult is how an attachment ended.
@@ -212,6 +214,8 @@ type ListEntry struct {
 	StoppedByUser bool
 	// Cause is why it ended: one of monitor's Cause constants, or "".
 	Cause string
+	// Health is starting, healthy or unhealthy, of a running container that has a healthcheck; else "".
+	Health string
 	// External is a container of another tool in the shared store.
 	External   bool
 	Size       *ContainerSize

@@ -35,7 +35,7 @@ func (r *Runtime) Run(ctx context.Context, req *spec.Request, o RunOptions) (Run
 		report.ID = c.row.ID
 		s := &start{locked: c, window: o.Streams.firstSize()}
 		defer s.closeExtra()
-		if err := s.openExtra(); err != nil {
+		if err := s.serve(s.cfg.Process.PreserveFDs); err != nil {
 			return err
 		}
 		if err := s.prepare(ctx); err != nil {
@@ -94,6 +94,9 @@ func (s *start) begun(ctx context.Context, streams *Streams) (*running, error) {
 			return nil, errors.Join(err, s.abort(context.WithoutCancel(ctx)), s.undoStart(context.WithoutCancel(ctx)))
 		}
 		s.emit(eventlog.Attach)
+	}
+	if err := s.announceMain(); err != nil {
+		return nil, errors.Join(err, s.abort(context.WithoutCancel(ctx)), s.undoStart(context.WithoutCancel(ctx)))
 	}
 	if err := s.unleash(ctx); err != nil {
 		return nil, err

@@ -148,6 +148,9 @@ func (c *locked) settle(ctx context.Context, record monitor.ExitRecord) error {
 	if err := c.removeExecs(ctx); err != nil {
 		return err
 	}
+	if err := c.keepHealth(); err != nil {
+		return err
+	}
 	if err := c.save(ctx); err != nil {
 		return err
 	}

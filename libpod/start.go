@@ -33,6 +33,8 @@ type start struct {
 	live    monitor.Live
 	// window is the size of the caller's terminal, or nil.
 	window *specs.Box
+	// service is what a service manager gave for this start.
+	service service
 	// extra are the files that the user's program inherits; the start owns them.
 	extra []*os.File
 	// log is what the monitor is told of the log, stdio the streams of ours that the container gets.
@@ -136,12 +138,16 @@ func (s *start) findLog(context.Context) (err error) {
 }
 
 func (s *start) launch(ctx context.Context) error {
+	cfg := s.monitorConfig()
+	probes, err := s.probes(cfg.Health)
+	if err != nil {
+		return err
+	}
 	q := oci.LaunchRequest{
 		ID: s.row.ID, Bundle: s.rt.paths.runDir(s.row.ID), Spec: s.spec, Cgroup: s.row.State.CgroupPath,
-		Monitor: s.monitorConfig(), Stdio: s.stdio, ExtraFiles: s.extra, Trees: s.trees,
+		Monitor: cfg, Stdio: s.stdio, ExtraFiles: s.extra, Trees: s.trees, Probes: probes,
 		Init: s.initInside(), InitReports: s.cfg.Process.Init && s.cfg.Process.InitPath == "",
 	}
-	var err error
 	if s.images != nil {
 		var rt oci.Checkpointer
 		if rt, err = s.checkpointer("restore"); err != nil {
@@ -253,6 +259,11 @@ func (r *Runtime) Start(ctx context.Context, id string, o StartOptions) (AttachR
 		s := &start{locked: c, window: o.Streams.firstSize()}
 		defer s.closeExtra()
 		before := c.row.State.Generation
+		if !o.dependency {
+			if err := s.serve(nil); err != nil {
+				return err
+			}
+		}
 		if err := s.prepare(ctx); err != nil {
 			if c.row.State.Generation == before {
 				return err // it had not begun

@@ -47,7 +47,7 @@ func (r *Runtime) Wait(ctx context.Context, id string, o WaitOptions) (int, erro
 	for _, c := range conditions {
 		if !slices.Contains(waitConditions, c) {
 			return 0, errdefs.Invalid("--condition", string(c), "no such state").
-				WithHint("use one of configured, created, exited, paused, removing, running, stopped, stopping, removed")
+				WithHint("use one of configured, created, exited, paused, removing, running, stopped, stopping, removed, healthy, unhealthy")
 		}
 	}
 	interval := o.Interval
@@ -78,13 +78,17 @@ func (r *Runtime) Wait(ctx context.Context, id string, o WaitOptions) (int, erro
 		if now.Live() {
 			seen = generation
 		}
-		if matches(conditions, now) {
+		healthy, err := c.hasHealth(conditions, now)
+		if err != nil {
+			return 0, err
+		}
+		if healthy || matches(conditions, now) {
 			if now == define.StatusExited {
 				return r.exitCode(ctx, c)
 			}
 			return -1, nil
 		}
-		if now.Live() && !slices.Contains(conditions, "paused") {
+		if now.Live() && !slices.Contains(conditions, "paused") && !healthConditions(conditions) {
 			// The monitor tells the moment and the code, also of a container that --rm removes.
 			if record, err := r.waitMonitor(ctx, c, interval); err == nil && record != nil {
 				code = record.Code
@@ -107,7 +111,30 @@ func (r *Runtime) Wait(ctx context.Context, id string, o WaitOptions) (int, erro
 	}
 }
 
-var waitConditions = []WaitCondition{"configured", "created", "exited", "paused", "removed", "removing", "running", "stopped", "stopping"}
+var waitConditions = []WaitCondition{"configured", "created", "exited", "paused", "removed", "removing", "running", "stopped", "stopping", "healthy", "unhealthy"}
+
+// healthConditions says whether one of the conditions is about the health.
+func healthConditions(conditions []WaitCondition) bool {
+	return slices.Contains(conditions, monitor.HealthHealthy) || slices.Contains(conditions, monitor.HealthUnhealthy)
+}
+
+// hasHealth says whether a running container's health is one of the conditions. It fails if that can never be.
+func (c *container) hasHealth(conditions []WaitCondition, now define.Status) (bool, error) {
+	if !healthConditions(conditions) {
+		return false, nil
+	}
+	h := c.cfg.Health
+	if h == nil {
+		return false, c.fail("wait for the health of", errdefs.ErrState, errors.New("it has no healthcheck"), "make it anew with --health-cmd")
+	}
+	if !now.Live() {
+		if now == define.StatusExited && !matches(conditions, now) {
+			return false, c.fail("wait for the health of", errdefs.ErrState, errors.New("it has ended"), "")
+		}
+		return false, nil
+	}
+	return slices.Contains(conditions, WaitCondition(c.rt.healthOf(c.row, h.LogDirectory).Status)), nil
+}
 
 func matches(conditions []WaitCondition, s define.Status) bool {
 	return slices.ContainsFunc(conditions, func(c WaitCondition) bool {

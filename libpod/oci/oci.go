@@ -175,11 +175,24 @@ type LaunchRequest struct {
 	// Trees are opened, detached trees to mount at bind mounts' destinations, in place of what the
 	// mount's source names by then. The caller keeps ownership.
 	Trees map[string]*os.File
+	// Probes are processes that the monitor is to start in the container later.
+	Probes []Probe
 	// Init is the path inside the container of the init that becomes process 1 and gets "--" and
 	// the program's arguments; "" for none.
 	Init string
 	// InitReports says that it is the one of InitProgram, which tells when it hears signals: see launch.ReaperReport.
 	InitReports bool
+}
+
+// Probe is a process that the monitor starts in the container, again and again, as Exec would.
+type Probe struct {
+	// Name is a file name of its own.
+	Name string
+	// Spec and Process are as in ExecRequest.
+	Spec    *specs.Spec
+	Process *specs.Process
+	// To is the place in LaunchRequest.Monitor that the runtime fills in.
+	To *monitor.Probe
 }
 
 // ExecRequest says what to run in a container.

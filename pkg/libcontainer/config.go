@@ -3,6 +3,7 @@ package libcontainer
 import (
 	"os"
 	"slices"
+	"strconv"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -54,7 +55,7 @@ func (a *Attachment) listenEnv(env []string) []string {
 	if a.ListenFDs == 0 {
 		return env
 	}
-	return append(slices.Clip(env), "LISTEN_FDS="+itoa(a.ListenFDs), "LISTEN_PID=1")
+	return append(slices.Clip(env), "LISTEN_FDS="+strconv.Itoa(a.ListenFDs), "LISTEN_PID=1")
 }
 
 // notifyTarget is where the directory of the notify socket lies in the container.

@@ -104,26 +104,15 @@ func (q *Join) Compile() (_ *Joining, err error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := compile.ExecOptions{State: q.State, PreserveFDs: len(q.ExtraFiles)}
-	opts.KeepGroups = compile.KeepsGroups(q.Spec)
-	if l := q.Spec.Linux; l != nil {
-		opts.Seccomp, opts.Personality = l.Seccomp, l.Personality
-	}
-	p, handles, err := compile.Exec(q.Process, opts)
+	p, handles, err := compileJoin(q.Spec, q.Process, compile.ExecOptions{State: q.State, PreserveFDs: len(q.ExtraFiles)}, q.PID)
 	if err != nil {
 		return nil, err
 	}
 	j.handles, j.Warnings = handles, handles.Warnings
-	if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/setgroups", q.PID)); err == nil && string(b) == "deny\n" {
-		if len(q.Process.User.AdditionalGids) > 0 {
-			return nil, errdefs.Invalid("process.user.additionalGids", "", "cannot be set: the container's user namespace denies it")
-		}
-		p.Process.KeepGroups = true
-	}
 	p.Process.Keyring, p.Process.CloseFDs = q.Keyring, gaps
 	j.Request = launch.Request{Program: q.Program, Stdio: q.Stdio, ExtraFiles: extra, Join: &launch.JoinTarget{PIDFD: q.PIDFD}}
 	handles.Apply(&j.Request)
-	if j.Join.Flags, err = DifferingNamespaces(q.PID); err != nil {
+	if j.Join.Flags, err = launch.DifferingNamespaces(q.PID); err != nil {
 		return nil, err
 	}
 	if q.Cgroup != nil {
@@ -137,6 +126,40 @@ func (q *Join) Compile() (_ *Joining, err error) {
 	}
 	j.plan = p
 	return j, nil
+}
+
+// compileJoin makes the plan of a process in the user namespace of another one, pid.
+func compileJoin(spec *specs.Spec, process *specs.Process, opts compile.ExecOptions, pid int) (*plan.Plan, *compile.Handles, error) {
+	if l := spec.Linux; l != nil {
+		opts.Seccomp, opts.Personality = l.Seccomp, l.Personality
+	}
+	opts.KeepGroups = compile.KeepsGroups(spec)
+	p, handles, err := compile.Exec(process, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/setgroups", pid)); err == nil && string(b) == "deny\n" {
+		if len(process.User.AdditionalGids) > 0 {
+			handles.Close()
+			return nil, nil, errdefs.Invalid("process.user.additionalGids", "", "cannot be set: the container's user namespace denies it")
+		}
+		p.Process.KeepGroups = true
+	}
+	return p, handles, nil
+}
+
+// CompileProbe makes the encoded plan of a process that will join a container of this process's user
+// namespace, which need not exist yet. It cannot have a seccomp listener.
+func CompileProbe(spec *specs.Spec, process *specs.Process) ([]byte, error) {
+	p, handles, err := compileJoin(spec, process, compile.ExecOptions{}, os.Getpid())
+	if err != nil {
+		return nil, err
+	}
+	defer handles.Close()
+	if handles.Notify != nil {
+		return nil, errdefs.Unsupported("seccomp", "a healthcheck cannot have a profile that notifies a listener")
+	}
+	return p.Encode()
 }
 
 // enter puts a cgroup's descriptors into the request.

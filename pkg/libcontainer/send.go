@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -43,7 +44,7 @@ func writePIDFile(path string, pid int) error {
 	if path == "" {
 		return nil
 	}
-	if err := atomicfile.Write(path, []byte(itoa(pid)), 0o644, atomicfile.Volatile); err != nil {
+	if err := atomicfile.Write(path, []byte(strconv.Itoa(pid)), 0o644, atomicfile.Volatile); err != nil {
 		return fmt.Errorf("pid file: %w", err)
 	}
 	return nil

@@ -26,6 +26,14 @@ func (e *Events) StartEvent(at time.Time) eventlog.Event {
 	return event
 }
 
+// HealthEvent is the event of a change of the health.
+func (e *Events) HealthEvent(health string, at time.Time) eventlog.Event {
+	event := e.About
+	event.Status, event.HealthStatus = eventlog.HealthStatus, health
+	event.SetTime(at)
+	return event
+}
+
 // EndEvent is the event of the end that a record tells of.
 func (e *Events) EndEvent(r *ExitRecord) eventlog.Event {
 	event, code := e.About, r.Code

@@ -8,7 +8,7 @@
 // record. It never needs the command line, and the command line never needs it to list.
 //
 // Files in RunDir: monitor.lock (flock held), attach.sock (0600), live.json (Live, once the
-// init waits), stop.json (Stop), exit.json (ExitRecord, written to a temporary file and renamed).
+// init waits), stop.json (Stop), health.json (Health, with a healthcheck), exit.json (ExitRecord, written to a temporary file and renamed).
 //
 // The order is fixed. live.json is there before Ready answers. At the end: the log is complete,
 // exit.json is there, attach.sock is gone, the lock is free, and only then the clients are told.
@@ -69,6 +69,12 @@ type Config struct {
 	// ConsoleRows and ConsoleColumns are the terminal's first size, in cells. 0 means unset.
 	ConsoleRows    uint16 `json:"console_rows,omitempty"`
 	ConsoleColumns uint16 `json:"console_columns,omitempty"`
+	// Stop is how the monitor stops the container when it gets SIGTERM or SIGINT; nil ignores those.
+	Stop *StopConfig `json:"stop,omitempty"`
+	// Health is the container's healthcheck; nil is none. It wants Stop.
+	Health *HealthConfig `json:"health,omitempty"`
+	// Notify says what the service manager is told; nil is nothing.
+	Notify *NotifyConfig `json:"notify,omitempty"`
 }
 
 // Log drivers.
@@ -124,7 +130,8 @@ const (
 	CauseTimeout = "timeout"
 	// CauseHealth says that the monitor ended it because the container was unhealthy.
 	CauseHealth = "health"
-	// CauseStop, CauseKill, CauseRestart and CauseRemove say which command ended it: see Stop.
+	// CauseStop, CauseKill, CauseRestart and CauseRemove say which command ended it: see Stop. CauseStop is also the
+	// monitor's own stop, for a signal that it got.
 	CauseStop    = StopByStop
 	CauseKill    = StopByKill
 	CauseRestart = StopByRestart

@@ -20,6 +20,8 @@ const (
 	StopByRemove  = "rm"
 	// StopByCheckpoint is CRIU's end of processes that it has written to images.
 	StopByCheckpoint = "checkpoint"
+	// StopByHealth is the monitor itself, for a container that is unhealthy.
+	StopByHealth = "health"
 )
 
 // Stop is written before the first signal is sent, by a client that holds the container's lock. The

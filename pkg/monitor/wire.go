@@ -42,6 +42,8 @@ const (
 	// KindResize carries a Size, KindSignal a signal number (one byte) for the init.
 	KindResize
 	KindSignal
+	// KindCheck asks for a healthcheck at once; the answer is KindChecked.
+	KindCheck
 )
 
 // Kinds that the monitor sends.
@@ -62,6 +64,8 @@ const (
 	KindExit
 	// KindDropped says that the client read too slowly and gets no more output.
 	KindDropped
+	// KindChecked carries a CheckReport as JSON.
+	KindChecked
 )
 
 // The bounds of what a connection may carry.
@@ -137,7 +141,7 @@ func Decode(packet []byte) (Message, error) {
 		want = 4
 	case KindAttach, KindSignal:
 		want = 1
-	case KindFiles, KindStart, KindAbort, KindDone, KindDetach, KindWait, KindStdinEOF:
+	case KindFiles, KindStart, KindAbort, KindDone, KindDetach, KindWait, KindStdinEOF, KindCheck:
 	default:
 		return Message{}, errPacket
 	}

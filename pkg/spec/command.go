@@ -31,7 +31,7 @@ func (d *decider) command() error {
 	if p.Args[0] == "" {
 		return errdefs.New(errdefs.ErrInvalid, "image", d.imageWord(), "the program's name is empty")
 	}
-	return d.sdNotify()
+	return nil
 }
 
 func (d *decider) imageWord() string {
@@ -53,18 +53,4 @@ func parseEntrypoint(s string) []string {
 		}
 	}
 	return []string{s}
-}
-
-func (d *decider) sdNotify() error {
-	switch mode := d.req.Process.SdNotify; mode {
-	case "", "ignore":
-	case "container", "conmon", "healthy":
-		if d.req.Given("sdnotify") {
-			return errdefs.Unsupported("--sdnotify", "%s cannot be honoured by this version", mode).
-				WithHint("write --sdnotify=ignore")
-		}
-	default:
-		return errdefs.Invalid("--sdnotify", mode, "unknown mode").WithHint("write container, conmon, healthy or ignore")
-	}
-	return nil
 }

@@ -28,6 +28,8 @@ type Config struct {
 	Security   Security   `json:"security"`
 	Life       Life       `json:"life"`
 	Log        Log        `json:"log"`
+	// Health is the healthcheck; nil is none.
+	Health *Health `json:"health,omitempty"`
 	// Annotations go into the OCI spec.
 	Annotations map[string]string `json:"annotations,omitempty"`
 	// Dependencies are ids of containers whose namespaces or volumes this one uses (--requires too).
@@ -96,6 +98,9 @@ type Process struct {
 	Rlimits     []Limit `json:"rlimits,omitempty"`
 	// HostUsers are host users to add to the container's passwd file (--hostuser).
 	HostUsers []string `json:"host_users,omitempty"`
+	// SdNotify says who tells a service manager that the container is ready: container, conmon or healthy.
+	// "" is container, ignore tells it nothing.
+	SdNotify string `json:"sd_notify,omitempty"`
 	// Systemd prepares the container for systemd as its first process.
 	Systemd bool `json:"systemd,omitempty"`
 	// SystemdTmpfsSize bounds each tmpfs that Systemd brings, in bytes; 0 leaves the kernel's half of memory.

@@ -25,7 +25,7 @@ func Decide(req *Request, img *ImageConfig, def *Defaults, host *Host) (*Config,
 	for _, theme := range []func() error{
 		d.identity, d.rootfs, d.command, d.env, d.process,
 		d.namespaces, d.net, d.mounts, d.limits, d.ulimits, d.sysctls,
-		d.capabilities, d.securityOpts, d.devices, d.systemd, d.life, d.log,
+		d.capabilities, d.securityOpts, d.devices, d.systemd, d.life, d.log, d.health, d.sdNotify,
 	} {
 		if err := theme(); err != nil {
 			return nil, d.warn, err

@@ -367,7 +367,7 @@ func TestDecideErrors(t *testing.T) {
 		{"--systemd", invalid, func(r *Request) { r.Process.Systemd, r.Process.Init = "always", true }},
 		{"--systemd", invalid, func(r *Request) { r.Process.Systemd, r.Limits.Cgroups = "always", "disabled" }},
 		{"--systemd", invalid, func(r *Request) { r.Process.Systemd = "maybe" }},
-		{"--sdnotify", unsupported, func(r *Request) { r.Process.SdNotify = "conmon"; r.Changed["sdnotify"] = true }},
+		{"--sdnotify", errdefs.ErrInvalid, func(r *Request) { r.Process.SdNotify = "healthy" }},
 		{"--ipc", invalid, func(r *Request) { r.Namespace.IPC = "container:db" }},
 		{"--ipc", invalid, func(r *Request) { r.Namespace.IPC = "bogus" }},
 		{"--pid", invalid, func(r *Request) { r.Namespace.PID = "none" }},

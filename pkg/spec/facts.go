@@ -1,6 +1,10 @@
 package spec
 
-import "github.com/opencontainers/runtime-spec/specs-go"
+import (
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
 
 // InitInside is where a container with --init sees the init program. The spec's arguments are
 // the user's alone: the runtime puts the init before them once it has found the program, so
@@ -52,6 +56,14 @@ type Facts struct {
 	UIDMappings, GIDMappings []specs.LinuxIDMapping
 	// Rootless says that the caller is not root on the host: no device rules, no gid=5 on devpts.
 	Rootless bool
+	// NotifyDir is a directory on the host with the container's notify socket; "" is none.
+	NotifyDir string
+	// Watchdog is how often a service manager wants a sign of life of the program; 0 is never.
+	Watchdog time.Duration
+	// ListenFDs is how many sockets of a service manager the program gets from descriptor 3 on, ListenNames their
+	// names as in LISTEN_FDNAMES, or "". Source: sd_listen_fds(3).
+	ListenFDs   int
+	ListenNames string
 	// ApplyCDI edits the finished spec for the CDI devices named; nil makes them an error.
 	ApplyCDI func(spec *specs.Spec, names []string) error
 	// Annotations are the core's own, over those of Config.

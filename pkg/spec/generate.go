@@ -122,7 +122,7 @@ func (g *generator) environment() []string {
 			env = append(env, kv[0]+"="+kv[1])
 		}
 	}
-	return env
+	return g.serviceEnv(env)
 }
 
 // capabilities gives root the whole set. Others have it as bounding set only, but for

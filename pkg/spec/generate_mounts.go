@@ -23,7 +23,7 @@ func (g *generator) mounts() error {
 	}
 	ownDev, ownSys := taken["/dev"], taken["/sys"]
 	var list []specs.Mount
-	for _, m := range slices.Concat(g.kernelMounts(), g.systemdMounts(), g.readOnlyTmpfs(), g.engineFiles(), g.deviceBinds()) {
+	for _, m := range slices.Concat(g.kernelMounts(), g.systemdMounts(), g.readOnlyTmpfs(), g.engineFiles(), g.notifyMount(), g.deviceBinds()) {
 		if taken[m.Destination] || ownDev && strings.HasPrefix(m.Destination, "/dev/") || ownSys && strings.HasPrefix(m.Destination, "/sys/") {
 			continue
 		}

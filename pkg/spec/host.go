@@ -24,6 +24,8 @@ type ImageConfig struct {
 	Labels       map[string]string
 	// StopSignal is a name or number; "" is SIGTERM.
 	StopSignal string
+	// Health is its healthcheck, or nil.
+	Health *ImageHealth
 }
 
 // Defaults are the host administrator's answers for what a Request leaves out,

@@ -4,7 +4,7 @@ package spec
 // option of the same name, unparsed unless the option is a plain number or switch; the
 // zero value means that the option was not given. Changed tells apart an option given
 // with its zero value. Options that an issue of their own brings (pods, user namespace
-// modes, bridged networks and ports, health, secrets, checkpoint) have no field.
+// modes, bridged networks and ports, secrets, checkpoint) have no field.
 type Request struct {
 	// Image is the image's name or id, or with Rootfs a directory.
 	Image string
@@ -23,6 +23,7 @@ type Request struct {
 	Security  SecurityRequest
 	Life      LifeRequest
 	Log       LogRequest
+	Health    HealthRequest
 }
 
 // Given reports whether the option was on the command line.
@@ -176,4 +177,23 @@ type LifeRequest struct {
 type LogRequest struct {
 	Driver string   // --log-driver
 	Opt    []string // --log-opt KEY=VALUE: path, max-size, max-file, tag, label
+}
+
+// HealthRequest is about the container's health. Durations are Go's.
+type HealthRequest struct {
+	None            bool   // --no-healthcheck
+	Cmd             string // --health-cmd
+	Interval        string // --health-interval, or disable
+	Timeout         string // --health-timeout
+	StartPeriod     string // --health-start-period
+	Retries         *uint  // --health-retries
+	StartupCmd      string // --health-startup-cmd
+	StartupInterval string // --health-startup-interval
+	StartupTimeout  string // --health-startup-timeout
+	StartupRetries  uint   // --health-startup-retries
+	StartupSuccess  uint   // --health-startup-success
+	OnFailure       string // --health-on-failure none|kill|stop|restart
+	LogDestination  string // --health-log-destination local|DIRECTORY|events_logger
+	MaxLogCount     *uint  // --health-max-log-count
+	MaxLogSize      *uint  // --health-max-log-size, bytes
 }

@@ -33,8 +33,9 @@ var suites = []suite{
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "TestCRIU"},
 	{
 		Dir: "test/e2e", Lanes: []string{testenv.LaneV2},
-		Run: "TestWhy|TestScripts/container/(run-limits|update|stats|run-namespaces|run-security|run-systemd|run-init|logs-journald|exec-options|rename-kill-pause)",
+		Run: "TestWhy|TestScripts/container/(run-limits|update|stats|run-namespaces|run-security|run-systemd|run-init|logs-journald|exec-options|rename-kill-pause|health)",
 	},
+	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "TestSystemd|TestNotifySocket|TestListenSockets"},
 }
 
 // A boot is one start of the machine and the lanes that run in it, one after the other.

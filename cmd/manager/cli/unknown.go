@@ -14,7 +14,7 @@ import (
 // stands for all its verbs.
 var absent = []string{
 	"artifact", "auto-update", "build", "commit", "compose", "cp", "diff", "export", "farm",
-	"generate", "healthcheck", "init", "kube", "machine", "manifest", "mount", "network", "pod", "port",
+	"generate", "init", "kube", "machine", "manifest", "mount", "network", "pod", "port",
 	"quadlet", "search", "secret", "umount", "unmount", "unshare",
 	"container clone", "container commit", "container cp", "container diff",
 	"container export", "container init", "container mount", "container port",

@@ -64,6 +64,11 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	req := launch.Request{Program: r.File(), Stdio: q.Stdio, ExtraFiles: extra, Detached: q.Stdio[0] == nil}
 	handles.Apply(&req)
 	q.Monitor.Poststart, q.Monitor.HookState = handles.Poststart, handles.State
+	for i := range q.Probes {
+		if err := compileProbe(&q.Probes[i]); err != nil {
+			return fail(err)
+		}
+	}
 	limit := func() error { return nil }
 	if q.Cgroup != "" {
 		cg, err := cgroups.Create(cgroups.Config{Path: q.Cgroup, Resources: libcontainer.RoomForInit(q.Spec.Linux.Resources)})

@@ -26,6 +26,12 @@ func (r *Runtime) compileExec(q oci.ExecRequest) (*libcontainer.Joining, error) 
 	return j.Compile()
 }
 
+// compileProbe makes the plan of a process that is started when there is a container to join.
+func compileProbe(p *oci.Probe) (err error) {
+	p.To.Plan, err = libcontainer.CompileProbe(p.Spec, p.Process)
+	return err
+}
+
 // Exec implements oci.Runtime.
 func (r *Runtime) Exec(ctx context.Context, q oci.ExecRequest) (oci.Process, error) {
 	j, err := r.compileExec(q)

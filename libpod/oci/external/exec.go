@@ -130,6 +130,23 @@ func (r *Runtime) ExecDetached(ctx context.Context, q oci.ExecRequest, c monitor
 	return nil
 }
 
+// probe makes the command of a process that is started when the container runs.
+func (r *Runtime) probe(l *oci.LaunchRequest, p *oci.Probe) error {
+	dir := filepath.Join(l.Bundle, p.Name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	q := oci.ExecRequest{ID: l.ID, Bundle: l.Bundle, Spec: p.Spec, Process: p.Process, Cgroup: l.Cgroup}
+	if err := writeProcess(dir, &q); err != nil {
+		return err
+	}
+	p.To.External = &monitor.External{
+		Runtime: r.o.Name, Program: first(p.Process.Args), Create: r.exec(&q, dir, ""), Env: environment(),
+		PIDFile: filepath.Join(dir, "runtime.pid"), Log: filepath.Join(dir, "runtime.log"),
+	}
+	return nil
+}
+
 // process is a process in a container whose parent this one became.
 type process struct {
 	child   *adopt.Child

@@ -95,6 +95,11 @@ func (r *Runtime) launch(ctx context.Context, q oci.LaunchRequest, commands *mon
 	if err := writeSpec(&q); err != nil {
 		return fail(err)
 	}
+	for i := range q.Probes {
+		if err := r.probe(&q, &q.Probes[i]); err != nil {
+			return fail(err)
+		}
+	}
 	back.Add(func() error {
 		return r.Destroy(context.WithoutCancel(ctx), oci.Leftover{ID: q.ID, Bundle: q.Bundle, Cgroup: q.Cgroup})
 	})

@@ -18,8 +18,8 @@ func (s *server) explain(e *monitor.ExitRecord) {
 		e.OOMKilled = e.Memory.Kills > 0
 		e.Memory.AtEnd = s.oom.killedAt(e.FinishedAt, e.Memory.Kills)
 	}
-	wanted := ""
-	if s.timedOut && s.status.Signal == syscall.SIGKILL {
+	wanted := s.ending
+	if wanted == "" && s.timedOut && s.status.Signal == syscall.SIGKILL {
 		wanted = monitor.CauseTimeout
 	}
 	e.Cause = e.DecideCause(wanted)

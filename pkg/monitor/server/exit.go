@@ -50,6 +50,8 @@ func (s *server) reap() {
 	}
 	s.status = st
 	s.phase = draining
+	s.endHealth()
+	s.closeNotify()
 	s.drained = 0
 	s.lastOutput = time.Now()
 	s.drainUntil = s.lastOutput.Add(drainMax)
@@ -84,6 +86,7 @@ func (s *server) finish() {
 	s.phase = ended
 	s.closeStdio()
 	fault.Point("monitor: output drained")
+	s.code = s.mainExitCode()
 	e := monitor.ExitRecord{
 		Generation: s.cfg.Generation, Code: s.status.Code, Signal: int(s.status.Signal),
 		StartedAt: s.live.Released, FinishedAt: s.status.At,
@@ -217,11 +220,16 @@ func (s *server) callCleanup(more ...string) {
 		complain("start the clean-up: " + err.Error())
 		return
 	}
-	_, err = os.StartProcess(argv[0], argv, &os.ProcAttr{
+	p, err := os.StartProcess(argv[0], argv, &os.ProcAttr{
 		Dir: "/", Env: s.cfg.CleanupEnv, Files: []*os.File{null, null, null},
 		Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
 		complain("start the clean-up: " + err.Error())
+		return
+	}
+	if s.notifier != nil {
+		// With the main process's end the service manager ends what else the service has.
+		_, _ = p.Wait()
 	}
 }

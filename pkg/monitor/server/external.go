@@ -29,10 +29,8 @@ type external struct {
 func externalStarter(setup *monitor.Setup) starter {
 	return func(_ context.Context, r launch.Request) (child, error) {
 		e := &external{spec: setup.External}
-		cmd := adopt.Command{
-			Argv: setup.External.Create, Env: setup.External.Env, Stdio: r.Stdio, ExtraFiles: r.ExtraFiles,
-			PIDFile: setup.External.PIDFile, Log: setup.External.Log, Alone: true,
-		}
+		cmd := e.command(r)
+		cmd.Alone = true
 		if setup.Config.Terminal {
 			var err error
 			if e.console, err = adopt.ListenConsole(setup.Config.RunDir); err != nil {
@@ -56,6 +54,25 @@ func externalStarter(setup *monitor.Setup) starter {
 		}
 		if e.Child, err = adopt.Start(cmd); err != nil {
 			e.closeConsole()
+			return nil, e.explain(err)
+		}
+		return e, nil
+	}
+}
+
+// command is the one that makes the process.
+func (e *external) command(r launch.Request) adopt.Command {
+	return adopt.Command{
+		Argv: e.spec.Create, Env: e.spec.Env, Stdio: r.Stdio, ExtraFiles: r.ExtraFiles, PIDFile: e.spec.PIDFile, Log: e.spec.Log,
+	}
+}
+
+// probeStarter starts processes in a container that runs, through its runtime's exec.
+func probeStarter(x *monitor.External) starter {
+	return func(_ context.Context, r launch.Request) (child, error) {
+		e := &external{spec: x}
+		var err error
+		if e.Child, err = adopt.Start(e.command(r)); err != nil {
 			return nil, e.explain(err)
 		}
 		return e, nil

@@ -46,7 +46,7 @@ func runMain(args []string, start starter) int {
 	if err != nil {
 		return complain(err.Error())
 	}
-	return 0
+	return s.code
 }
 
 // closeInherited closes what our starter had open by accident: it would stay open as long as
@@ -117,6 +117,10 @@ func (s *server) prepare(req launch.Request, start starter) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancelReady = cancel
+	if err := s.prepareHealth(&req, start); err != nil {
+		cancel()
+		return err
+	}
 	if s.child, err = start(ctx, req); err != nil {
 		cancel()
 		return err
@@ -143,6 +147,10 @@ func (s *server) prepare(req launch.Request, start starter) error {
 		return nil
 	}
 	fault.Point("monitor: listens")
+	if err := s.openNotify(); err != nil {
+		s.refuse(failure("notify", "", err))
+		return nil
+	}
 	s.watchOOM()
 	s.becomeMonitor(req.Hooks != nil)
 	err = s.loop.add(s.listener, unix.EPOLLIN, func(uint32) { s.accept() })
@@ -157,7 +165,12 @@ func (s *server) prepare(req launch.Request, start starter) error {
 
 // becomeMonitor sets what the init must not inherit, so after it was cloned.
 func (s *server) becomeMonitor(hooks bool) {
-	unwanted := []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGPIPE}
+	unwanted := []os.Signal{unix.SIGHUP, unix.SIGQUIT, unix.SIGPIPE}
+	if s.cfg.Stop != nil {
+		s.catchStop()
+	} else {
+		unwanted = append(unwanted, unix.SIGINT, unix.SIGTERM)
+	}
 	if hooks || len(s.cfg.Poststart) > 0 {
 		// A hook would inherit what is ignored, but not what is caught: nobody reads the channel.
 		signal.Notify(make(chan os.Signal, 1), unwanted...)

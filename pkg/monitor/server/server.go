@@ -17,7 +17,8 @@
 //
 // The monitor is no subreaper while a container runs: what a container with a pid namespace orphans is its init's to
 // reap, and what one without orphans belongs to the host's reaper, as for any service. It
-// ignores SIGHUP, SIGINT, SIGQUIT, SIGTERM and SIGPIPE; the init inherits none of that.
+// ignores SIGHUP, SIGINT, SIGQUIT, SIGTERM and SIGPIPE, but that with Config.Stop it stops the container on
+// SIGINT and SIGTERM; the init inherits none of that.
 package server
 
 import (
@@ -103,6 +104,13 @@ type server struct {
 	restart   restart
 	// oom is nil where the kernel does not tell of kills for lack of memory.
 	oom *oomWatch
+	// ending is the cause of an end that the monitor itself wants, or "".
+	ending string
+	// code is what the monitor itself ends with.
+	code int
+	// health and notifier are nil without a healthcheck and a service manager.
+	health   *health
+	notifier *notifier
 	// refusal is why the monitor itself lets the start fail.
 	refusal               *launch.Failure
 	idleArmed, drainArmed bool
@@ -233,6 +241,8 @@ func (s *server) handle(c *client, m monitor.Message) bool {
 		s.resize(s.console, m.Size)
 	case monitor.KindSignal:
 		s.signal(m.Signal)
+	case monitor.KindCheck:
+		s.askHealth(c)
 	default:
 		return false
 	}

@@ -152,6 +152,8 @@ func (s *server) onExec(err error) {
 		s.signal(sig)
 	}
 	s.signals = nil
+	s.notifyRuns()
+	s.startHealth()
 	if s.exited {
 		s.reap()
 	}

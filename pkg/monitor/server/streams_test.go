@@ -60,10 +60,10 @@ func TestFloodWithSleepers(t *testing.T) {
 		if err == nil && st.Size() > 4<<20 {
 			t.Fatalf("a log file had %d bytes", st.Size())
 		}
-		written = number(t, live.PID, "io", "wchar")
+		written = procNumber(t, live.PID, "io", "wchar")
 		return time.Since(began) > 3*time.Second && written > 64<<20
 	})
-	peak := number(t, live.MonitorPID, "status", "VmHWM")
+	peak := procNumber(t, live.MonitorPID, "status", "VmHWM")
 	t.Logf("the container wrote %d MB, the monitor's peak is %d kB", written>>20, peak)
 	if peak > 16<<10 {
 		t.Errorf("the monitor took %d kB", peak)
@@ -80,8 +80,8 @@ func TestFloodWithSleepers(t *testing.T) {
 	}
 }
 
-// number is a field of a file of /proc/PID.
-func number(t *testing.T, pid int, file, field string) int {
+// procNumber is a field of a file of /proc/PID.
+func procNumber(t *testing.T, pid int, file, field string) int {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
 	if err != nil {

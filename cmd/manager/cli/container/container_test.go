@@ -219,7 +219,6 @@ func TestRefusedFlags(t *testing.T) {
 		{"--userns", "auto"},
 		{"--uidmap", "0:1:2"},
 		{"--secret", "s"},
-		{"--health-cmd", "true"},
 		{"--decryption-key", "k"},
 		{"--conmon-pidfile", "f"},
 		{"--disable-content-trust=false"},
@@ -232,7 +231,7 @@ func TestRefusedFlags(t *testing.T) {
 			t.Errorf("%q: %v", args, err)
 		}
 	}
-	for _, args := range [][]string{{"--userns", "host"}, {"-P=false"}, {"--disable-content-trust"}, {"--no-healthcheck"}, {"--health-cmd", "none"}} {
+	for _, args := range [][]string{{"--userns", "host"}, {"-P=false"}, {"--disable-content-trust"}} {
 		req := newRequest()
 		if _, err := parse(t, append(createFlags(req), runOnlyFlags(req)...), args...); err != nil {
 			t.Errorf("%q: %v", args, err)

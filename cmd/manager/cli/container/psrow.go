@@ -122,6 +122,9 @@ func (r psRow) Status() string {
 	switch r.e.Status {
 	case define.StatusRunning:
 		s = "Up " + render.Span(r.now.Sub(r.e.StartedAt))
+		if r.e.Health != "" {
+			s += " (" + r.e.Health + ")"
+		}
 		if r.e.Unmonitored {
 			s += " (unmonitored)"
 		}

@@ -43,7 +43,7 @@ func createFlags(r *spec.Request) []flags.Flag {
 	table = append(table, securityFlags(&r.Security)...)
 	table = append(table, logFlags(&r.Log)...)
 	table = append(table, imageFlags(&r.Life)...)
-	table = append(table, healthFlags()...)
+	table = append(table, healthFlags(&r.Health)...)
 	return table
 }
 

@@ -124,35 +124,22 @@ func imageFlags(l *spec.LifeRequest) []flags.Flag {
 	}
 }
 
-func healthFlags() []flags.Flag {
-	reason := "healthchecks are not available in this version"
-	table := []flags.Flag{
-		{Name: "no-healthcheck", Type: "bool", Accept: []string{"true"}, Usage: "Run no healthcheck of the image; this version runs none"},
+func healthFlags(h *spec.HealthRequest) []flags.Flag {
+	return []flags.Flag{
+		{Name: "health-cmd", Group: groupHealth, To: &h.Cmd, Usage: "Command that tells whether the container works: a shell's command line or a JSON array; none runs none"},
+		{Name: "health-interval", Group: groupHealth, To: &h.Interval, Default: "30s", Usage: "Pause between two checks; disable runs them only by healthcheck run"},
+		{Name: "health-log-destination", Group: groupHealth, To: &h.LogDestination, Default: "local", Complete: flags.CompleteDirs, Usage: "Where results are kept: local, or a directory"},
+		{Name: "health-max-log-count", Group: groupHealth, To: &h.MaxLogCount, Default: "5", Usage: "How many results are kept"},
+		{Name: "health-max-log-size", Group: groupHealth, To: &h.MaxLogSize, Default: "500", Usage: "How many bytes of each output are kept"},
+		{Name: "health-on-failure", Group: groupHealth, To: &h.OnFailure, Default: "none", Choices: []string{"none", "kill", "restart", "stop"}, Usage: "What is done when the container becomes unhealthy: none, kill, restart or stop"},
+		{Name: "health-retries", Group: groupHealth, To: &h.Retries, Default: "3", Usage: "Failures in a row that make the container unhealthy"},
+		{Name: "health-start-period", Group: groupHealth, To: &h.StartPeriod, Default: "0s", Usage: "Time after the start in which failures do not count"},
+		{Name: "health-startup-cmd", Group: groupHealth, To: &h.StartupCmd, Usage: "Command that has to succeed before the checks begin"},
+		{Name: "health-startup-interval", Group: groupHealth, To: &h.StartupInterval, Default: "30s", Usage: "Pause between two startup checks"},
+		{Name: "health-startup-retries", Group: groupHealth, To: &h.StartupRetries, Usage: "Failed startup checks after which the container is restarted; 0 never"},
+		{Name: "health-startup-success", Group: groupHealth, To: &h.StartupSuccess, Usage: "Startup checks that have to succeed in a row; 0 is one"},
+		{Name: "health-startup-timeout", Group: groupHealth, To: &h.StartupTimeout, Default: "30s", Usage: "Time after which a startup check has failed"},
+		{Name: "health-timeout", Group: groupHealth, To: &h.Timeout, Default: "30s", Usage: "Time after which a check has failed"},
+		{Name: "no-healthcheck", Group: groupHealth, To: &h.None, Usage: "Run no healthcheck, not the image's either"},
 	}
-	for _, o := range [][3]string{
-		{"health-cmd", "string"},
-		{"health-interval", "string", "30s"},
-		{"health-log-destination", "string", "local"},
-		{"health-max-log-count", "uint", "5"},
-		{"health-max-log-size", "uint", "500"},
-		{"health-on-failure", "string", "none"},
-		{"health-retries", "uint", "3"},
-		{"health-start-period", "string", "0s"},
-		{"health-startup-cmd", "string"},
-		{"health-startup-interval", "string", "30s"},
-		{"health-startup-retries", "uint"},
-		{"health-startup-success", "uint"},
-		{"health-startup-timeout", "string", "30s"},
-		{"health-timeout", "string", "30s"},
-	} {
-		f := flags.Flag{Name: o[0], Type: o[1], Default: o[2], Unsupported: reason}
-		if f.Name == "health-cmd" {
-			f.Accept = []string{"none"}
-		}
-		table = append(table, f)
-	}
-	for i := range table {
-		table[i].Group = groupHealth
-	}
-	return table
 }

@@ -68,7 +68,12 @@ func updateFlags(req *spec.UpdateRequest, s *libpod.Selection) []flags.Flag {
 		latestFlag(s),
 		restartFlag(&req.Restart),
 	)
-	return append(table, healthFlags()...)
+	for _, f := range healthFlags(&spec.HealthRequest{}) {
+		f.Type, f.To = f.TypeName(), nil
+		f.Unsupported = "the check is settled when a container is made: make it anew with this option"
+		table = append(table, f)
+	}
+	return table
 }
 
 func update(ctx context.Context, app *command.App, core updater, name string, latest bool, req *spec.UpdateRequest) error {

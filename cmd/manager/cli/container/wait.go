@@ -62,7 +62,7 @@ manager wait --condition running web`,
 }
 
 // conditions are the words of --condition.
-var conditions = []string{"configured", "created", "exited", "initialized", "paused", "removing", "running", "stopped", "stopping", "removed"}
+var conditions = []string{"configured", "created", "exited", "healthy", "initialized", "paused", "removing", "running", "stopped", "stopping", "removed", "unhealthy"}
 
 func (o waitOptions) coreOptions() (libpod.WaitOptions, error) {
 	var w libpod.WaitOptions
@@ -72,7 +72,7 @@ func (o waitOptions) coreOptions() (libpod.WaitOptions, error) {
 			known = known || c == k
 		}
 		if !known {
-			hint := "the states are created, running, paused, stopping, stopped, exited, removing, removed"
+			hint := "the states are created, running, paused, stopping, stopped, exited, removing, removed, healthy, unhealthy"
 			return w, errdefs.Invalid("--condition", c, "no such state").WithHint("%s", hint)
 		}
 		w.Conditions = append(w.Conditions, libpod.WaitCondition(c))

@@ -1,15 +1,12 @@
-package libcontainer
+package launch
 
 import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 )
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 // namespaces are the files of /proc/PID/ns and their flags. Source: namespaces(7).
 var namespaces = []struct {
@@ -26,7 +23,8 @@ var namespaces = []struct {
 	{"time", unix.CLONE_NEWTIME},
 }
 
-// DifferingNamespaces returns the namespaces (CLONE_NEW*) in which a process is elsewhere than this one.
+// DifferingNamespaces returns the namespaces (CLONE_NEW*) in which a process is elsewhere than this one:
+// the Flags of a JoinTarget.
 func DifferingNamespaces(pid int) (uintptr, error) {
 	var flags uintptr
 	for _, n := range namespaces {

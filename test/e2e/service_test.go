@@ -1,0 +1,145 @@
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/manager-project/manager/internal/testenv"
+)
+
+// A container's program speaks to the service manager through its own socket, and is told of its watchdog; the
+// monitor becomes the service's main process.
+func TestNotifySocket(t *testing.T) {
+	m := testenv.NewManager(t)
+	m.Image(t, "busybox")
+	path := filepath.Join(t.TempDir(), "notify")
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = socket.Close() }()
+	next := func() string {
+		t.Helper()
+		_ = socket.SetReadDeadline(time.Now().Add(waiting))
+		buf := make([]byte, 8192)
+		n, err := socket.Read(buf)
+		if err != nil {
+			t.Fatalf("no message: %v", err)
+		}
+		return string(buf[:n])
+	}
+	address := path
+	serviced := func(args ...string) (string, int) {
+		t.Helper()
+		cmd := m.Command(t.Context(), args...)
+		cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+address, "WATCHDOG_USEC=5000000")
+		out, err := cmd.CombinedOutput()
+		if cmd.ProcessState == nil {
+			t.Fatal(err)
+		}
+		return string(out), cmd.ProcessState.ExitCode()
+	}
+	started := func(args ...string) {
+		t.Helper()
+		if out, code := serviced(args...); code != 0 {
+			t.Fatalf("%v: %d, %s", args, code, out)
+		}
+	}
+	started("run", "-d", "--name", "c", "--network", "none", "--user", "7", "busybox", "sh", "-c", "echo $NOTIFY_SOCKET $WATCHDOG_USEC; test -S $NOTIFY_SOCKET && test -w $NOTIFY_SOCKET && echo there; sleep 1000")
+	pid := strings.TrimSpace(m.MustRun(t, "inspect", "--format", "{{.State.ConmonPid}}", "c"))
+	if got := next(); got != "MAINPID="+pid {
+		t.Errorf("%q, want the monitor's pid %s", got, pid)
+	}
+	until(t, waiting, func() error {
+		if got := m.MustRun(t, "logs", "c"); got != "/run/notify/notify.sock 5000000\nthere" {
+			return fmt.Errorf("the program sees %q", got)
+		}
+		return nil
+	})
+	inside := filepath.Join("/proc", strings.TrimSpace(m.MustRun(t, "inspect", "--format", "{{.State.Pid}}", "c")), "root/run/notify/notify.sock")
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: inside, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write([]byte("MAINPID=1\nREADY=1\nSTATUS=fine")); err != nil {
+		t.Fatal(err)
+	}
+	if got := next(); got != "READY=1\nSTATUS=fine" {
+		t.Errorf("passed on: %q", got)
+	}
+	_ = conn.Close()
+	m.MustRun(t, "rm", "-f", "-t", "0", "c")
+	// The others have no socket inside, and say themselves that they are ready.
+	started("run", "-d", "--name", "c", "--network", "none", "--sdnotify", "conmon", "busybox", "sh", "-c", "test -z \"$NOTIFY_SOCKET$WATCHDOG_USEC\" && sleep 1000")
+	if got := next() + " " + next(); !strings.HasPrefix(got, "MAINPID=") || !strings.HasSuffix(got, " READY=1") {
+		t.Errorf("conmon: %q", got)
+	}
+	m.MustRun(t, "rm", "-f", "-t", "0", "c")
+	// What nobody listens to, or is no address, is an error before the program runs; and no business of ignore's.
+	for wrong, want := range map[string]string{path + "-gone": "no such file", "relative": "neither an absolute path"} {
+		address = wrong
+		out, code := serviced("run", "--rm", "--network", "none", "busybox", "true")
+		if code != 125 || !strings.Contains(out, want) || !strings.Contains(out, "--sdnotify=ignore") {
+			t.Errorf("%s: %d, %s", address, code, out)
+		}
+		started("run", "--rm", "--network", "none", "--sdnotify", "ignore", "busybox", "true")
+	}
+}
+
+// Sockets of a service manager are handed to the program: at run and at start, and not to what is started for it.
+func TestListenSockets(t *testing.T) {
+	m := testenv.NewManager(t)
+	m.Image(t, "busybox")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	file, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	// The shell's pid is the program's: exec keeps it.
+	activated := func(pid string, args ...string) (string, int) {
+		t.Helper()
+		words := append([]string{"-c", "export LISTEN_FDS=1 LISTEN_FDNAMES=web LISTEN_PID=" + pid + "; exec \"$@\"", "sh", m.Program}, m.Args(args...)...)
+		cmd := exec.Command("sh", words...)
+		cmd.Env, cmd.ExtraFiles = m.Command(t.Context()).Env, []*os.File{file}
+		out, err := cmd.CombinedOutput()
+		if cmd.ProcessState == nil {
+			t.Fatal(err)
+		}
+		return string(out), cmd.ProcessState.ExitCode()
+	}
+	const look = "echo [$LISTEN_FDS,$LISTEN_PID,$LISTEN_FDNAMES]; test -S /proc/self/fd/3 && echo socket; test -e /proc/self/fd/4 && echo more; true"
+	const given = "[1,1,web]\nsocket\n"
+	if out, _ := activated("$$", "run", "--rm", "--network", "none", "busybox", "sh", "-c", look); out != given {
+		t.Errorf("run: %q", out)
+	}
+	if out, _ := activated("1", "run", "--rm", "--network", "none", "busybox", "sh", "-c", look); out != "[,,]\n" {
+		t.Errorf("meant for another process: %q", out)
+	}
+	m.MustRun(t, "create", "--name", "dep", "--network", "none", "busybox", "sh", "-c", look+"; sleep 1000")
+	m.MustRun(t, "create", "--name", "c", "--network", "none", "--requires", "dep", "busybox", "sh", "-c", look)
+	if out, _ := activated("$$", "start", "--attach", "c"); out != given {
+		t.Errorf("start: %q", out)
+	}
+	until(t, waiting, func() error {
+		if got := m.MustRun(t, "logs", "dep"); got != "[,,]" {
+			return fmt.Errorf("the dependency got %q", got)
+		}
+		return nil
+	})
+	if out, code := activated("$$", "run", "--rm", "--init", "--network", "none", "busybox", "true"); code != 125 || !strings.Contains(out, "leave --init and --pid out") {
+		t.Errorf("with an init: %d, %q", code, out)
+	}
+	m.MustRun(t, "rm", "-f", "-t", "0", "c")
+	m.MustRun(t, "rm", "-f", "-t", "0", "dep")
+}
