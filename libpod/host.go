@@ -20,6 +20,7 @@ import (
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/rootless"
 	"github.com/manager-project/manager/pkg/spec"
 )
 
@@ -42,7 +43,7 @@ func (r *Runtime) host(ctx context.Context) (*spec.Host, error) {
 		ReadFile: readUserFile, PathExists: exists, ZoneExists: zoneExists, DeviceNumber: deviceNumber,
 		Rlimits: hostRlimits(), CanRaiseRlimits: hasCapability(unix.CAP_SYS_RESOURCE),
 		CgroupV2: layout.Mode() == cgroups.Unified, Controllers: layout.Controllers(), OOMScoreAdj: oomScoreAdj(),
-		Rootless: os.Geteuid() != 0, ThrottlePaths: throttlePaths(), SystemdCgroups: layout.Systemd(),
+		Rootless: rootless.Active(), ThrottlePaths: throttlePaths(), SystemdCgroups: layout.Systemd(),
 		FindContainer: r.peer(ctx), FindHostUser: findHostUser,
 		Now: time.Now(), NewID: define.NewID,
 	}, nil

@@ -16,6 +16,7 @@ import (
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/image"
 	"github.com/manager-project/manager/pkg/cgroups"
+	"github.com/manager-project/manager/pkg/rootless"
 )
 
 // Info gathers what is to be known about this host and store.
@@ -100,7 +101,7 @@ func (r *Runtime) hostInfo(ctx context.Context) (*HostInfo, error) {
 		OS: runtime.GOOS, Uptime: uptime(), Variant: "",
 		Security: SecurityInfo{
 			AppArmorEnabled: exists("/sys/module/apparmor/parameters/enabled"), DefaultCapabilities: strings.Join(defaults.Capabilities, ","),
-			Rootless: os.Geteuid() != 0, SECCOMPEnabled: exists("/proc/sys/kernel/seccomp/actions_avail"), SECCOMPProfilePath: first(defaults.SeccompProfile, "default"),
+			Rootless: rootless.Active(), SECCOMPEnabled: exists("/proc/sys/kernel/seccomp/actions_avail"), SECCOMPProfilePath: first(defaults.SeccompProfile, "default"),
 			SELinuxEnabled: exists("/sys/fs/selinux/enforce"),
 		},
 	}

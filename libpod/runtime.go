@@ -12,6 +12,7 @@ import (
 	"github.com/manager-project/manager/pkg/conf"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/eventlog"
+	"github.com/manager-project/manager/pkg/rootless"
 )
 
 // Runtime is one command's view of the containers, images and volumes of one store. It is
@@ -32,7 +33,7 @@ type Runtime struct {
 
 // Open reads the configuration and opens the state. Nothing is started.
 func Open(ctx context.Context, o Options) (*Runtime, error) {
-	c, err := conf.Load(conf.Source{Getenv: os.Getenv, Rootless: os.Geteuid() != 0, Modules: o.Modules})
+	c, err := conf.Load(conf.Source{Getenv: os.Getenv, Rootless: rootless.Active(), Modules: o.Modules})
 	if err != nil {
 		return nil, err
 	}

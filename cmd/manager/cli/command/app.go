@@ -10,6 +10,7 @@ import (
 
 	"github.com/manager-project/manager/libpod"
 	"github.com/manager-project/manager/libpod/image"
+	"github.com/manager-project/manager/pkg/rootless"
 )
 
 // App is what every command shares: the terminal's three streams, the global options, and
@@ -37,6 +38,9 @@ type App struct {
 func (a *App) Runtime(ctx context.Context) (*libpod.Runtime, error) {
 	if a.runtime != nil {
 		return a.runtime, nil
+	}
+	if err := rootless.Join(a.Args, func(text string) { a.Warn("%s", text) }); err != nil {
+		return nil, err
 	}
 	rt, err := libpod.Open(ctx, a.Options)
 	if err != nil {
