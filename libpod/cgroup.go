@@ -22,3 +22,11 @@ func (c *container) cgroupPath() string {
 	}
 	return p
 }
+
+// controllersHere are the cgroup controllers whose limits can be set.
+func controllersHere(layout *cgroups.Layout) map[string]bool {
+	if rootless.Active() && !cgroups.CanMake(path.Join(cgroupParent, "probe")) {
+		return map[string]bool{}
+	}
+	return layout.Controllers()
+}

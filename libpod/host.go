@@ -42,7 +42,7 @@ func (r *Runtime) host(ctx context.Context) (*spec.Host, error) {
 		Cwd: cwd, Environ: os.Environ(), Hostname: hostname,
 		ReadFile: readUserFile, PathExists: exists, ZoneExists: zoneExists, DeviceNumber: deviceNumber,
 		Rlimits: hostRlimits(), CanRaiseRlimits: hasCapability(unix.CAP_SYS_RESOURCE),
-		CgroupV2: layout.Mode() == cgroups.Unified, Controllers: layout.Controllers(), OOMScoreAdj: oomScoreAdj(),
+		CgroupV2: layout.Mode() == cgroups.Unified, Controllers: controllersHere(layout), OOMScoreAdj: oomScoreAdj(),
 		Rootless: rootless.Active(), ThrottlePaths: throttlePaths(), SystemdCgroups: layout.Systemd(),
 		FindContainer: r.peer(ctx), FindHostUser: findHostUser,
 		Now: time.Now(), NewID: define.NewID,

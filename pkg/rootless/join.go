@@ -39,6 +39,11 @@ func Join(argv []string, note func(string)) error {
 	if err != nil {
 		return &errdefs.Error{Op: "find", Name: "working directory", Class: errdefs.ErrUnavailable, Cause: err, Hint: "go to a directory that exists"}
 	}
+	if err := unix.Access(cwd, unix.X_OK); err != nil {
+		// After su, say: whoever cannot enter it has no files in it to name.
+		note(fmt.Sprintf("working directory %s: %v; going on in /", cwd, err))
+		cwd = "/"
+	}
 	o := order{
 		pidfd: int(h.pidfd.Fd()), namespaces: unix.CLONE_NEWUSER | unix.CLONE_NEWNS,
 		program: int(program.Fd()), directory: cwd,
@@ -58,4 +63,21 @@ func Join(argv []string, note func(string)) error {
 		Op: "join", Name: "user namespace", Class: errdefs.ErrUnavailable, Cause: errors.Join(become(enter, argv, env)),
 		Hint: "allow programs in memory (sysctl vm.memfd_noexec=0), or set XDG_RUNTIME_DIR to a directory on a file system that is not mounted noexec",
 	}
+}
+
+// Release ends the holder. What is in the namespaces goes on; the next command makes new ones.
+func Release() error {
+	dir, err := RuntimeDir()
+	if err != nil {
+		return err
+	}
+	h, err := openHolder(dir)
+	if err != nil {
+		return nil // there is none
+	}
+	defer func() { _ = h.pidfd.Close() }()
+	if err := unix.PidfdSendSignal(int(h.pidfd.Fd()), unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("end the holder of the user's namespaces: %w", err)
+	}
+	return os.Remove(recordFile(dir))
 }

@@ -39,7 +39,7 @@ func (a *App) Runtime(ctx context.Context) (*libpod.Runtime, error) {
 	if a.runtime != nil {
 		return a.runtime, nil
 	}
-	if err := rootless.Join(a.Args, func(text string) { a.Warn("%s", text) }); err != nil {
+	if err := a.Join(); err != nil {
 		return nil, err
 	}
 	rt, err := libpod.Open(ctx, a.Options)
@@ -48,6 +48,12 @@ func (a *App) Runtime(ctx context.Context) (*libpod.Runtime, error) {
 	}
 	a.runtime = rt
 	return rt, nil
+}
+
+// Join begins the program anew in an ordinary user's namespaces, where those are needed. It comes before
+// anything is changed; inside, and for root, it does nothing.
+func (a *App) Join() error {
+	return rootless.Join(a.Args, func(text string) { a.Warn("%s", text) })
 }
 
 // Close closes the core if it was opened.
