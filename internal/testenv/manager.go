@@ -122,11 +122,7 @@ func (m *Manager) prepare() error {
 
 // writeStorageConf writes storage.conf with the additional image stores.
 func (m *Manager) writeStorageConf() error {
-	driver := "overlay"
-	if os.Geteuid() != 0 {
-		driver = "vfs"
-	}
-	text := fmt.Sprintf("[storage]\ndriver = %q\ngraphroot = %q\nrunroot = %q\n[storage.options]\nadditionalimagestores = [", driver, m.Root, m.RunRoot)
+	text := fmt.Sprintf("[storage]\ndriver = \"overlay\"\ngraphroot = %q\nrunroot = %q\n[storage.options]\nadditionalimagestores = [", m.Root, m.RunRoot)
 	for _, store := range m.stores {
 		text += fmt.Sprintf("%q, ", store)
 	}
@@ -248,6 +244,16 @@ func (m *Manager) Close() []string {
 	for _, thing := range left {
 		wrong = append(wrong, "left behind: "+thing)
 		m.force(thing)
+	}
+	if os.Geteuid() != 0 {
+		// Files of subordinate ids are removed where they are the user's, and then their namespace's holder goes.
+		// The storage driver has mounted its own folder there.
+		const remove = `umount -l "$1/overlay" 2>/dev/null; rm -rf "$@"`
+		for _, args := range [][]string{{"unshare", "sh", "-c", remove, "sh", m.Root, m.RunRoot, m.TmpDir}, {"system", "migrate"}} {
+			if r := m.Run(args...); r.Code != 0 {
+				wrong = append(wrong, strings.Join(args, " ")+": "+strings.TrimSpace(r.Stderr))
+			}
+		}
 	}
 	if err := os.RemoveAll(m.Dir); err != nil {
 		wrong = append(wrong, err.Error())

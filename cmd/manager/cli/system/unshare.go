@@ -29,6 +29,7 @@ manager unshare chown -R 1000:1000 ./data`,
 			return []flags.Flag{{Name: "rootless-netns", To: &netns, Usage: "Join the network namespace that the user's containers share, too"}}
 		},
 		NoInterspersed: true,
+		Outside:        true,
 		Run: func(_ context.Context, app *command.App, args []string) error {
 			if !rootless.Active() {
 				return errdefs.Unsupported("unshare", "root has no user namespace of manager's to join").WithHint("run it as an ordinary user")
