@@ -93,8 +93,12 @@ func (r *Runtime) hostInfo(ctx context.Context) (*HostInfo, error) {
 	program := func(name string) *ProgramInfo {
 		return &ProgramInfo{Package: "manager", Path: r.paths.programs, Version: name + " " + v.Version}
 	}
+	manager, err := r.cgroupManager()
+	if err != nil {
+		return nil, err
+	}
 	h := &HostInfo{
-		Arch: runtime.GOARCH, CgroupManager: "cgroupfs", CgroupVersion: "v1", CgroupControllers: controllers(), Conmon: program("manager-monitor"),
+		Arch: runtime.GOARCH, CgroupManager: manager, CgroupVersion: "v1", CgroupControllers: controllers(), Conmon: program("manager-monitor"),
 		CPUs: runtime.NumCPU(), CPUUtilization: cpuUtilization(), DatabaseBackend: "sqlite", Distribution: distribution(), EventLogger: r.events.backend(),
 		Hostname: hostname, Kernel: kernel(), Linkmode: "static", LogDriver: defaults.LogDriver,
 		NetworkBackend: "none", NetworkBackendInfo: NetworkInfo{Backend: "none"}, OCIRuntime: oci,

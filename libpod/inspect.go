@@ -56,10 +56,13 @@ func (r *Runtime) InspectContainer(ctx context.Context, id string, size bool) (*
 func (r *Runtime) inspectFacts(ctx context.Context, c *container) (inspectFacts, error) {
 	run := r.paths.runDir(c.row.ID)
 	f := inspectFacts{
-		StaticDir: r.paths.staticDir(c.row.ID), Rootfs: c.cfg.Rootfs.Path, LogPath: c.logPath(), CgroupManager: "cgroupfs",
+		StaticDir: r.paths.staticDir(c.row.ID), Rootfs: c.cfg.Rootfs.Path, LogPath: c.logPath(), CgroupManager: managerCgroupfs,
 		OCIConfigPath:  existing(run, "config.json"),
 		ResolvConfPath: existing(run, "resolv.conf"), HostsPath: existing(run, "hosts"), HostnamePath: existing(run, "hostname"),
 		VolumePaths: map[string]string{},
+	}
+	if c.cfg.Limits.Systemd {
+		f.CgroupManager = managerSystemd
 	}
 	var err error
 	if f.ExecIDs, err = c.execIDs(ctx); err != nil {

@@ -63,11 +63,9 @@ func Open(ctx context.Context, o Options) (*Runtime, error) {
 // checkOptions refuses what this version cannot honour.
 func checkOptions(o *Options) error {
 	switch o.CgroupManager {
-	case "", "cgroupfs":
-	case "systemd":
-		return errdefs.Unsupported("--cgroup-manager systemd", "only cgroupfs is available in this version")
+	case "", managerCgroupfs, managerSystemd:
 	default:
-		return errdefs.Invalid("--cgroup-manager", o.CgroupManager, "no such cgroup manager").WithHint("use cgroupfs")
+		return errdefs.Invalid("--cgroup-manager", o.CgroupManager, "no such cgroup manager").WithHint("use cgroupfs or systemd")
 	}
 	if o.TransientStore {
 		return errdefs.Unsupported("--transient-store", "not available in this version")

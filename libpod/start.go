@@ -114,10 +114,11 @@ func (s *start) launch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.session, s.live, err = rt.Launch(ctx, oci.LaunchRequest{
+	launched, err := rt.Launch(ctx, oci.LaunchRequest{
 		ID: s.row.ID, Bundle: s.rt.paths.runDir(s.row.ID), Spec: s.spec, Cgroup: s.row.State.CgroupPath,
 		Monitor: s.monitorConfig(), ExtraFiles: s.extra, Trees: s.trees, Init: s.initInside(),
 	})
+	s.session, s.live, s.row.State.CgroupPath = launched.Session, launched.Live, first(launched.Cgroup, s.row.State.CgroupPath)
 	if err != nil {
 		// A container whose namespace was to be joined may have ended in this moment: that is the reason then.
 		if lost := s.joinNamespaces(ctx); lost != nil {

@@ -16,7 +16,7 @@ import (
 type Runtime interface {
 	// Launch makes the cgroup, starts the monitor and the init, and returns once the init waits
 	// before the user's program. A failure leaves nothing.
-	Launch(ctx context.Context, r LaunchRequest) (*monitor.Session, monitor.Live, error)
+	Launch(ctx context.Context, r LaunchRequest) (Launched, error)
 	// Exec starts another process in a running container, in the caller's own streams.
 	Exec(ctx context.Context, r ExecRequest) (Process, error)
 	// ExecDetached does so below a monitor of its own and returns when the program runs.
@@ -101,7 +101,8 @@ type LaunchRequest struct {
 	// Bundle is the directory that relative paths of Spec start from.
 	Bundle string
 	Spec   *specs.Spec
-	// Cgroup is the cgroup's path below the hierarchies' mount points; "" for none.
+	// Cgroup is the cgroup's path below the hierarchies' mount points, or "slice:prefix:name" for a scope
+	// of systemd; "" for none.
 	Cgroup string
 	// Monitor is what the monitor is told; the runtime fills in what only it knows (MemoryEvents).
 	Monitor monitor.Config
@@ -114,6 +115,14 @@ type LaunchRequest struct {
 	// Init is the path inside the container of the init that becomes process 1 and gets "--" and
 	// the program's arguments; "" for none.
 	Init string
+}
+
+// Launched is a container whose init waits to be released.
+type Launched struct {
+	Session *monitor.Session
+	Live    monitor.Live
+	// Cgroup is the path of the cgroup that it is in; "" for the caller's own.
+	Cgroup string
 }
 
 // ExecRequest says what to run in a container.

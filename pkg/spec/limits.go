@@ -85,13 +85,17 @@ func (d *decider) cgroup() error {
 	default:
 		return errdefs.Invalid("--cgroups", mode, "unknown mode").WithHint("write enabled, disabled or no-conmon")
 	}
+	d.cfg.Limits.Systemd = d.host.CgroupManagerSystemd && !d.cfg.Limits.Disabled
 	parent := d.req.Limits.CgroupParent
 	if parent == "" {
 		return nil
 	}
+	if d.host.CgroupManagerSystemd {
+		return d.slice(parent)
+	}
 	if strings.HasSuffix(parent, ".slice") {
-		return errdefs.Unsupported("--cgroup-parent", "%s is a systemd slice, and this version manages cgroups itself", parent).
-			WithHint("write an absolute cgroup path")
+		return errdefs.Unsupported("--cgroup-parent", "%s is a systemd slice, and the cgroup manager is cgroupfs", parent).
+			WithHint("write an absolute cgroup path, or use --cgroup-manager systemd")
 	}
 	for _, part := range strings.Split(parent, "/") {
 		if part == ".." || part == "." {
@@ -102,6 +106,17 @@ func (d *decider) cgroup() error {
 		return errdefs.Invalid("--cgroup-parent", parent, "control characters in the path")
 	}
 	d.cfg.Limits.CgroupParent = path.Clean("/" + parent)
+	return nil
+}
+
+// slice takes a slice of systemd as the parent. Source: systemd.slice(5).
+func (d *decider) slice(parent string) error {
+	name := path.Base(parent)
+	if !strings.HasSuffix(name, ".slice") || strings.ContainsAny(name, ": \t") || hasControl(name) {
+		return errdefs.Invalid("--cgroup-parent", parent, "not a slice, and the cgroup manager is systemd").
+			WithHint("write a name like machine.slice, or use --cgroup-manager cgroupfs")
+	}
+	d.cfg.Limits.CgroupParent = name
 	return nil
 }
 

@@ -76,6 +76,9 @@ var elsewhere = regexp.MustCompile(`^(ps-|prune-|names-|inspect-mixed|run-out-of
 func scriptsFor(noun string) ([]string, error) {
 	files, err := filepath.Glob(filepath.Join(scripts, noun, "*.txtar"))
 	runtime, _, other := strings.Cut(os.Getenv(runtimeVariable), "=")
+	if os.Geteuid() != 0 {
+		runtime, other = userName, true
+	}
 	if !other {
 		return files, err
 	}

@@ -34,6 +34,7 @@ var suites = []suite{
 		Dir: "test/e2e", Lanes: []string{testenv.LaneV2},
 		Run: "TestScripts/container/(run-limits|run-namespaces|run-security|run-systemd|run-init|exec-options|rename-kill-pause)",
 	},
+	{Dir: "test/e2e", Lanes: []string{testenv.LaneUser}, Run: "TestScripts/container/(run-life|rename-kill-pause|exec-|run-user|run-limits|run-mounts|stop-|detached|client-killed|run-terminal)"},
 }
 
 // A boot is one start of the machine and the lanes that run in it, one after the other.

@@ -10,12 +10,10 @@ import (
 	"github.com/manager-project/manager/internal/version"
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/libpod/oci/program"
-	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/libcontainer"
 	"github.com/manager-project/manager/pkg/libcontainer/compile"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/monitor"
-	"github.com/manager-project/manager/pkg/rootless"
 	"github.com/manager-project/manager/pkg/undo"
 )
 
@@ -41,10 +39,10 @@ func (r *Runtime) Describe(context.Context) (oci.Description, error) {
 func (r *Runtime) Check(context.Context, ...oci.Ability) error { return nil }
 
 // Launch implements oci.Runtime.
-func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Session, monitor.Live, error) {
+func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (oci.Launched, error) {
 	var back undo.Stack
-	fail := func(err error) (*monitor.Session, monitor.Live, error) {
-		return nil, monitor.Live{}, errors.Join(err, back.Run())
+	fail := func(err error) (oci.Launched, error) {
+		return oci.Launched{}, errors.Join(err, back.Run())
 	}
 	if err := refuseUnkept(q.Spec); err != nil {
 		return fail(err)
@@ -53,20 +51,10 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	if err != nil {
 		return fail(err)
 	}
-	p, handles, err := compile.Container(q.Spec, compile.Options{
-		ID: q.ID, Bundle: q.Bundle, CgroupPath: q.Cgroup, PreserveFDs: len(q.ExtraFiles), MakeCwd: true, Reaper: q.Init, Trees: q.Trees,
-	})
-	if err != nil {
-		return fail(err)
-	}
-	defer handles.Close()
-	p.Process.CloseFDs = gaps
-	req := launch.Request{Program: r.File(), ExtraFiles: extra}
-	handles.Apply(&req)
-	q.Monitor.Poststart, q.Monitor.Poststop, q.Monitor.HookState = handles.Poststart, handles.Poststop, handles.State
+	var req launch.Request
 	limit := func() error { return nil }
 	if q.Cgroup != "" {
-		cg, err := cgroups.Create(cgroups.Config{Path: q.Cgroup, Resources: libcontainer.RoomForInit(q.Spec.Linux.Resources), Rootless: rootless.Active()})
+		cg, err := r.MakeCgroup(q.Cgroup, libcontainer.RoomForInit(q.Spec.Linux.Resources))
 		if err != nil {
 			return fail(err)
 		}
@@ -79,8 +67,19 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 		}
 		defer files.Close()
 		req.Cgroup, req.CgroupTasks = files.Dir, files.Tasks
-		q.Monitor.MemoryEvents = cg.MemoryEvents()
+		q.Cgroup, q.Monitor.MemoryEvents = cg.Path(), cg.MemoryEvents()
 	}
+	p, handles, err := compile.Container(q.Spec, compile.Options{
+		ID: q.ID, Bundle: q.Bundle, CgroupPath: q.Cgroup, PreserveFDs: len(q.ExtraFiles), MakeCwd: true, Reaper: q.Init, Trees: q.Trees,
+	})
+	if err != nil {
+		return fail(err)
+	}
+	defer handles.Close()
+	p.Process.CloseFDs = gaps
+	req.Program, req.ExtraFiles = r.File(), extra
+	handles.Apply(&req)
+	q.Monitor.Poststart, q.Monitor.Poststop, q.Monitor.HookState = handles.Poststart, handles.Poststop, handles.State
 	if req.Plan, err = p.Encode(); err != nil {
 		return fail(err)
 	}
@@ -103,7 +102,7 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	if err != nil {
 		return fail(errors.Join(err, s.Abort(context.WithoutCancel(ctx))))
 	}
-	return s, live, nil
+	return oci.Launched{Session: s, Live: live, Cgroup: q.Cgroup}, nil
 }
 
 // Destroy implements oci.Runtime.
