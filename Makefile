@@ -46,13 +46,16 @@ build: toolchain ## build bin/manager, bin/manager-runtime, bin/manager-monitor 
 	$(GO) build -trimpath -tags "$(TAGS) lean" -ldflags "$(LDFLAGS)" -o bin/manager ./cmd/manager
 
 .PHONY: install
-install: build ## install below DESTDIR/PREFIX: bin, libexec/manager, manual pages, completions
+install: build ## install below DESTDIR/PREFIX: bin, libexec/manager, manual pages, completions, units
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/manager $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 755 bin/manager $(DESTDIR)$(PREFIX)/bin/manager
 	install -m 755 bin/manager-runtime bin/manager-monitor bin/manager-full-* $(DESTDIR)$(PREFIX)/libexec/manager/
 	install -m 755 internal/embedded/assets/manager-monitor \
 		$(DESTDIR)$(PREFIX)/libexec/manager/manager-monitor-$$(cat internal/embedded/assets/manager-monitor.id)
 	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/systemd/user
+	install -m 644 contrib/systemd/manager-restart.service $(DESTDIR)$(PREFIX)/lib/systemd/system/
+	install -m 644 contrib/systemd/manager-restart.service $(DESTDIR)$(PREFIX)/lib/systemd/user/
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 		$(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 	install -m 644 completions/manager.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/manager

@@ -43,6 +43,7 @@ type brief struct {
 	CIDFile    string              `json:"cid_file,omitempty"`
 	Exposed    map[uint16][]string `json:"exposed,omitempty"`
 	StopSignal int                 `json:"stop_signal,omitempty"`
+	Restart    string              `json:"restart,omitempty"`
 }
 
 // load reads a container without locking it.

@@ -199,6 +199,7 @@ func newRow(cfg *spec.Config) (*state.Row, error) {
 	b := brief{
 		Image: cfg.Image.Name, Command: cfg.Process.Args, Labels: cfg.Labels, Network: string(cfg.Net.Namespace.Mode),
 		AutoRemove: cfg.Life.Remove, CIDFile: cfg.Life.CIDFile, Exposed: exposed(cfg.Net.Expose), StopSignal: cfg.Life.StopSignal,
+		Restart: cfg.Life.Restart.Policy,
 	}
 	if cfg.Rootfs.Path != "" {
 		b.Image = cfg.Rootfs.Path

@@ -129,15 +129,19 @@ func deviceNode(host, container, permissions string) (node spec.DeviceNode, ok b
 // applyCDI edits a spec for devices of the Container Device Interface.
 func (r *Runtime) applyCDI(s *specs.Spec, names []string) error {
 	var o []cdi.Option
-	if len(r.options.CDISpecDirs) > 0 {
-		o = append(o, cdi.WithSpecDirs(r.options.CDISpecDirs...))
+	dirs := r.options.CDISpecDirs
+	if len(dirs) == 0 {
+		dirs = r.conf.Engine.CDISpecDirs.Values
+	}
+	if len(dirs) > 0 {
+		o = append(o, cdi.WithSpecDirs(dirs...))
 	}
 	cache, err := cdi.NewCache(append(o, cdi.WithAutoRefresh(false))...)
 	if err != nil {
 		return err
 	}
 	if _, err := cache.InjectDevices(s, names...); err != nil {
-		return &errdefs.Error{Op: "--device", Name: strings.Join(names, ","), Class: errdefs.ErrNotFound, Cause: err, Hint: "check the CDI specs in /etc/cdi and /var/run/cdi"}
+		return &errdefs.Error{Op: "--device", Name: strings.Join(names, ","), Class: errdefs.ErrNotFound, Cause: err, Hint: "check the CDI specs in " + strings.Join(cache.GetSpecDirectories(), " and ")}
 	}
 	return nil
 }

@@ -13,6 +13,8 @@
 //	          is left settles: the attached client, or
 //	          "manager container cleanup" called by the
 //	          monitor, or the next command
+//	restart   by policy: row "restarting"; the monitor waits     restart.go
+//	          and calls "manager container cleanup --restart"
 //	remove    row "removing", layer, directories, row         remove.go
 //
 // Each file is one verb. Every change of several steps is written so that a kill between
@@ -24,7 +26,8 @@
 //	manager            one command; parent of the monitor it starts and of its foreground execs
 //	manager-monitor    one for each running container, in a session of its own; parent of init
 //	init               manager-monitor until it executes the plan, then the user's program
-//	manager cleanup    started by a monitor whose client has gone, once, after the exit
+//	manager cleanup    started by a monitor whose client has gone, once, after the exit; and by
+//	                   one whose container is to be restarted, when the time has come
 //
 // What runs is a fact of the kernel: the monitor's lock on the run directory, and the
 // init's pid with its start time. The stored status is what was last known.

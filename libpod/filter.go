@@ -12,6 +12,8 @@ import (
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/logs"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/monitor"
+	"github.com/manager-project/manager/pkg/spec"
 )
 
 // filters are ps's --filter: values of the same key are alternatives, keys add up; labels
@@ -55,7 +57,7 @@ func (r *Runtime) parseFilters(ctx context.Context, texts []string) (*filters, e
 	return f, nil
 }
 
-const filterKeys = "id name label label! status exited ancestor before since until volume network"
+const filterKeys = "id name label label! status exited ancestor before since until volume network restart-policy should-start-on-boot"
 
 func (r *Runtime) parseFilter(ctx context.Context, key, value string) (func(*ListEntry) bool, error) {
 	bad := func(format string, args ...any) *errdefs.Error {
@@ -102,7 +104,19 @@ func (r *Runtime) parseFilter(ctx context.Context, key, value string) (func(*Lis
 		return func(e *ListEntry) bool { return slices.Contains(e.Mounts, value) }, nil
 	case "network":
 		return func(e *ListEntry) bool { return slices.Contains(e.Networks, value) }, nil
-	case "health", "pod", "restart-policy", "should-start-on-boot":
+	case "restart-policy":
+		want, err := spec.ParseRestart(value)
+		if err != nil || want.Max != 0 {
+			return nil, bad("no such policy").WithHint("write no, always, unless-stopped or on-failure")
+		}
+		return func(e *ListEntry) bool { return e.RestartPolicy == want.Policy }, nil
+	case "should-start-on-boot":
+		want, err := strconv.ParseBool(value)
+		if err != nil {
+			return nil, bad("neither true nor false")
+		}
+		return func(e *ListEntry) bool { return monitor.OnBoot(e.RestartPolicy, e.StoppedByUser) == want }, nil
+	case "health", "pod":
 		return nil, errdefs.Unsupported("--filter "+key, "not available in this version")
 	}
 	return nil, bad("no such filter").WithHint("the filters are %s", filterKeys)
@@ -115,9 +129,9 @@ func statusFilter(value string, bad func(string, ...any) *errdefs.Error) (func(*
 		want = define.StatusExited
 	case "configured":
 		want = define.StatusCreated
-	case define.StatusCreated, define.StatusRunning, define.StatusPaused, define.StatusExited, define.StatusStopping, define.StatusRemoving:
+	case define.StatusCreated, define.StatusRunning, define.StatusPaused, define.StatusExited, define.StatusStopping, define.StatusRemoving, define.StatusRestarting:
 	default:
-		return nil, bad("no such status; use created, running, paused, exited, stopping or removing")
+		return nil, bad("no such status; use created, running, paused, exited, restarting, stopping or removing")
 	}
 	return func(e *ListEntry) bool { return e.Status == want }, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/manager-project/manager/internal/embedded"
@@ -82,12 +83,14 @@ func (s *start) monitorConfig() monitor.Config {
 		Timeout: time.Duration(s.cfg.Life.Timeout) * time.Second,
 		PIDFile: s.cfg.Life.PIDFile, CleanupCommand: s.cleanupCommand(), CleanupEnv: cleanupEnv(),
 		Events: s.monitorEvents(s.event(""), eventlog.Start, eventlog.Died),
+		Restart: s.restart(),
 	}
 }
 
 // cleanupCommand is what the monitor runs when the container has ended and no client is left.
 func (s *start) cleanupCommand() []string {
-	return append(append([]string{embedded.Self()}, s.rt.globalArgs()...), "container", "cleanup", s.row.ID)
+	return append(append([]string{embedded.Self()}, s.rt.globalArgs()...), "container", "cleanup",
+		"--generation", strconv.FormatUint(s.row.State.Generation, 10), s.row.ID)
 }
 
 // cleanupEnv passes on where the configuration is, and nothing else.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/image"
+	"github.com/manager-project/manager/pkg/apparmor"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/rootless"
 )
@@ -104,7 +105,7 @@ func (r *Runtime) hostInfo(ctx context.Context) (*HostInfo, error) {
 		NetworkBackend: "none", NetworkBackendInfo: NetworkInfo{Backend: "none"}, OCIRuntime: oci,
 		OS: runtime.GOOS, Uptime: uptime(), Variant: "",
 		Security: SecurityInfo{
-			AppArmorEnabled: exists("/sys/module/apparmor/parameters/enabled"), DefaultCapabilities: strings.Join(defaults.Capabilities, ","),
+			AppArmorEnabled: apparmor.Kernel{}.Enabled(), DefaultCapabilities: strings.Join(defaults.Capabilities, ","),
 			Rootless: rootless.Active(), SECCOMPEnabled: exists("/proc/sys/kernel/seccomp/actions_avail"), SECCOMPProfilePath: first(defaults.SeccompProfile, "default"),
 			SELinuxEnabled: exists("/sys/fs/selinux/enforce"),
 		},

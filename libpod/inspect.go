@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 
+	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/spec"
@@ -28,7 +29,8 @@ func (r *Runtime) reconcileQuietly(ctx context.Context, id string) error {
 		return err
 	}
 	s := &row.State
-	if s.Mounted && !(s.Status.Live() && alive(s.PID, s.PIDStart)) || s.Status == "removing" || s.Status == "creating" {
+	if s.Mounted && !(s.Status.Live() && alive(s.PID, s.PIDStart)) ||
+		s.Status == define.StatusRemoving || s.Status == define.StatusCreating || s.Status == define.StatusRestarting {
 		return r.tryReconcile(ctx, id)
 	}
 	return nil

@@ -118,7 +118,7 @@ type InspectLog struct {
 	Size string `json:"Size"`
 }
 
-// InspectRestart is the restart policy, "no" in this version.
+// InspectRestart is the restart policy; MaximumRetryCount bounds on-failure, 0 does not.
 type InspectRestart struct {
 	Name              string `json:"Name"`
 	MaximumRetryCount uint   `json:"MaximumRetryCount"`

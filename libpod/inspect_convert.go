@@ -76,8 +76,9 @@ func effectiveCaps(cfg *spec.Config) []string {
 func inspectState(rec Record, facts inspectFacts) *InspectState {
 	s := rec.State
 	return &InspectState{
-		OciVersion: specs.Version, Status: string(s.Status), Running: s.Status.Live() && s.Status != define.StatusPaused,
-		Paused: s.Status == define.StatusPaused, OOMKilled: s.OOMKilled, Dead: s.Status == define.StatusRemoving,
+		OciVersion: specs.Version, Status: string(s.Status), Running: s.Status.Live() && s.Status != define.StatusPaused || s.Status == define.StatusRestarting,
+		Restarting: s.Status == define.StatusRestarting,
+		Paused:     s.Status == define.StatusPaused, OOMKilled: s.OOMKilled, Dead: s.Status == define.StatusRemoving,
 		Pid: s.PID, ConmonPid: s.MonitorPID, ExitCode: s.ExitCode, Error: s.Error,
 		StartedAt: s.StartedAt.Format(time.RFC3339Nano), FinishedAt: s.FinishedAt.Format(time.RFC3339Nano),
 		CgroupPath: s.CgroupPath, CheckpointedAt: time.Time{}.Format(time.RFC3339Nano),
@@ -148,7 +149,7 @@ func inspectHostConfig(cfg *spec.Config, facts inspectFacts) *InspectHostConfig 
 	h := &InspectHostConfig{
 		Binds: []string{}, CgroupManager: first(facts.CgroupManager, "cgroupfs"), CgroupMode: modeText(cfg.Namespaces.Cgroup),
 		ContainerIDFile: cfg.Life.CIDFile, NetworkMode: modeText(cfg.Net.Namespace), PortBindings: map[string][]InspectPort{},
-		RestartPolicy: InspectRestart{Name: "no"}, AutoRemove: cfg.Life.Remove, AutoRemoveImage: cfg.Life.RemoveImage,
+		RestartPolicy: InspectRestart{first(cfg.Life.Restart.Policy, monitor.RestartNo), cfg.Life.Restart.Max}, AutoRemove: cfg.Life.Remove, AutoRemoveImage: cfg.Life.RemoveImage,
 		Annotations: cfg.Annotations, CapAdd: nonNil(cfg.Security.CapAdd), CapDrop: nonNil(cfg.Security.CapDrop),
 		DNS: nonNil(cfg.Net.DNS), DNSOptions: nonNil(cfg.Net.DNSOptions), DNSSearch: nonNil(cfg.Net.DNSSearch),
 		ExtraHosts: nonNil(cfg.Net.Hosts), HostsFile: cfg.Net.HostsFile, GroupAdd: nonNil(cfg.Process.GroupAdd),

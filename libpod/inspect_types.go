@@ -53,12 +53,13 @@ type InspectData struct {
 type InspectState struct {
 	OciVersion string `json:"OciVersion"`
 	Status     string `json:"Status"`
-	Running    bool   `json:"Running"`
-	Paused     bool   `json:"Paused"`
-	Restarting bool   `json:"Restarting"`
-	OOMKilled  bool   `json:"OOMKilled"`
-	Dead       bool   `json:"Dead"`
-	Pid        int    `json:"Pid"`
+	// Running is true while Restarting too, as with Docker: the container is not over.
+	Running    bool `json:"Running"`
+	Paused     bool `json:"Paused"`
+	Restarting bool `json:"Restarting"`
+	OOMKilled  bool `json:"OOMKilled"`
+	Dead       bool `json:"Dead"`
+	Pid        int  `json:"Pid"`
 	// ConmonPid is the monitor's process id.
 	ConmonPid      int            `json:"ConmonPid,omitempty"`
 	ExitCode       int            `json:"ExitCode"`

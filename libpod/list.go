@@ -38,7 +38,7 @@ func (r *Runtime) List(ctx context.Context, o ListOptions) ([]ListEntry, error) 
 			r.warn("%v", err)
 			continue
 		}
-		if !all && !e.Status.Live() {
+		if !all && !e.Status.Live() && e.Status != define.StatusRestarting {
 			continue
 		}
 		if !match.entry(&e) {
@@ -75,6 +75,7 @@ func (r *Runtime) entry(row *state.Row) (ListEntry, error) {
 		ID: row.ID, Names: []string{row.Name}, Image: b.Image, ImageID: row.ImageID, Command: b.Command, Created: row.Created,
 		Status: s.Status, StartedAt: s.StartedAt, ExitedAt: s.FinishedAt, ExitCode: s.ExitCode, PID: s.PID, Restarts: s.Restarts,
 		Labels: b.Labels, Mounts: b.Mounts, AutoRemove: b.AutoRemove, CIDFile: b.CIDFile, Exposed: b.Exposed, OOMKilled: s.OOMKilled,
+		RestartPolicy: b.Restart, StoppedByUser: s.StoppedByUser,
 	}
 	if s.Status.Live() {
 		if alive(s.PID, s.PIDStart) {
@@ -86,6 +87,9 @@ func (r *Runtime) entry(row *state.Row) (ListEntry, error) {
 			e.Status, e.PID, e.ExitedAt = define.StatusExited, 0, time.Now()
 			if record, err := monitor.ReadExit(r.paths.runDir(row.ID)); err == nil && record.Generation == s.Generation {
 				e.ExitCode, e.ExitedAt, e.OOMKilled = record.Code, record.FinishedAt, record.OOMKilled
+				if record.Restart != nil {
+					e.Status, e.Restarts = define.StatusRestarting, record.Restart.Count
+				}
 			}
 		}
 	}

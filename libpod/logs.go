@@ -55,15 +55,22 @@ func (r *Runtime) withoutLog(ctx context.Context, id string, missing error) erro
 	return missing
 }
 
-// whenEnded closes its channel once the container does not run and its log is complete.
+// whenEnded closes its channel once the container does not run, nor will by its restart policy, and its
+// log is complete.
 func (c *container) whenEnded(ctx context.Context) (<-chan struct{}, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if c.current().Live() {
-			// With or without an answer, the log is not written any more afterwards.
-			_, _ = c.rt.Wait(ctx, c.row.ID, WaitOptions{Conditions: []WaitCondition{"exited", "removing"}})
+		for now := c.current(); now.Live() || now == define.StatusRestarting; now = c.current() {
+			// With or without an answer, this start writes no more into the log afterwards.
+			_, err := c.rt.Wait(ctx, c.row.ID, WaitOptions{Conditions: []WaitCondition{"exited", "removing"}})
+			if err == nil {
+				c, err = c.rt.load(ctx, c.row.ID)
+			}
+			if err != nil {
+				return
+			}
 		}
 	}()
 	return done, cancel

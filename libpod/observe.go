@@ -28,7 +28,11 @@ func (r *Runtime) observe(ctx context.Context, id string) (*container, error) {
 			s.ExitCode, s.Signal, s.OOMKilled, s.Cause, s.FinishedAt = record.Code, record.Signal, record.OOMKilled, record.Cause, record.FinishedAt
 		}
 		if told || time.Now().After(deadline) {
-			s.Status, s.PID = define.StatusExited, 0
+			now := define.StatusExited
+			if told && record.Restart != nil {
+				now, s.Restarts = define.StatusRestarting, record.Restart.Count
+			}
+			s.Status, s.PID = now, 0
 			return c, nil
 		}
 		if err := sleep(ctx, 5*time.Millisecond); err != nil {

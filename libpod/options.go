@@ -203,6 +203,10 @@ type ListEntry struct {
 	Exposed     map[uint16][]string
 	Unmonitored bool
 	OOMKilled   bool
+	// RestartPolicy is one of monitor's Restart constants, or "" for none.
+	RestartPolicy string
+	// StoppedByUser says that a command ended the last start.
+	StoppedByUser bool
 	// External is a container of another tool in the shared store.
 	External   bool
 	Size       *ContainerSize

@@ -39,7 +39,11 @@ func newPaths(o *Options, c *conf.File) (paths, error) {
 	if o.RunRoot != "" {
 		p.runRoot = o.RunRoot
 	}
-	for _, path := range []*string{&p.graphRoot, &p.runRoot, &o.TmpDir, &o.VolumePath} {
+	files := []*string{&p.graphRoot, &p.runRoot, &o.TmpDir, &o.VolumePath}
+	for i := range o.CDISpecDirs {
+		files = append(files, &o.CDISpecDirs[i])
+	}
+	for _, path := range files {
 		if *path == "" {
 			continue
 		}

@@ -6,13 +6,14 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/lock"
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/pkg/errdefs"
 )
 
 // recoverAll reconciles every container whose state says that something was begun and
-// whose init does not run. It waits for nobody: a container whose lock is held is its
+// whose init does not run, and carries out the restarts whose monitor was killed. It waits for nobody: a container whose lock is held is its
 // holder's concern. Commands that look at all containers begin with it.
 func (r *Runtime) recoverAll(ctx context.Context) error {
 	rows, err := r.state.Unsettled(ctx)
@@ -21,7 +22,7 @@ func (r *Runtime) recoverAll(ctx context.Context) error {
 	}
 	for i := range rows {
 		s := &rows[i].State
-		if s.Status.Live() && alive(s.PID, s.PIDStart) {
+		if s.Status.Live() && alive(s.PID, s.PIDStart) || s.Status == define.StatusRestarting && !s.Mounted && r.restartHeld(rows[i].ID) {
 			continue
 		}
 		if err := r.tryReconcile(ctx, rows[i].ID); err != nil && !errors.Is(err, errdefs.ErrNotFound) {
@@ -45,7 +46,11 @@ func (r *Runtime) tryReconcile(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return (&locked{container: *c, lock: l}).reconcile(ctx)
+	lc := &locked{container: *c, lock: l}
+	if err := lc.reconcile(ctx); err != nil {
+		return err
+	}
+	return lc.takeOverRestart(ctx)
 }
 
 // sweep removes directories of containers that have no row: their maker was killed before its

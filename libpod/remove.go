@@ -61,7 +61,7 @@ func (r *Runtime) stopForRemoval(ctx context.Context, id string, o RemoveOptions
 		}
 		return err
 	}
-	if !c.status().Live() {
+	if !c.status().Live() && c.status() != define.StatusRestarting {
 		return nil
 	}
 	_, err = r.stop(ctx, id, StopOptions{Timeout: o.Timeout}, monitor.StopByRemove)
@@ -88,7 +88,12 @@ func (r *Runtime) stillNeeded(ctx context.Context, id string, dependents []strin
 // swept.
 func (c *locked) remove(ctx context.Context, o RemoveOptions) error {
 	s := &c.row.State
-	if s.Status.Live() && alive(s.PID, s.PIDStart) {
+	if s.Status == define.StatusRestarting && o.Force {
+		if err := c.cancelRestart(ctx, true); err != nil {
+			return err
+		}
+	}
+	if s.Status.Live() && alive(s.PID, s.PIDStart) || s.Status == define.StatusRestarting {
 		return &errdefs.Error{
 			Op: "remove", Kind: "container", Name: c.row.Name, Class: errdefs.ErrState,
 			Cause: fmt.Errorf("it is %s", s.Status),
@@ -110,6 +115,9 @@ func (c *locked) remove(ctx context.Context, o RemoveOptions) error {
 	if err := c.removeLayer(ctx); err != nil {
 		// Without the cause's class: a part that is not found does not mean that the container is not.
 		return c.fail("remove", errdefs.ErrUnavailable, errors.New(err.Error()), errdefs.Hint(err))
+	}
+	if err := c.finish(ctx); err != nil {
+		return err
 	}
 	if o.Volumes || c.cfg.Life.Remove {
 		if err := c.removeAnonymous(ctx); err != nil {

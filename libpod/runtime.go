@@ -93,7 +93,8 @@ func (r *Runtime) Images(ctx context.Context) (*image.Service, error) {
 	return r.images, r.imageErr
 }
 
-// globalArgs are the options that make another manager process see the same store.
+// globalArgs are the options that make another manager process see the same store, and start a container
+// as this one would.
 func (r *Runtime) globalArgs() []string {
 	args := []string{"--root", r.paths.graphRoot, "--runroot", r.paths.runRoot, "--tmpdir", r.paths.tmp, "--volumepath", r.paths.volumes}
 	if r.options.ImageStore != "" {
@@ -107,6 +108,12 @@ func (r *Runtime) globalArgs() []string {
 	}
 	for _, o := range r.options.StorageOpts {
 		args = append(args, "--storage-opt", o)
+	}
+	for _, dir := range r.options.CDISpecDirs {
+		args = append(args, "--cdi-spec-dir", dir)
+	}
+	for _, name := range r.options.Modules {
+		args = append(args, "--module", name)
 	}
 	return args
 }

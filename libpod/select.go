@@ -93,6 +93,8 @@ func (c *container) wrongState(op string, need string) error {
 
 func stateHint(name string, is define.Status, need string) string {
 	switch {
+	case is == define.StatusRestarting:
+		return fmt.Sprintf("wait until it runs again, start it at once with \"manager start %s\", or stop it with \"manager stop %s\"", name, name)
 	case is == define.StatusPaused:
 		return fmt.Sprintf("resume it with \"manager unpause %s\"", name)
 	case need == "running":

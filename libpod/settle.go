@@ -22,7 +22,8 @@ import (
 //	creating   nobody holds the lock any more      -> remove
 //	removing   likewise                            -> remove
 //	live       init runs                           -> nothing
-//	live       exit record of this start           -> settle with it; --rm: remove, and it is not found
+//	live       exit record of this start           -> settle with it; --rm: remove, and it is not found;
+//	                                                  by its restart policy: restarting (restart.go)
 //	live       no record, monitor alive            -> it is about to write one: wait briefly
 //	live       no record, monitor gone             -> settle as lost
 //	other      mounted                             -> a start was cut short: undo it
@@ -44,6 +45,10 @@ func (c *locked) reconcile(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if record.Failure == interrupted && !s.RestartAt.IsZero() {
+			s.Status = define.StatusRestarting // its starter has gone, not the reason to start it
+			return c.undoStart(ctx)
+		}
 		if err := c.settle(ctx, record); err != nil || !c.cfg.Life.Remove {
 			return err
 		}
@@ -53,6 +58,9 @@ func (c *locked) reconcile(ctx context.Context) error {
 	}
 	return nil
 }
+
+// interrupted is the end of a start that was not finished.
+var interrupted = &launch.Failure{Stage: "start", Detail: "the command that started it was interrupted"}
 
 // exitRecord returns the record of the container's present start. The monitor writes it
 // when the init has ended and the last output is logged, so one that still holds its lock
@@ -76,7 +84,7 @@ func (c *locked) exitRecord(ctx context.Context) (monitor.ExitRecord, error) {
 		if !held && c.neverReleased(dir) {
 			return monitor.ExitRecord{
 				Generation: c.row.State.Generation, Code: define.ExitManager, Cause: monitor.CauseStartFailed, FinishedAt: time.Now(),
-				Failure: &launch.Failure{Stage: "start", Detail: "the command that started it was interrupted"}, Unseen: true,
+				Failure: interrupted, Unseen: true,
 			}, nil
 		}
 		if !held || time.Now().After(deadline) {
@@ -110,8 +118,12 @@ func (c *locked) settle(ctx context.Context, record monitor.ExitRecord) error {
 	if err := c.release(ctx); err != nil {
 		return err
 	}
+	if err := c.finish(ctx); err != nil {
+		return err
+	}
 	s := &c.row.State
-	s.Status, s.Mounted = define.StatusExited, false
+	s.Mounted = false
+	c.settleRestart(record)
 	if record.Cause == monitor.CauseStartFailed {
 		s.StartedAt = time.Time{} // the program never ran
 		if s.Generation <= 1 {
@@ -128,17 +140,30 @@ func (c *locked) settle(ctx context.Context, record monitor.ExitRecord) error {
 	if record.Failure != nil {
 		s.Error = record.Failure.Error()
 	}
+	if err := c.removeExecs(ctx); err != nil {
+		return err
+	}
 	if err := c.save(ctx); err != nil {
 		return err
 	}
 	c.emit(eventlog.Cleanup)
+	if s.Status != define.StatusRestarting && c.cfg.Life.Restart.Policy != "" {
+		// The monitor may have planned a restart that a command has called off in the same moment.
+		if err := monitor.CancelRestart(c.restartLock()); err != nil {
+			return err
+		}
+	}
 	// Last, because the exit record is in it.
 	return removeAll(c.rt.paths.runDir(c.row.ID))
 }
 
-// undoStart takes back a start that never let the program run. The container is as it was before.
+// undoStart takes back a start that never let the program run. The container is as it was before; one that
+// was to be restarted still is.
 func (c *locked) undoStart(ctx context.Context) error {
 	if err := c.release(ctx); err != nil {
+		return err
+	}
+	if err := c.finish(ctx); err != nil {
 		return err
 	}
 	s := &c.row.State
@@ -152,8 +177,9 @@ func (c *locked) undoStart(ctx context.Context) error {
 	return errors.Join(c.save(ctx), removeAll(c.rt.paths.runDir(c.row.ID)))
 }
 
-// release gives back what a start took: processes, cgroup, mounts. Every step may be done already.
-// The run directory stays: the caller removes it when the exit record in it is written down. It goes on after a failure, so that as little as possible is left.
+// release gives back what a start took: processes, cgroup, mounts. Every step may be done already. The run
+// directory stays: the caller calls finish when the layer is unmounted too, and removes it when the exit record
+// in it is written down. It goes on after a failure, so that as little as possible is left.
 func (c *locked) release(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), define.CleanupTimeout)
 	defer cancel()
@@ -172,6 +198,29 @@ func (c *locked) release(ctx context.Context) error {
 		return c.fail("clean up", nil, errors.Join(errs...), "run \"manager rm -f "+c.row.Name+"\" when the cause is gone")
 	}
 	return nil
+}
+
+// finish runs the poststop hooks, once all is torn down. One that fails or takes too long is a warning: the container is gone.
+func (c *locked) finish(ctx context.Context) error {
+	rt, err := c.runtime()
+	if err != nil {
+		return err
+	}
+	f, ok := rt.(oci.Finisher)
+	if !ok {
+		return nil
+	}
+	for _, err := range f.Finish(ctx, c.leftover()) {
+		if err != nil {
+			c.rt.warn("container %s: %v", c.row.Name, err)
+		}
+	}
+	return nil
+}
+
+// leftover names what the runtime may have left.
+func (c *locked) leftover() oci.Leftover {
+	return oci.Leftover{ID: c.row.ID, Bundle: c.rt.paths.runDir(c.row.ID), Cgroup: first(c.row.State.CgroupPath, c.cgroupPath())}
 }
 
 // endMonitor waits until the monitor of a start that has ended is gone. One that hangs, or
@@ -201,16 +250,12 @@ func (c *locked) endMonitor(ctx context.Context, dir string) error {
 
 // destroy takes away what the runtime made.
 func (c *locked) destroy(ctx context.Context) error {
-	path := c.row.State.CgroupPath
-	if path == "" {
-		path = c.cgroupPath()
-	}
+	l := c.leftover()
 	rt, err := c.runtime()
 	if err != nil {
 		return err
 	}
-	err = rt.Destroy(ctx, oci.Leftover{ID: c.row.ID, Bundle: c.rt.paths.runDir(c.row.ID), Cgroup: path})
-	if err != nil || path == "" {
+	if err := rt.Destroy(ctx, l); err != nil || l.Cgroup == "" {
 		return err
 	}
 	// The parent that nobody asked for goes with its last container.

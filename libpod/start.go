@@ -24,9 +24,11 @@ import (
 // start carries a container through one start. Each step fills in what later ones need.
 type start struct {
 	*locked
-	facts   spec.Facts
-	user    lookup.User
-	spec    *specs.Spec
+	facts spec.Facts
+	user  lookup.User
+	spec  *specs.Spec
+	// again says that the restart policy starts it, and nobody by hand.
+	again   bool
 	session *monitor.Session
 	live    monitor.Live
 	// window is the size of the caller's terminal, or nil.
@@ -93,6 +95,11 @@ func (s *start) begin(ctx context.Context) error {
 	st := &s.row.State
 	st.Generation++
 	st.Mounted, st.Error, st.Cause, st.StoppedByUser = true, "", "", false
+	if !s.again {
+		if err := s.startByHand(); err != nil {
+			return err
+		}
+	}
 	st.CgroupPath = s.cgroupPath()
 	if st.Status == define.StatusCreating && st.Generation == 1 {
 		return nil // the row says all that already
@@ -116,7 +123,8 @@ func (s *start) launch(ctx context.Context) error {
 	}
 	launched, err := rt.Launch(ctx, oci.LaunchRequest{
 		ID: s.row.ID, Bundle: s.rt.paths.runDir(s.row.ID), Spec: s.spec, Cgroup: s.row.State.CgroupPath,
-		Monitor: s.monitorConfig(), ExtraFiles: s.extra, Trees: s.trees, Init: s.initInside(),
+		Monitor: s.monitorConfig(), ExtraFiles: s.extra, Trees: s.trees,
+		Init: s.initInside(), InitReports: s.cfg.Process.Init && s.cfg.Process.InitPath == "",
 	})
 	s.session, s.live, s.row.State.CgroupPath = launched.Session, launched.Live, first(launched.Cgroup, s.row.State.CgroupPath)
 	if err != nil {

@@ -35,6 +35,9 @@ func (r *Runtime) stop(ctx context.Context, id string, o StopOptions, by string)
 		waiting *os.File
 	)
 	err := r.update(ctx, id, func(ctx context.Context, c *locked) error {
+		if c.status() == define.StatusRestarting {
+			return c.cancelRestart(ctx, by != monitor.StopByRestart)
+		}
 		if !c.status().Live() {
 			report.AlreadyStopped = true
 			return nil
@@ -54,7 +57,7 @@ func (r *Runtime) stop(ctx context.Context, id string, o StopOptions, by string)
 		if err := c.noteStop(by, c.cfg.Life.StopSignal, o.timeout(&c.container)); err != nil {
 			return err
 		}
-		c.row.State.Status, c.row.State.StoppedByUser = define.StatusStopping, true
+		c.row.State.Status, c.row.State.StoppedByUser = define.StatusStopping, by != monitor.StopByRestart
 		stopped = &c.container
 		return c.save(ctx)
 	})
@@ -169,6 +172,10 @@ func (r *Runtime) Kill(ctx context.Context, id string, signal string) error {
 	}
 	var killed *os.File
 	err = r.update(ctx, id, func(ctx context.Context, c *locked) error {
+		ends := sig == unix.SIGKILL || int(sig) == c.cfg.Life.StopSignal
+		if ends && c.status() == define.StatusRestarting {
+			return c.cancelRestart(ctx, true) // there is no process; that it does not come back is what is wanted
+		}
 		if !c.status().Live() {
 			return c.wrongState("kill", "running")
 		}
@@ -176,7 +183,7 @@ func (r *Runtime) Kill(ctx context.Context, id string, signal string) error {
 		if err != nil || pidfd == nil {
 			return err
 		}
-		if int(sig) == int(unix.SIGKILL) || int(sig) == c.cfg.Life.StopSignal {
+		if ends {
 			if err := c.noteStop(monitor.StopByKill, int(sig), 0); err != nil {
 				_ = pidfd.Close()
 				return err

@@ -37,7 +37,8 @@ func waitExit(ctx context.Context, pidfd *os.File) error {
 }
 
 // Wait waits until a container is in one of the states and returns its exit code; -1 when it
-// has not ended, nobody saw it end, or it was removed before the code could be read.
+// has not ended, nobody saw it end, or it was removed before the code could be read. One that runs and is
+// restarted then has stopped all the same; one that waits for its restart is waited for until the next end.
 func (r *Runtime) Wait(ctx context.Context, id string, o WaitOptions) (int, error) {
 	conditions := o.Conditions
 	if len(conditions) == 0 {
@@ -54,6 +55,8 @@ func (r *Runtime) Wait(ctx context.Context, id string, o WaitOptions) (int, erro
 		interval = 250 * time.Millisecond
 	}
 	code := -1
+	ends := slices.Contains(conditions, "stopped") || slices.Contains(conditions, "exited")
+	var seen uint64 // the start that was seen to run
 	for {
 		c, err := r.load(ctx, id)
 		if errors.Is(err, errdefs.ErrNotFound) {
@@ -65,7 +68,16 @@ func (r *Runtime) Wait(ctx context.Context, id string, o WaitOptions) (int, erro
 		if err != nil {
 			return 0, err
 		}
-		now := c.current()
+		now, generation := c.current(), c.row.State.Generation
+		if ends && seen != 0 && now == define.StatusRestarting && seen == generation {
+			return r.exitCode(ctx, c)
+		}
+		if ends && seen != 0 && seen != generation {
+			return code, nil
+		}
+		if now.Live() {
+			seen = generation
+		}
 		if matches(conditions, now) {
 			if now == define.StatusExited {
 				return r.exitCode(ctx, c)
@@ -76,9 +88,18 @@ func (r *Runtime) Wait(ctx context.Context, id string, o WaitOptions) (int, erro
 			// The monitor tells the moment and the code, also of a container that --rm removes.
 			if record, err := r.waitMonitor(ctx, c, interval); err == nil && record != nil {
 				code = record.Code
+				if ends && record.Restart != nil {
+					return code, nil
+				}
 			}
-		} else if err := sleep(ctx, interval); err != nil {
-			return 0, err
+		} else {
+			if now == define.StatusRestarting {
+				// Its monitor may have been killed; errors are for those who ask for more than the end.
+				_ = r.reconcileQuietly(ctx, id)
+			}
+			if err := sleep(ctx, interval); err != nil {
+				return 0, err
+			}
 		}
 		if err := ctx.Err(); err != nil {
 			return 0, err
@@ -126,20 +147,25 @@ func (r *Runtime) exitCode(ctx context.Context, c *container) (int, error) {
 	return code, err
 }
 
-// current is the status as the kernel sees it: a stored "running" whose init has ended is exited.
+// current is the status as the kernel sees it: a stored "running" whose init has ended is exited, or
+// restarting if its monitor says so.
 func (c *container) current() define.Status {
 	s := &c.row.State
-	if s.Status.Live() && !alive(s.PID, s.PIDStart) {
-		return define.StatusExited
+	if !s.Status.Live() || alive(s.PID, s.PIDStart) {
+		return s.Status
 	}
-	return s.Status
+	record, err := monitor.ReadExit(c.rt.paths.runDir(c.row.ID))
+	if err == nil && record.Generation == s.Generation && record.Restart != nil {
+		return define.StatusRestarting
+	}
+	return define.StatusExited
 }
 
 // ending reports whether the init has ended or is about to. An exiting process loses its root
 // and then its namespaces before it becomes a zombie; the links to them are gone by then.
 // Source: proc_pid_root(5), proc_pid_ns(5).
 func (c *container) ending() bool {
-	if c.current() == define.StatusExited {
+	if !c.current().Live() {
 		return true
 	}
 	for _, link := range []string{"root", "ns/mnt"} {

@@ -278,7 +278,7 @@ func TestRestoreFails(t *testing.T) {
 }
 
 // restorePoints are the steps of a restore up to CRIU.
-var restorePoints = []string{"images", "directory", "place", "compile", "journal", "cgroup", "root", "mount points", "criu"}
+var restorePoints = []string{"images", "directory", "place", "compile", "journal", "configuration", "cgroup", "root", "mount points", "criu"}
 
 // TestProbes answers what engines ask before they use it.
 func TestProbes(t *testing.T) {

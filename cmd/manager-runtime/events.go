@@ -52,8 +52,7 @@ type event struct {
 	Data any    `json:"data,omitempty"`
 }
 
-// sendStats prints the counters of the cgroup. What else engines look for under these names has other sources
-// and is not counted here.
+// sendStats prints the counters.
 func sendStats(a *app, c *libcontainer.Container) error {
 	s, err := c.Stats()
 	if err != nil {

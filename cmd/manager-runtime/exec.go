@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -121,12 +122,13 @@ func (o *execOptions) compose(c *libcontainer.Container, words []string) (*specs
 	if err != nil {
 		return nil, err
 	}
-	p := spec.Process
-	if p == nil {
+	if spec.Process == nil {
 		return nil, errdefs.Invalid("process", "", "is missing from the container's configuration").WithHint("use --process")
 	}
+	own := *spec.Process
+	p := &own
 	p.Args, p.Terminal = words, o.tty
-	p.Env = append(p.Env, o.env...)
+	p.Env = append(slices.Clip(p.Env), o.env...)
 	for to, value := range map[*string]string{&p.Cwd: o.cwd, &p.ApparmorProfile: o.apparmor, &p.SelinuxLabel: o.label} {
 		if value != "" {
 			*to = value
@@ -145,12 +147,14 @@ func (o *execOptions) addCaps(p *specs.Process) {
 	if len(o.caps) == 0 {
 		return
 	}
-	if p.Capabilities == nil {
-		p.Capabilities = &specs.LinuxCapabilities{}
+	var caps specs.LinuxCapabilities
+	if p.Capabilities != nil {
+		caps = *p.Capabilities
 	}
+	p.Capabilities = &caps
 	for _, name := range o.caps {
 		for _, set := range []*[]string{&p.Capabilities.Bounding, &p.Capabilities.Effective, &p.Capabilities.Permitted} {
-			*set = append(*set, name)
+			*set = append(slices.Clip(*set), name)
 		}
 	}
 }
@@ -173,7 +177,7 @@ func (o *execOptions) setUser(u *specs.User) (err error) {
 		if err != nil {
 			return err
 		}
-		u.AdditionalGids = append(u.AdditionalGids, gid)
+		u.AdditionalGids = append(slices.Clip(u.AdditionalGids), gid)
 	}
 	return nil
 }

@@ -8,14 +8,16 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/manager-project/manager/pkg/catch"
 	"github.com/manager-project/manager/pkg/libcontainer"
 )
 
 // catchSignals begins to collect what will be passed on: before there is anything to pass it to,
-// so that none is lost.
+// so that none is lost; the rest when the process runs. What would stop or end us comes first too.
 func catchSignals() chan os.Signal {
 	signals := make(chan os.Signal, 128)
-	signal.Notify(signals)
+	signal.Notify(signals, catch.Usual...)
+	signal.Notify(signals, unix.SIGWINCH, unix.SIGCHLD, unix.SIGPIPE, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
 	return signals
 }
 
@@ -37,6 +39,7 @@ func follow(p *libcontainer.Process, signals chan os.Signal) (int, error) {
 	}
 	ended := make(chan struct{})
 	forwarded := make(chan struct{})
+	go catch.Rest(signals, ended, unix.SIGURG)
 	go func() {
 		defer close(forwarded)
 		for {

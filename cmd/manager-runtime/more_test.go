@@ -137,7 +137,15 @@ func TestUpdate(t *testing.T) {
 	}
 	o.Refused(t, 1, "want a number of bytes", "update", "--memory", "1x", "c")
 	o.Refused(t, 1, "invalid value", "update", "--pids-limit", "many", "c")
-	o.Refused(t, 1, "no such limit", "update", "--kernel-memory", "1m", "c")
+	if r := o.Run(t, "update", "--kernel-memory", "1m", "--kernel-memory-tcp", "1m", "--pids-limit", "40", "c"); r.Code != 0 ||
+		strings.Count(r.Stderr, "kernels have no such limit any more") != 2 || limit(o, "pids", "pids.max") != "40" {
+		t.Errorf("kernel memory is ignored with a warning: %+v", r)
+	}
+	o.Refused(t, 1, "want a number of bytes", "update", "--kernel-memory", "1x", "c")
+	if _, err := os.Stat("/sys/fs/resctrl/schemata"); err != nil {
+		o.Refused(t, 1, "mount -t resctrl", "update", "--l3-cache-schema", "L3:0=f", "c")
+		o.Refused(t, 1, "no resctrl file system is mounted", "update", "--mem-bw-schema", "MB:0=20", "c")
+	}
 	o.Must(t, "kill", "c", "9")
 	o.Await(t, "c", "stopped")
 	o.Refused(t, 1, "container not running", "update", "--pids-limit", "5", "c")
@@ -154,6 +162,12 @@ func TestEvents(t *testing.T) {
 		Data     struct {
 			Pids struct{ Current, Limit int }
 			CPU  struct{ Usage struct{ Total int } }
+
+			IntelRdt          map[string]any `json:"intel_rdt"`
+			NetworkInterfaces []struct {
+				Name             string
+				RxBytes, TxBytes *int
+			} `json:"network_interfaces"`
 		}
 	}
 	if err := json.Unmarshal([]byte(o.Must(t, "events", "--stats", "c")), &e); err != nil {
@@ -161,6 +175,12 @@ func TestEvents(t *testing.T) {
 	}
 	if e.Type != "stats" || e.ID != "c" || e.Data.Pids.Current != 1 || e.Data.Pids.Limit != 25 || e.Data.CPU.Usage.Total == 0 {
 		t.Errorf("%+v", e)
+	}
+	if e.Data.IntelRdt == nil || len(e.Data.IntelRdt) != 0 {
+		t.Errorf("without a class of service: %v", e.Data.IntelRdt)
+	}
+	if n := e.Data.NetworkInterfaces; len(n) == 0 || n[0].Name != "lo" || n[0].RxBytes == nil || n[0].TxBytes == nil {
+		t.Errorf("interfaces %+v", n)
 	}
 	o.Refused(t, 1, "must be greater than 0", "events", "--interval", "0s", "c")
 	done := make(chan testenv.Result)

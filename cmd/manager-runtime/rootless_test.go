@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/manager-project/manager/internal/testenv"
 )
 
@@ -53,10 +55,11 @@ func passable(t *testing.T, dir string) {
 	}
 }
 
-// TestRootless starts what "spec --rootless" writes, without any privilege.
-func TestRootless(t *testing.T) {
-	o := newRuntime(t)
-	home := filepath.Join(o.Dir, "home")
+// newHome makes a folder for nobody with what "spec --rootless" writes, and returns it and a function that
+// replaces a text of that. It skips where users may not make user namespaces.
+func newHome(t *testing.T, o *testenv.OCI) (home string, edit func(old, replaced string)) {
+	t.Helper()
+	home = filepath.Join(o.Dir, "home")
 	if err := os.Mkdir(home, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +81,7 @@ func TestRootless(t *testing.T) {
 		t.Fatalf("%d, %s", code, out)
 	}
 	config := filepath.Join(home, "config.json")
-	edit := func(old, replaced string) {
+	edit = func(old, replaced string) {
 		t.Helper()
 		b, err := os.ReadFile(config)
 		if err != nil || !strings.Contains(string(b), old) {
@@ -88,6 +91,13 @@ func TestRootless(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	return home, edit
+}
+
+// TestRootless starts what "spec --rootless" writes, without any privilege.
+func TestRootless(t *testing.T) {
+	o := newRuntime(t)
+	home, edit := newHome(t, o)
 	edit(`"terminal": true`, `"terminal": false`)
 	edit(`"sh"`, `"sh", "-c", "id -u; id -g; touch /dev/shm/x; exit 3"`)
 	if out, code := asNobody(t, o, "run", "c"); code != 3 || out != "0\n0\n" {
@@ -115,5 +125,42 @@ func TestRootless(t *testing.T) {
 	edit(`"uidMappings": [`, `"uidMappings": [{"containerID": 1, "hostID": 100000, "size": 10},`)
 	if out, code := asNobody(t, o, "run", "c"); code != 1 || !strings.Contains(out, "user namespace map") {
 		t.Errorf("more ids than there are: %d, %s", code, out)
+	}
+}
+
+// TestRootlessModes has a user run a container in each mode, with and without a limit: only where the mode says
+// that cgroups may be missing, and no limit asks for one, does it run without.
+func TestRootlessModes(t *testing.T) {
+	o := newRuntime(t)
+	_, edit := newHome(t, o)
+	edit(`"terminal": true`, `"terminal": false`)
+	edit(`"sh"`, `"true"`)
+	runs := func(mode string) (string, int) { return asNobody(t, o, "--rootless", mode, "run", "c") }
+	for _, mode := range []string{"auto", "true"} {
+		if out, code := runs(mode); code != 0 || out != "" {
+			t.Errorf("--rootless %s: %d, %s", mode, code, out)
+		}
+	}
+	if out, code := runs("false"); code != 1 || !strings.Contains(out, "cgroup") || !strings.Contains(out, "permission denied") {
+		t.Errorf("--rootless false: %d, %s", code, out)
+	}
+	if out, code := runs("maybe"); code != 1 || !strings.Contains(out, "want true, false or auto") {
+		t.Errorf("--rootless maybe: %d, %s", code, out)
+	}
+	edit(`"linux": {`, `"linux": {"resources": {"pids": {"limit": 10}},`)
+	for _, mode := range []string{"auto", "true", "false"} {
+		if out, code := runs(mode); code != 1 || !strings.Contains(out, "cgroup") {
+			t.Errorf("--rootless %s with a limit: %d, %s", mode, code, out)
+		}
+	}
+	// For root the modes make no difference: its cgroups can be made, and have their limits.
+	limit := int64(12)
+	for _, mode := range []string{"auto", "true", "false"} {
+		bundle := o.Bundle(t, "c", sleeper, func(s *specs.Spec) { s.Linux.Resources = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &limit}} })
+		o.Must(t, "--rootless", mode, "run", "--detach", "--bundle", bundle, "c")
+		if got := o.Must(t, "events", "--stats", "c"); !strings.Contains(got, `"pids":{"current":1,"limit":12}`) {
+			t.Errorf("root with --rootless %s: %s", mode, got)
+		}
+		o.Must(t, "delete", "--force", "c")
 	}
 }

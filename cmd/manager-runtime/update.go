@@ -9,6 +9,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer/compile"
 )
@@ -58,7 +59,12 @@ options are ignored with it. Sizes are in bytes, or end in k, m, g or t; -1 is n
 			if err != nil {
 				return 0, err
 			}
-			return 0, errors.Join(c.Set(r), c.Close())
+			a.warn(cgroups.Warnings(r))
+			err = c.Set(r)
+			if err == nil && (o.l3Cache != "" || o.memBW != "") {
+				err = c.SetClass(o.l3Cache, o.memBW)
+			}
+			return 0, errors.Join(err, c.Close())
 		},
 	}
 }
@@ -73,12 +79,6 @@ func (o *updateOptions) read() (*specs.LinuxResources, error) {
 }
 
 func (o *updateOptions) fill(r *specs.LinuxResources) error {
-	if o.l3Cache != "" || o.memBW != "" {
-		return errdefs.Unsupported("--l3-cache-schema", "Intel RDT cannot be changed by update")
-	}
-	if o.kernelMemory != "" || o.kernelTCP != "" {
-		return errdefs.Unsupported("--kernel-memory", "the kernel has no such limit any more")
-	}
 	r.CPU = &specs.LinuxCPU{
 		Period: o.period, Quota: o.quota, Burst: o.burst, Shares: o.share, RealtimePeriod: o.rtPeriod,
 		RealtimeRuntime: o.rtRuntime, Idle: o.idle, Cpus: o.cpus, Mems: o.mems,
@@ -91,6 +91,9 @@ func (o *updateOptions) fill(r *specs.LinuxResources) error {
 		{"--memory", o.memory, &r.Memory.Limit},
 		{"--memory-reservation", o.reservation, &r.Memory.Reservation},
 		{"--memory-swap", o.swap, &r.Memory.Swap},
+		//lint:ignore SA1019 it is accepted, and warned of
+		{"--kernel-memory", o.kernelMemory, &r.Memory.Kernel},
+		{"--kernel-memory-tcp", o.kernelTCP, &r.Memory.KernelTCP},
 	} {
 		if m.value == "" {
 			continue

@@ -35,11 +35,13 @@ const (
 	Permissive Feature = "permissive"
 	// Enforcing is SELinux that refuses.
 	Enforcing Feature = "enforcing"
+	// AppArmor is the module in force, and the program that loads profiles.
+	AppArmor Feature = "apparmor"
 )
 
 // Features are all of them, for scripts that name them.
 func Features() []Feature {
-	return []Feature{Root, User, V1, Unified, Bare, Systemd, Delegated, SELinux, Permissive, Enforcing}
+	return []Feature{Root, User, V1, Unified, Bare, Systemd, Delegated, SELinux, Permissive, Enforcing, AppArmor}
 }
 
 const cgroupRoot = "/sys/fs/cgroup"
@@ -68,6 +70,11 @@ func missing(need Feature) string {
 		return missingDelegation()
 	case SELinux, Permissive, Enforcing:
 		return missingSELinux(need)
+	case AppArmor:
+		if text, err := os.ReadFile("/sys/module/apparmor/parameters/enabled"); err != nil || string(text) != "Y\n" {
+			return fmt.Sprintf("AppArmor is not in force: %q, %v", text, err)
+		}
+		return absent("/sbin/apparmor_parser")
 	}
 	return "there is no such feature"
 }

@@ -26,7 +26,7 @@ const (
 	// LaneBare is a mount namespace of this machine in which /sys/fs/cgroup is a version 2
 	// hierarchy without controllers.
 	LaneBare = "bare"
-	// LaneV2 is root in the virtual machine.
+	// LaneV2 is root in the virtual machine with AppArmor in force.
 	LaneV2 = "v2"
 	// LaneUser is a user in the virtual machine who lingers, in a unit of the user's own manager.
 	LaneUser = "v2-user"
@@ -41,8 +41,8 @@ const (
 func Lanes() []Lane {
 	return []Lane{
 		{LaneBare, []Feature{Root, Bare}},
-		{LaneV2, []Feature{Root, Unified, Systemd}},
-		{LaneUser, []Feature{User, Unified, Systemd, Delegated}},
+		{LaneV2, []Feature{Root, Unified, Systemd, AppArmor}},
+		{LaneUser, []Feature{User, Unified, Systemd, Delegated, AppArmor}},
 		{LanePermissive, []Feature{Root, Unified, Systemd, SELinux, Permissive}},
 		{LaneEnforcing, []Feature{Root, Unified, Systemd, SELinux, Enforcing}},
 	}

@@ -42,7 +42,7 @@ const (
 var machinePackages = []string{
 	"linux-image-cloud-amd64", "initramfs-tools", "systemd", "systemd-sysv", "udev", "dbus", "dbus-user-session",
 	"libpam-systemd", "uidmap", "iproute2", "nftables", "procps", "kmod", "attr", "libcap2-bin", "strace", "jq",
-	"busybox-static", "selinux-policy-default", "selinux-utils", "policycoreutils", "crun", "criu", "ca-certificates",
+	"busybox-static", "selinux-policy-default", "selinux-utils", "policycoreutils", "apparmor", "crun", "criu", "ca-certificates",
 }
 
 // machinePolicy completes the policy with the types of containers, which Debian's has not.
@@ -81,7 +81,7 @@ ExecStart=-/sbin/agetty --autologin root --noclear --keep-baud 115200 %I xterm
 }
 
 // machineScript is run in the root when all packages are there. The labels come last: what has none
-// is "unlabeled" when SELinux starts.
+// is "unlabeled" when SELinux starts. AppArmor's profiles of the distribution are not loaded: tests load their own.
 const machineScript = `
 useradd --create-home --uid 1000 --shell /bin/bash ` + MachineUser + `
 mkdir -p /var/lib/systemd/linger
@@ -89,7 +89,7 @@ touch /var/lib/systemd/linger/` + MachineUser + `
 passwd --delete root >/dev/null
 semodule --install /usr/share/selinux/containers.cil
 systemctl enable machine-tests.service
-systemctl mask getty@tty1.service e2scrub_reap.service systemd-timesyncd.service fstrim.timer apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer
+systemctl mask apparmor.service getty@tty1.service e2scrub_reap.service systemd-timesyncd.service fstrim.timer apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer
 cp -L /vmlinuz /boot/kernel
 cp -L /initrd.img /boot/initrd
 rm -f /initrd.img.old /vmlinuz.old

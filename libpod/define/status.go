@@ -17,6 +17,8 @@ const (
 	StatusPaused Status = "paused"
 	// StatusStopping has been sent its stop signal and is waited for.
 	StatusStopping Status = "stopping"
+	// StatusRestarting ran and ended, and is about to be started again by its restart policy.
+	StatusRestarting Status = "restarting"
 	// StatusExited ran and ended.
 	StatusExited Status = "exited"
 	// StatusRemoving is being removed; the next command finishes the removal.

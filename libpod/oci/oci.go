@@ -89,6 +89,15 @@ type Lister interface {
 	KillAll(ctx context.Context, cgroup string) error
 }
 
+// Finisher is the role of runtimes whose poststop hooks are run by whoever cleans up. Those of the others are
+// run by Destroy.
+type Finisher interface {
+	// Finish runs the hooks that are still owed, each once for a launch, when all of the container is torn
+	// down and its bundle still there. It reports those that failed; nil errors count for nothing. It may
+	// come more than once, and after any process was killed. The caller holds the container's lock.
+	Finish(ctx context.Context, l Leftover) []error
+}
+
 // Tidier is the role of runtimes that can take away a cgroup which they made as a parent.
 type Tidier interface {
 	// RemoveEmpty removes a cgroup without processes and sub-cgroups; any other stays.
@@ -115,6 +124,8 @@ type LaunchRequest struct {
 	// Init is the path inside the container of the init that becomes process 1 and gets "--" and
 	// the program's arguments; "" for none.
 	Init string
+	// InitReports says that it is the one of InitProgram, which tells when it hears signals: see launch.ReaperReport.
+	InitReports bool
 }
 
 // Launched is a container whose init waits to be released.

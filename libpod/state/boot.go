@@ -26,6 +26,7 @@ func (s *Store) Reboot(ctx context.Context, bootID string) error {
 	return s.end(ctx, Durable, func(tx *sql.Tx) error {
 		for _, stmt := range []string{
 			"UPDATE container SET status='exited', exit_code=255, cause='reboot', finished=CAST(strftime('%s','now') AS INTEGER)*1000000000 WHERE status IN ('running','paused','stopping')",
+			"UPDATE container SET status='exited', restart_at=0 WHERE status='restarting'",
 			"UPDATE container SET pid=0, pid_start=0, monitor_pid=0, cgroup=''",
 			"DELETE FROM exec",
 		} {

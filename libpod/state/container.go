@@ -12,7 +12,7 @@ import (
 	"github.com/manager-project/manager/pkg/errdefs"
 )
 
-const stateColumns = "status,generation,pid,pid_start,monitor_pid,cgroup,mounted,started,finished,exit_code,signal,oom_killed,cause,error,by_user,restarts"
+const stateColumns = "status,generation,pid,pid_start,monitor_pid,cgroup,mounted,started,finished,exit_code,signal,oom_killed,cause,error,by_user,restarts,restart_wait,restart_at"
 
 // AddOptions go with a new container.
 type AddOptions struct {
@@ -143,7 +143,7 @@ func (s *Store) Containers(ctx context.Context) ([]Row, error) {
 func (s *Store) Unsettled(ctx context.Context) ([]Row, error) {
 	return s.rows(ctx, "SELECT id,name,image_id,created,brief,'',"+stateColumns+
 		" FROM container INDEXED BY container_mounted WHERE mounted=1 UNION SELECT id,name,image_id,created,brief,'',"+stateColumns+
-		" FROM container WHERE status IN ('removing','creating')")
+		" FROM container WHERE status IN ('removing','creating','restarting')")
 }
 
 func (s *Store) rows(ctx context.Context, query string, args ...any) ([]Row, error) {
@@ -246,18 +246,18 @@ type scanner interface{ Scan(dest ...any) error }
 
 func scanRow(row scanner) (*Row, error) {
 	var (
-		r                          Row
-		created, started, finished int64
-		brief, config, status      string
+		r                              Row
+		created, started, finished, at int64
+		brief, config, status          string
 	)
 	c := &r.State
 	err := row.Scan(&r.ID, &r.Name, &r.ImageID, &created, &brief, &config,
 		&status, &c.Generation, &c.PID, &c.PIDStart, &c.MonitorPID, &c.CgroupPath, &c.Mounted, &started, &finished,
-		&c.ExitCode, &c.Signal, &c.OOMKilled, &c.Cause, &c.Error, &c.StoppedByUser, &c.Restarts)
+		&c.ExitCode, &c.Signal, &c.OOMKilled, &c.Cause, &c.Error, &c.StoppedByUser, &c.Restarts, &c.RestartWait, &at)
 	if err != nil {
 		return nil, err
 	}
-	r.Created, c.StartedAt, c.FinishedAt = unix(created), unix(started), unix(finished)
+	r.Created, c.StartedAt, c.FinishedAt, c.RestartAt = unix(created), unix(started), unix(finished), unix(at)
 	r.Brief, r.Config, c.Status = []byte(brief), []byte(config), define.Status(status)
 	return &r, nil
 }
@@ -266,6 +266,7 @@ func stateValues(c *Container) []any {
 	return []any{
 		string(c.Status), c.Generation, c.PID, c.PIDStart, c.MonitorPID, c.CgroupPath, c.Mounted,
 		nano(c.StartedAt), nano(c.FinishedAt), c.ExitCode, c.Signal, c.OOMKilled, c.Cause, c.Error, c.StoppedByUser, c.Restarts,
+		int64(c.RestartWait), nano(c.RestartAt),
 	}
 }
 

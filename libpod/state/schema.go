@@ -29,7 +29,9 @@ CREATE TABLE IF NOT EXISTS container (
   cause       TEXT NOT NULL DEFAULT '',
   error       TEXT NOT NULL DEFAULT '',
   by_user     INTEGER NOT NULL DEFAULT 0,
-  restarts    INTEGER NOT NULL DEFAULT 0
+  restarts    INTEGER NOT NULL DEFAULT 0,
+  restart_wait INTEGER NOT NULL DEFAULT 0,
+  restart_at   INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS container_image ON container(image_id);
 CREATE INDEX IF NOT EXISTS container_mounted ON container(mounted) WHERE mounted = 1;
@@ -70,3 +72,10 @@ CREATE TABLE IF NOT EXISTS exec (
   run_dir   TEXT NOT NULL
 ) WITHOUT ROWID;
 `
+
+// added are the columns of container that version 1 had not. Each has a default, so that a manager of the
+// version before, which does not name them, goes on working.
+var added = []struct{ name, definition string }{
+	{"restart_wait", "INTEGER NOT NULL DEFAULT 0"},
+	{"restart_at", "INTEGER NOT NULL DEFAULT 0"},
+}

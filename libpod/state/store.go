@@ -34,7 +34,7 @@ import (
 )
 
 // schemaVersion is the version this program writes. It reads one version up and down.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // Durability says whether a transaction must survive a power cut once it has returned.
 type Durability int
@@ -115,7 +115,30 @@ func (s *Store) checkVersion(ctx context.Context) error {
 			Hint:  "use the newer manager",
 		}
 	}
+	if version < schemaVersion {
+		return s.upgrade(ctx)
+	}
 	return nil
+}
+
+// upgrade brings a file of the version before to this one. Two at once do no harm.
+func (s *Store) upgrade(ctx context.Context) error {
+	return s.update(ctx, Durable, func(tx *sql.Tx) error {
+		for _, c := range added {
+			var there bool
+			err := tx.QueryRowContext(ctx, "SELECT count(*)>0 FROM pragma_table_info('container') WHERE name=?", c.name).Scan(&there)
+			if err == nil && !there {
+				_, err = tx.ExecContext(ctx, "ALTER TABLE container ADD COLUMN "+c.name+" "+c.definition)
+			}
+			if err != nil {
+				return s.fail("upgrade", err)
+			}
+		}
+		if _, err := tx.ExecContext(ctx, "UPDATE meta SET value=? WHERE key='schema'", fmt.Sprint(schemaVersion)); err != nil {
+			return s.fail("upgrade", err)
+		}
+		return nil
+	})
 }
 
 // update runs f in one immediate transaction.

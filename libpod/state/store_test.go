@@ -40,6 +40,7 @@ func TestContainerRoundTrip(t *testing.T) {
 		State: Container{
 			Status: define.StatusRunning, Generation: 3, PID: 4, PIDStart: 5, MonitorPID: 6, CgroupPath: "/x", Mounted: true,
 			StartedAt: time.Unix(8, 1), FinishedAt: time.Unix(9, 2), ExitCode: 137, Signal: 9, OOMKilled: true, Cause: "oom", Error: "e", StoppedByUser: true, Restarts: 2,
+			RestartWait: time.Minute, RestartAt: time.Unix(10, 3),
 		},
 	}
 	if err := s.AddContainer(ctx, Durable, want, AddOptions{}); err != nil {
@@ -130,8 +131,18 @@ func TestReboot(t *testing.T) {
 	if err := s.SetState(ctx, Durable, "a1", &Container{Status: define.StatusRunning, PID: 7, Mounted: true}); err != nil {
 		t.Fatal(err)
 	}
+	add(t, s, "a2", "two", AddOptions{})
+	if err := s.SetState(ctx, Durable, "a2", &Container{Status: define.StatusRestarting, ExitCode: 3, RestartAt: time.Unix(1, 0)}); err != nil {
+		t.Fatal(err)
+	}
+	if rows, err := s.Unsettled(ctx); err != nil || len(rows) != 2 {
+		t.Errorf("unsettled: %v, %v", rows, err)
+	}
 	if err := s.Reboot(ctx, "boot-2"); err != nil {
 		t.Fatal(err)
+	}
+	if r, _ := s.Container(ctx, "a2"); r.State.Status != define.StatusExited || r.State.ExitCode != 3 || !r.State.RestartAt.IsZero() {
+		t.Errorf("a restart after the reboot: %+v", r.State)
 	}
 	r, _ := s.Container(ctx, "a1")
 	if r.State.Status != define.StatusExited || r.State.PID != 0 || !r.State.Mounted || r.State.Cause != "reboot" {
@@ -174,6 +185,40 @@ func TestConcurrentOpen(t *testing.T) {
 	if err != nil || len(rows) != 160 {
 		t.Errorf("%d rows, %v", len(rows), err)
 	}
+}
+
+// A file of the version before gets what it has not, whoever comes first, and keeps the rest.
+func TestOlderSchemaIsUpgraded(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "manager")
+	s, err := Open(context.Background(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add(t, s, "aa11", "web", AddOptions{})
+	for _, c := range added {
+		if _, err := s.db.Exec("ALTER TABLE container DROP COLUMN " + c.name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.db.Exec("UPDATE meta SET value='1' WHERE key='schema'"); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Close()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			s, err := Open(context.Background(), dir)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = s.Close() }()
+			if r, err := s.Container(context.Background(), "aa11"); err != nil || r.Name != "web" || r.State.RestartWait != 0 {
+				t.Errorf("%+v, %v", r, err)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestNewerSchemaIsRefused(t *testing.T) {

@@ -32,7 +32,11 @@ type Container struct {
 	Error string
 	// StoppedByUser says that stop or kill ended it.
 	StoppedByUser bool
-	Restarts      uint
+	// Restarts counts what the restart policy has started since somebody else did. RestartWait is the
+	// back-off before the last of them, RestartAt when that was due, or is: zero for a start by hand.
+	Restarts    uint
+	RestartWait time.Duration
+	RestartAt   time.Time
 }
 
 // Row is one container as it is stored.

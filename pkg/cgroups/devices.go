@@ -51,24 +51,24 @@ func deviceRules(r *specs.LinuxResources) ([]deviceRule, error) {
 		rule := deviceRule{kind: 'a', major: anyNumber, minor: anyNumber, access: d.Access, allow: d.Allow}
 		switch d.Type {
 		case "", "a":
-		case "c", "u":
+		case "c", "u": // an unbuffered character device; the specification has it for nodes, not for rules
 			rule.kind = 'c'
 		case "b":
 			rule.kind = 'b'
 		default:
-			return nil, errdefs.Invalid(field+"type", d.Type, "want a, b, c or u")
-		}
-		if d.Access == "" || strings.Trim(d.Access, "rwm") != "" {
-			return nil, errdefs.Invalid(field+"access", d.Access, "want a combination of r, w and m")
+			return nil, errdefs.Invalid(field+"type", d.Type, "want a, b or c")
 		}
 		for name, n := range map[string]struct{ from, to *int64 }{"major": {d.Major, &rule.major}, "minor": {d.Minor, &rule.minor}} {
 			if n.from == nil {
 				continue
 			}
 			if *n.from < anyNumber || *n.from > 1<<32-1 {
-				return nil, errdefs.Invalid(field+name, signed(*n.from), "no device has such a number")
+				return nil, errdefs.Invalid(field+name, signed(*n.from), "want a device number")
 			}
 			*n.to = *n.from
+		}
+		if d.Access == "" || strings.Trim(d.Access, "rwm") != "" {
+			return nil, errdefs.Invalid(field+"access", d.Access, "want letters of rwm")
 		}
 		rules = append(rules, rule)
 	}

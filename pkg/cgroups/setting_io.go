@@ -127,7 +127,7 @@ func validateBlockIO(io *specs.LinuxBlockIO) error {
 	for i, d := range io.WeightDevice {
 		field := fmt.Sprintf("weightDevice[%d]", i)
 		if d.Weight == nil && d.LeafWeight == nil {
-			return errdefs.Invalid(fieldBlockIO+field, fmt.Sprintf("%d:%d", d.Major, d.Minor), "it needs weight or leafWeight")
+			return errdefs.Invalid(fieldBlockIO+field, fmt.Sprintf("%d:%d", d.Major, d.Minor), "has neither weight nor leafWeight")
 		}
 		if err := validateDevice(fieldBlockIO+field, d.Major, d.Minor); err != nil {
 			return err
@@ -151,8 +151,13 @@ func validateBlockIO(io *specs.LinuxBlockIO) error {
 }
 
 func validateDevice(field string, major, minor int64) error {
-	if major < 0 || minor < 0 || major > 1<<32-1 || minor > 1<<32-1 {
-		return errdefs.Invalid(field, fmt.Sprintf("%d:%d", major, minor), "no block device has such a number")
+	for _, n := range []struct {
+		name   string
+		number int64
+	}{{".major", major}, {".minor", minor}} {
+		if n.number < 0 || n.number > 1<<32-1 {
+			return errdefs.Invalid(field+n.name, signed(n.number), "want a device number")
+		}
 	}
 	return nil
 }

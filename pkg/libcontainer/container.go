@@ -26,6 +26,7 @@ type Container struct {
 	factory *Factory
 	dir     *stateDir
 	record  record
+	config  *specs.Spec // nil as long as nobody asked
 	// child and console are set in the process that made the container and did not park its init.
 	child   *launch.Child
 	console *os.File
@@ -46,8 +47,17 @@ func (c *Container) Close() error {
 // ID is its name in the factory's directory.
 func (c *Container) ID() string { return c.record.ID }
 
-// Config is the configuration as it was at create; later edits of the bundle do not show.
-func (c *Container) Config() (*specs.Spec, error) { return c.dir.readConfig() }
+// Config is the configuration as it was at create; later edits of the bundle do not show. It is read once and
+// must not be changed. A creation under way may not have written it: ErrState then, in the words of exec, who asks.
+func (c *Container) Config() (_ *specs.Spec, err error) {
+	if c.config == nil {
+		c.config, err = c.dir.readConfig()
+	}
+	if errors.Is(err, errdefs.ErrCorrupt) && c.Status() == Creating {
+		return nil, allow(verbExec, c.ID(), Creating)
+	}
+	return c.config, err
+}
 
 // Status asks the kernel where the container is in its life.
 func (c *Container) Status() Status {
@@ -161,15 +171,6 @@ func (c *Container) NotifyPath() string {
 		return ""
 	}
 	return filepath.Join(c.dir.path, notifyDir, notifySocket)
-}
-
-// Stats reads the counters of the container's cgroup. ErrState when the container is stopped.
-func (c *Container) Stats() (*cgroups.Stats, error) {
-	cg, err := c.watched()
-	if err != nil {
-		return nil, err
-	}
-	return cg.Stats()
 }
 
 // OOM tells when the container runs out of memory: see cgroups.Cgroup.NotifyOOM.

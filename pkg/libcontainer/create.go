@@ -37,6 +37,7 @@ func (f *Factory) Create(ctx context.Context, id string, cfg Config) (*Container
 		{"cgroup", c.makeCgroup},
 		{"make class of service", c.makeClass},
 		{"launch", c.launch},
+		{"configuration", c.keepConfig}, // here, and not before: the init takes its time
 		{"ready", c.ready},
 		{"outside", c.outside},
 		{"limits", c.limits},
@@ -154,10 +155,15 @@ func (c *creation) journal() error {
 	if len(c.handles.Poststart)+len(c.handles.Poststop) > 0 {
 		c.made.record.Hooks = &laterHooks{c.handles.Poststart, c.handles.Poststop}
 	}
-	if err := c.made.dir.writeConfig(c.cfg.Spec); err != nil {
+	if err := c.made.dir.writeRecord(&c.made.record); err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
-	if err := c.made.dir.writeRecord(&c.made.record); err != nil {
+	return nil
+}
+
+// keepConfig keeps the configuration as it is now. Nothing needs it before the container is complete.
+func (c *creation) keepConfig() error {
+	if err := c.made.dir.writeConfig(c.cfg.Spec); err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
 	return nil

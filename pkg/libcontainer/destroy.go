@@ -24,10 +24,13 @@ func (c *Container) Destroy() error {
 // Kill ends every process of the container, whatever its status, and removes it. It does not wait for
 // a command that is at work on the container before the processes are dead.
 func (c *Container) Kill() error {
-	if err := c.killAll(); err != nil {
-		return err
+	err := c.dir.lock(0)
+	if errors.Is(err, errdefs.ErrUnavailable) {
+		if err = c.killAll(); err == nil {
+			err = c.dir.lock(lockPatience)
+		}
 	}
-	if err := c.dir.lock(lockPatience); err != nil {
+	if err != nil {
 		return err
 	}
 	defer c.dir.unlock()

@@ -10,7 +10,6 @@ import (
 
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
-	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/undo"
 )
 
@@ -107,11 +106,11 @@ func (e *execution) compile() (err error) {
 
 func (e *execution) launch() error {
 	e.joining.Detached = true
-	child, err := launch.Start(e.ctx, e.joining.Request)
+	child, err := e.joining.Start(e.ctx)
 	if e.cgroup != nil && len(e.cfg.Cgroups) == 0 && (errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EOPNOTSUPP)) {
 		// The container has passed controllers down: no process may be at its top then.
 		if err = e.joining.beside(e.cgroup, e.container.record.PID); err == nil {
-			child, err = launch.Start(e.ctx, e.joining.Request)
+			child, err = e.joining.Start(e.ctx)
 		}
 	}
 	if err != nil {

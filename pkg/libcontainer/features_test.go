@@ -1,6 +1,7 @@
 package libcontainer_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -121,6 +122,63 @@ func TestReaperForwardsSignals(t *testing.T) {
 	}
 	if st, err := b.Wait(); err != nil || st.Code != 9 {
 		t.Errorf("ended with %+v, %v", st, err)
+	}
+}
+
+// startReaped launches a container whose process 1 is our own init, which reports.
+func startReaped(t *testing.T, args ...string) *box {
+	t.Helper()
+	spec := testSpec(testRoot(t), args...)
+	spec.Mounts = append(spec.Mounts, specs.Mount{Destination: "/run/manager-init", Source: program, Options: []string{"bind", "ro"}})
+	script := "#!/no/such/interpreter\n"
+	if err := os.WriteFile(filepath.Join(spec.Root.Path, "bin/script"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p, h, err := compile.Container(spec, compile.Options{Bundle: spec.Root.Path, Reaper: "/run/manager-init", ReaperReports: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	enc, err := p.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := launch.Request{Plan: enc}
+	h.Apply(&req)
+	b, err := launchBox(t, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestReaperHearsSignalsWhenStarted sends a signal as soon as the start is done: never is it lost, as
+// process 1 loses what it does not handle, and never does it end the init itself.
+func TestReaperHearsSignalsWhenStarted(t *testing.T) {
+	for range 100 {
+		b := startReaped(t, "sleep", "20") // which ends by itself when the signal is lost
+		if err := b.Exec(); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Signal(unix.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if st, err := b.Wait(); err != nil || st.Code != 128+int(unix.SIGTERM) || st.Signal != 0 {
+			t.Fatalf("ended with %+v, %v", st, err)
+		}
+	}
+}
+
+// TestReaperTellsOfAFailedProgram wants what only the init can find out to be the start's failure, and the
+// descriptor for it to be nobody else's.
+func TestReaperTellsOfAFailedProgram(t *testing.T) {
+	b := startReaped(t, "script")
+	var failed *launch.Failure
+	if err := b.Exec(); !errors.As(err, &failed) || failed.ExitCode() != 127 || !strings.Contains(err.Error(), "/bin/script") {
+		t.Errorf("got %v", err)
+	}
+	if out, code := startReaped(t, "sh", "-c", "echo /proc/self/fd/*").finish(); code != 0 || strings.Contains(out, "/proc/self/fd/4") {
+		t.Errorf("descriptors %s, exit code %d", out, code)
 	}
 }
 

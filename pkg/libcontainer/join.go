@@ -1,6 +1,8 @@
 package libcontainer
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -9,6 +11,7 @@ import (
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer/compile"
+	"github.com/manager-project/manager/pkg/libcontainer/direct"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
 )
@@ -42,12 +45,44 @@ type Joining struct {
 	launch.Request
 	// Warnings are requests that the specification lets a runtime ignore, and that were.
 	Warnings []string
+	plan     *plan.Plan
 	files    *cgroups.Descriptors
 	handles  *compile.Handles
 }
 
+// Start starts the process: without the small program where that is possible.
+func (j *Joining) Start(ctx context.Context) (*launch.Child, error) {
+	if j.Image == nil && direct.Possible(&j.Request, j.plan) {
+		if err := direct.Attach(&j.Request, &j.plan.Process); err != nil {
+			j.Image = nil // the small program needs less of the kernel
+		}
+	}
+	if j.Image != nil {
+		child, err := launch.Start(ctx, j.Request)
+		if !errors.Is(err, launch.ErrImage) {
+			return child, err
+		}
+	}
+	req, err := j.Encode()
+	if err != nil {
+		return nil, err
+	}
+	return launch.Start(ctx, req)
+}
+
+// Encode is the request with the plan for the small program.
+func (j *Joining) Encode() (req launch.Request, err error) {
+	req = j.Request
+	req.Image = nil
+	req.Plan, err = j.plan.Encode()
+	return req, err
+}
+
 // Close closes what was opened for the request.
 func (j *Joining) Close() {
+	if j.Image != nil {
+		_ = j.Image.File.Close()
+	}
 	if j.files != nil {
 		j.files.Close()
 	}
@@ -70,6 +105,7 @@ func (q *Join) Compile() (_ *Joining, err error) {
 		return nil, err
 	}
 	opts := compile.ExecOptions{State: q.State, PreserveFDs: len(q.ExtraFiles)}
+	opts.KeepGroups = compile.KeepsGroups(q.Spec)
 	if l := q.Spec.Linux; l != nil {
 		opts.Seccomp, opts.Personality = l.Seccomp, l.Personality
 	}
@@ -99,8 +135,8 @@ func (q *Join) Compile() (_ *Joining, err error) {
 			return nil, err
 		}
 	}
-	j.Plan, err = p.Encode()
-	return j, err
+	j.plan = p
+	return j, nil
 }
 
 // enter puts a cgroup's descriptors into the request.

@@ -1,6 +1,9 @@
 package libcontainer
 
 import (
+	"errors"
+
+	"github.com/manager-project/manager/pkg/libcontainer/intelrdt"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -34,5 +37,37 @@ func (c *Container) Set(r *specs.LinuxResources) error {
 			return err
 		}
 		return cg.Set(r)
+	})
+}
+
+// SetClass changes the schemata of the container's own class of service; "" keeps a part. A container without a
+// class gets one, with all that runs in it. ErrState if the container is stopped, or the class is another's.
+func (c *Container) SetClass(l3Cache, memBandwidth string) error {
+	return c.change(verbUpdate, func(Status) error {
+		root, err := intelrdt.Root()
+		if err != nil {
+			return err
+		}
+		r := &specs.LinuxIntelRdt{L3CacheSchema: l3Cache, MemBwSchema: memBandwidth}
+		if c.record.Class != nil {
+			return c.record.Class.Set(r)
+		}
+		class, err := intelrdt.Find(root, c.ID(), r)
+		if err != nil {
+			return err
+		}
+		c.record.Class = class // noted before it is made, so that a delete takes it away
+		if err := c.dir.writeRecord(&c.record); err != nil {
+			return err
+		}
+		if err := class.Make(); err != nil {
+			c.record.Class = nil
+			return errors.Join(err, c.dir.writeRecord(&c.record))
+		}
+		pids, err := c.Processes()
+		for _, pid := range pids {
+			err = errors.Join(err, class.AddAll(pid))
+		}
+		return err
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -177,7 +178,7 @@ func (d *stateDir) readConfig() (*specs.Spec, error) {
 }
 
 // bootID is the kernel's name of this boot, "" where there is no procfs.
-func bootID() string {
+var bootID = sync.OnceValue(func() string {
 	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return string(bytes.TrimSpace(b))
-}
+})

@@ -46,6 +46,7 @@ func (f *Factory) Restore(ctx context.Context, id string, cfg Config, o RestoreO
 		{"place", r.place},
 		{"compile", r.compile},
 		{"journal", r.journal},
+		{"configuration", r.keepConfig},
 		{"cgroup", r.makeCgroup},
 		{"root", r.mountRoot},
 		{"mount points", r.mountPoints},

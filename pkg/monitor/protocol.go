@@ -13,8 +13,9 @@
 // The order is fixed. live.json is there before Ready answers. At the end: the log is complete,
 // exit.json is there, attach.sock is gone, the lock is free, and only then the clients are told.
 // The process stays a little longer, without the lock, until its clients have read the end and the
-// owner has left; then it calls CleanupCommand, unless the owner said that it cleaned up (Session.Done),
-// and runs the poststop hooks.
+// owner has left; then it calls CleanupCommand, unless the owner said that it cleaned up (Session.Done).
+// With a restart to come it waits for that without the lock too (Restart.Lock says so), and calls
+// CleanupCommand with --restart.
 // A start that is aborted before the release leaves neither live.json nor exit.json.
 package monitor
 
@@ -56,10 +57,11 @@ type Config struct {
 	PIDFile string `json:"pid_file,omitempty"`
 	// OOMScoreAdj is the monitor's own oom_score_adj; tried, never fatal. Nil leaves it.
 	OOMScoreAdj *int `json:"oom_score_adj,omitempty"`
+	// Restart is the container's restart policy; nil restarts nothing.
+	Restart *Restart `json:"restart,omitempty"`
 	// Poststart hooks run when the program runs; if one fails the container is killed and its start
-	// has failed. Poststop hooks run when the container was cleaned up; their failures are only noted.
+	// has failed. Poststop hooks are run by whoever cleans up.
 	Poststart []plan.Hook `json:"poststart,omitempty"`
-	Poststop  []plan.Hook `json:"poststop,omitempty"`
 	// HookState is what they read, but for status and pid.
 	HookState plan.State `json:"hook_state,omitzero"`
 	// Events says where start and end are noted; nil means nowhere.
@@ -131,4 +133,6 @@ type ExitRecord struct {
 	Failure *launch.Failure `json:"failure,omitempty"`
 	// Unseen says that no monitor saw the end: the record was made up by who missed it.
 	Unseen bool `json:"-"`
+	// Restart is what follows by the container's policy, or nil.
+	Restart *NextStart `json:"restart,omitempty"`
 }

@@ -15,6 +15,7 @@ type Setup struct {
 	CloneFlags uintptr `json:"clone_flags,omitempty"`
 	JoinFlags  uintptr `json:"join_flags,omitempty"`
 	Detached   bool    `json:"detached,omitempty"`
+	KeepGroups bool    `json:"keep_groups,omitempty"`
 	// Enter, UIDMap and GIDMap are the request's own.
 	Enter  []launch.NamespaceRef `json:"enter,omitempty"`
 	UIDMap []launch.IDMap        `json:"uid_map,omitempty"`
@@ -48,6 +49,9 @@ type External struct {
 	Create []string `json:"create"`
 	// Start lets the process become the user's program. Empty: it was that from the beginning.
 	Start []string `json:"start,omitempty"`
+	// Reports says that the container's init is our own and is given, after the request's ExtraFiles, one
+	// more descriptor, of a pipe of the monitor's, to report on: see launch.ReaperReport.
+	Reports bool `json:"reports,omitempty"`
 	// Env is the environment of both commands.
 	Env []string `json:"env,omitempty"`
 	// PIDFile is absolute. Log is the file that both commands write their errors to, see pkg/ocilog.
@@ -62,7 +66,7 @@ const ConsoleWord = "{console-socket}"
 // streams, then the three lists. The files stay the caller's.
 func NewSetup(c Config, r launch.Request) (Setup, []*os.File) {
 	s := Setup{
-		Config: c, CloneFlags: r.CloneFlags, Detached: r.Detached,
+		Config: c, CloneFlags: r.CloneFlags, Detached: r.Detached, KeepGroups: r.KeepGroups,
 		Enter: r.Enter, UIDMap: r.UIDMap, GIDMap: r.GIDMap, Hooks: r.Hooks,
 		Notify: r.Notify, Affinity: r.Affinity, TimeOffsets: r.TimeOffsets,
 		Join: r.Join != nil, Cgroup: r.Cgroup != nil,
@@ -103,7 +107,7 @@ func (s *Setup) Request(plan []byte, files []*os.File) (launch.Request, error) {
 		return l
 	}
 	r := launch.Request{
-		Plan: plan, CloneFlags: s.CloneFlags, Detached: s.Detached,
+		Plan: plan, CloneFlags: s.CloneFlags, Detached: s.Detached, KeepGroups: s.KeepGroups,
 		Enter: s.Enter, UIDMap: s.UIDMap, GIDMap: s.GIDMap, Program: next(),
 		Hooks: s.Hooks, Notify: s.Notify, Affinity: s.Affinity, TimeOffsets: s.TimeOffsets,
 	}

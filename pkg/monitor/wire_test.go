@@ -78,7 +78,7 @@ func TestSetupKeepsRoles(t *testing.T) {
 		return os.NewFile(uintptr(fd), name)
 	}
 	req := launch.Request{
-		Program: file("program"), Plan: []byte("plan"), CloneFlags: 5, Detached: true,
+		Program: file("program"), Plan: []byte("plan"), CloneFlags: 5, Detached: true, KeepGroups: true,
 		Join: &launch.JoinTarget{PIDFD: file("join"), Flags: 6}, Cgroup: file("cgroup"),
 		Stdio:      [3]*os.File{nil, file("stdout"), nil},
 		ExtraFiles: []*os.File{file("extra")}, CgroupTasks: []*os.File{file("t0"), file("t1")},
@@ -95,7 +95,7 @@ func TestSetupKeepsRoles(t *testing.T) {
 	if got.Program.Name() != "program" || got.Join.PIDFD.Name() != "join" || got.Join.Flags != 6 ||
 		got.Cgroup.Name() != "cgroup" || got.Stdio[0] != nil || got.Stdio[1].Name() != "stdout" ||
 		got.ExtraFiles[0].Name() != "extra" || got.CgroupTasks[1].Name() != "t1" || got.OpenFiles[0].Name() != "open" ||
-		got.CloneFlags != 5 || !got.Detached || !slices.Equal(got.Enter, req.Enter) || !slices.Equal(got.UIDMap, req.UIDMap) || got.Hooks == nil || got.Notify.Path != "p" || got.Affinity[0] != 3 || got.TimeOffsets != "o" {
+		got.CloneFlags != 5 || !got.Detached || !got.KeepGroups || !slices.Equal(got.Enter, req.Enter) || !slices.Equal(got.UIDMap, req.UIDMap) || got.Hooks == nil || got.Notify.Path != "p" || got.Affinity[0] != 3 || got.TimeOffsets != "o" {
 		t.Errorf("request %+v", got)
 	}
 	if _, err := s.Request(nil, files[1:]); err == nil {

@@ -276,6 +276,16 @@ type Life struct {
 	RemoveImage bool   `json:"remove_image,omitempty"`
 	PIDFile     string `json:"pid_file,omitempty"`
 	CIDFile     string `json:"cid_file,omitempty"`
+	// Restart is the zero value for a container that is not restarted.
+	Restart Restart `json:"restart,omitzero"`
+}
+
+// Restart is what happens when a container has ended by itself.
+type Restart struct {
+	// Policy is always, unless-stopped or on-failure.
+	Policy string `json:"policy"`
+	// Max bounds the restarts by on-failure; 0 does not.
+	Max uint `json:"max,omitempty"`
 }
 
 // Log is about the container's log.

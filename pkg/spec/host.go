@@ -126,13 +126,15 @@ type Host struct {
 	CgroupManagerSystemd bool
 	// Controllers are the cgroup controllers that can be used; nil means all.
 	Controllers map[string]bool
-	// IntelRDT says that runtime and kernel can put a process into an RDT class of service.
+	// IntelRDT says that the kernel can put a process into an RDT class of service.
 	IntelRDT bool
 	// OOMScoreAdj is the caller's own; only a caller that can raise limits may give a lower one.
 	OOMScoreAdj int
 	// SELinux and AppArmor say that the module is active.
 	SELinux  bool
 	AppArmor bool
+	// AppArmorLacks says that a profile is not loaded; nil skips the question.
+	AppArmorLacks func(profile string) bool
 	// Rootless says that the caller is not root on the host.
 	Rootless bool
 	// SystemdCgroups are the cgroup directories for systemd beside controllers of version 1: see Facts.

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -17,6 +18,9 @@ func (d *decider) life() error {
 		l.StopTimeout = *req.StopTimeout
 	}
 	if err := d.stopSignal(); err != nil {
+		return err
+	}
+	if err := d.restart(); err != nil {
 		return err
 	}
 	switch req.Pull {
@@ -46,6 +50,42 @@ func (d *decider) life() error {
 		l.PIDFile = d.abs(req.PIDFile)
 	}
 	return d.annotations()
+}
+
+// ParseRestart reads POLICY[:N]; "" and the words for none give the zero value. Errors are of class invalid.
+func ParseRestart(word string) (Restart, error) {
+	policy, max, counted := strings.Cut(word, ":")
+	r := Restart{Policy: policy}
+	switch policy {
+	case "", "no", "never":
+		r = Restart{}
+	case "always", "unless-stopped", "on-failure":
+	default:
+		return Restart{}, errdefs.Invalid("--restart", word, "unknown policy").WithHint("write no, always, unless-stopped or on-failure[:N]")
+	}
+	if !counted {
+		return r, nil
+	}
+	if policy != "on-failure" {
+		return Restart{}, errdefs.Invalid("--restart", word, "only on-failure takes a number of restarts").WithHint("leave the number out, or write on-failure:N")
+	}
+	n, err := strconv.ParseUint(max, 10, 31)
+	if err != nil {
+		return Restart{}, errdefs.Invalid("--restart", word, "%q is not a number of restarts", max).WithHint("write on-failure:3, or on-failure for no limit")
+	}
+	r.Max = uint(n)
+	return r, nil
+}
+
+func (d *decider) restart() error {
+	var err error
+	if d.cfg.Life.Restart, err = ParseRestart(d.req.Life.Restart); err != nil {
+		return err
+	}
+	if d.cfg.Life.Restart.Policy != "" && d.cfg.Life.Remove {
+		return errdefs.Invalid("--restart", d.req.Life.Restart, "--rm would remove the container before it is restarted").WithHint("leave --restart or --rm out")
+	}
+	return nil
 }
 
 // stopSignal prefers the user's; a bad one of the image's is left out with a warning.

@@ -21,7 +21,7 @@ func (d *decider) limits() error {
 	}
 	d.cfg.Limits.RdtClass = d.req.Limits.RdtClass
 	if d.cfg.Limits.RdtClass != "" && !d.host.IntelRDT {
-		return errdefs.Unsupported("--rdt-class", "this version's runtime has no Intel RDT").WithHint("leave it out")
+		return errdefs.Unsupported("--rdt-class", "no resctrl file system is mounted on this host").WithHint("mount -t resctrl resctrl /sys/fs/resctrl, or leave it out")
 	}
 	if strings.ContainsAny(d.cfg.Limits.RdtClass, "/\n") || d.cfg.Limits.RdtClass == ".." {
 		return errdefs.Invalid("--rdt-class", d.cfg.Limits.RdtClass, "not a class of service")

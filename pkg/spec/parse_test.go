@@ -320,3 +320,14 @@ func FuzzEnvFile(f *testing.F) {
 		}
 	})
 }
+
+func TestParseRestart(t *testing.T) {
+	for word, want := range map[string]Restart{
+		"": {}, "no": {}, "never": {}, "always": {Policy: "always"}, "unless-stopped": {Policy: "unless-stopped"},
+		"on-failure": {Policy: "on-failure"}, "on-failure:0": {Policy: "on-failure"}, "on-failure:5": {Policy: "on-failure", Max: 5},
+	} {
+		if got, err := ParseRestart(word); got != want || err != nil {
+			t.Errorf("%q: %+v, %v", word, got, err)
+		}
+	}
+}

@@ -4,7 +4,7 @@ package spec
 // option of the same name, unparsed unless the option is a plain number or switch; the
 // zero value means that the option was not given. Changed tells apart an option given
 // with its zero value. Options that an issue of their own brings (pods, user namespace
-// modes, bridged networks and ports, health, restart, secrets, checkpoint) have no field.
+// modes, bridged networks and ports, health, secrets, checkpoint) have no field.
 type Request struct {
 	// Image is the image's name or id, or with Rootfs a directory.
 	Image string
@@ -157,6 +157,7 @@ type LifeRequest struct {
 	LabelFile   []string // --label-file
 	Annotation  []string // --annotation
 	Requires    []string // --requires
+	Restart     string   // --restart POLICY[:N]
 	Pull        string   // --pull always|missing|never|newer
 	Platform    string   // --platform OS/ARCH[/VARIANT]
 	Arch        string   // --arch

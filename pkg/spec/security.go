@@ -81,6 +81,9 @@ func (d *decider) securityOpt(word string, masks *masks) error {
 		if !d.host.AppArmor && value != "unconfined" {
 			return errdefs.Unsupported("--security-opt", "apparmor=%s: AppArmor is not active on this host", value).WithHint("leave it out")
 		}
+		if d.host.AppArmorLacks != nil && d.host.AppArmorLacks(value) {
+			return errdefs.NotFound("AppArmor profile", value).WithHint("load it with apparmor_parser, or name one that aa-status lists")
+		}
 		s.AppArmor = value
 	case "label":
 		return d.labelOpt(word, value)

@@ -39,7 +39,6 @@ var peers = []struct {
 // unfit are the scripts that a runtime does not pass, with the reason. "*" is every runtime but the
 // embedded one.
 var unfit = []struct{ script, runtime, reason string }{
-	{"run-init-missing", "*", "the runtime looks for the init only; the init finds that the program is missing, with the same exit code"},
 	{"run-env-no-path", "*", "the runtimes look for programs in the PATH of the container's environment only"},
 	{"runtime-choice", "*", "it chooses the runtimes itself"},
 	{"runtime-gone", "*", "it chooses the runtimes itself"},

@@ -28,7 +28,7 @@ var suites = []suite{
 	// Thousands of mounts are a question of time, which the emulator cannot answer, and the tests once more for
 	// each missing system call take it minutes.
 	{Dir: "pkg/libcontainer", Lanes: []string{testenv.LaneV2}, Skip: "TestThousandsOfMounts|TestHiddenCalls"},
-	{Dir: "cmd/manager-runtime", Lanes: []string{testenv.LaneV2}, Run: "CRIU"},
+	{Dir: "cmd/manager-runtime", Lanes: []string{testenv.LaneV2}, Run: "CRIU|AppArmor|SystemdCgroup"},
 	{Dir: "pkg/libcontainer", Lanes: []string{testenv.LanePermissive, testenv.LaneEnforcing}, Run: "SELinux"},
 	{
 		Dir: "test/e2e", Lanes: []string{testenv.LaneV2},
@@ -46,7 +46,7 @@ type boot struct {
 
 // boots make all lanes of the machine.
 var boots = []boot{
-	{Lanes: []string{testenv.LaneV2, testenv.LaneUser}},
+	{Append: "security=apparmor apparmor=1", Lanes: []string{testenv.LaneV2, testenv.LaneUser}},
 	{Append: "security=selinux selinux=1 enforcing=0", Lanes: []string{testenv.LanePermissive}},
 	{Append: "security=selinux selinux=1 enforcing=1", Lanes: []string{testenv.LaneEnforcing}},
 }

@@ -55,7 +55,6 @@ func TestMainErrors(t *testing.T) {
 		"run --nmae x":                "Error: run: unknown option --nmae; did you mean --name?",
 		"run":                         "Error: run: needs an image (or with --rootfs a directory); see 'manager run --help'",
 		"run --pod p img":             "Error: --pod: there are no pods in this version",
-		"run --restart always img":    "Error: --restart: restart policies are not available",
 		"run --cpus=abc img":          `Error: run: --cpus "abc": must be a number`,
 		"rename a":                    "Error: rename: needs a container and its new name",
 		"stop":                        "Error: needs a container name or id, or one of --all",

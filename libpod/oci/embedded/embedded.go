@@ -44,9 +44,6 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (oci.Launched
 	fail := func(err error) (oci.Launched, error) {
 		return oci.Launched{}, errors.Join(err, back.Run())
 	}
-	if err := refuseUnkept(q.Spec); err != nil {
-		return fail(err)
-	}
 	extra, gaps, err := libcontainer.FillGaps(q.ExtraFiles)
 	if err != nil {
 		return fail(err)
@@ -70,7 +67,8 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (oci.Launched
 		q.Cgroup, q.Monitor.MemoryEvents = cg.Path(), cg.MemoryEvents()
 	}
 	p, handles, err := compile.Container(q.Spec, compile.Options{
-		ID: q.ID, Bundle: q.Bundle, CgroupPath: q.Cgroup, PreserveFDs: len(q.ExtraFiles), MakeCwd: true, Reaper: q.Init, Trees: q.Trees,
+		ID: q.ID, Bundle: q.Bundle, CgroupPath: q.Cgroup, PreserveFDs: len(q.ExtraFiles), MakeCwd: true, Trees: q.Trees,
+		Reaper: q.Init, ReaperReports: q.InitReports,
 	})
 	if err != nil {
 		return fail(err)
@@ -79,8 +77,11 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (oci.Launched
 	p.Process.CloseFDs = gaps
 	req.Program, req.ExtraFiles = r.File(), extra
 	handles.Apply(&req)
-	q.Monitor.Poststart, q.Monitor.Poststop, q.Monitor.HookState = handles.Poststart, handles.Poststop, handles.State
+	q.Monitor.Poststart, q.Monitor.HookState = handles.Poststart, handles.State
 	if req.Plan, err = p.Encode(); err != nil {
+		return fail(err)
+	}
+	if err := owePoststop(q.Bundle, handles); err != nil {
 		return fail(err)
 	}
 	b, err := r.Begin()
@@ -94,7 +95,7 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (oci.Launched
 	fault.Point("monitor: spawned")
 	live, err := s.Ready(ctx)
 	if err == nil {
-		err = outside(q.Spec, live.PID)
+		err = outside(q.Spec, q.ID, live.PID)
 	}
 	if err == nil {
 		err = limit()

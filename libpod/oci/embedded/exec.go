@@ -33,7 +33,7 @@ func (r *Runtime) Exec(ctx context.Context, q oci.ExecRequest) (oci.Process, err
 		return nil, err
 	}
 	defer j.Close()
-	child, err := launch.Start(ctx, j.Request)
+	child, err := j.Start(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,11 @@ func (r *Runtime) ExecDetached(ctx context.Context, q oci.ExecRequest, c monitor
 		return err
 	}
 	defer j.Close()
-	s, err := monitor.Spawn(ctx, monitor.SpawnOptions{Config: c, Launch: j.Request})
+	req, err := j.Encode()
+	if err != nil {
+		return err
+	}
+	s, err := monitor.Spawn(ctx, monitor.SpawnOptions{Config: c, Launch: req})
 	if err != nil {
 		return err
 	}

@@ -110,6 +110,13 @@ func TestCommands(t *testing.T) {
 	if got := strings.Join(e.Create, " "); got != "/bin/crun --debug --root /b/runtime --log /b/runtime.log --log-format json create --bundle /b --pid-file /b/runtime.pid --console-socket {console-socket} --preserve-fds 2 ID" {
 		t.Error(got)
 	}
+	q.InitReports, q.Init = true, "/run/manager-init"
+	if e := r.create(&q); !e.Reports || !strings.Contains(strings.Join(e.Create, " "), "--preserve-fds 3 ID") {
+		t.Errorf("%+v", e)
+	}
+	if got := strings.Join(initArgs(&q), " "); got != "/run/manager-init --report=5 --" {
+		t.Error(got)
+	}
 	if got := strings.Join(e.Start, " "); got != "/bin/crun --debug --root /b/runtime --log /b/runtime.log --log-format json start ID" {
 		t.Error(got)
 	}

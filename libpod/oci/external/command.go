@@ -30,13 +30,17 @@ func (r *Runtime) create(q *oci.LaunchRequest) *monitor.External {
 	e := &monitor.External{
 		Runtime: r.o.Name, Program: first(q.Spec.Process.Args), Env: environment(),
 		PIDFile: filepath.Join(q.Bundle, "runtime.pid"), Log: logFile(q.Bundle),
-		Start: append(base[:len(base):len(base)], "start", q.ID),
+		Start: append(base[:len(base):len(base)], "start", q.ID), Reports: q.InitReports,
 	}
 	argv := append(base[:len(base):len(base)], "create", "--bundle", q.Bundle, "--pid-file", e.PIDFile)
 	if q.Monitor.Terminal {
 		argv = append(argv, "--console-socket", monitor.ConsoleWord)
 	}
-	e.Create = append(append(argv, preserve(len(q.ExtraFiles))...), q.ID)
+	files := len(q.ExtraFiles)
+	if q.InitReports {
+		files++
+	}
+	e.Create = append(append(argv, preserve(files)...), q.ID)
 	return e
 }
 

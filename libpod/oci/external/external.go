@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/sirupsen/logrus"
 
@@ -125,7 +126,7 @@ func writeSpec(q *oci.LaunchRequest) error {
 	}
 	s.Process = adapt(s.Process)
 	if q.Init != "" {
-		s.Process.Args = append([]string{q.Init, "--"}, s.Process.Args...)
+		s.Process.Args = append(initArgs(q), s.Process.Args...)
 	}
 	raw, err := json.Marshal(&s)
 	if err != nil {
@@ -138,6 +139,15 @@ func writeSpec(q *oci.LaunchRequest) error {
 		return err
 	}
 	return nil
+}
+
+// initArgs are the container's init and its options. Our own reports on the descriptor after those of the program.
+func initArgs(q *oci.LaunchRequest) []string {
+	argv := []string{q.Init}
+	if q.InitReports {
+		argv = append(argv, launch.ReaperReport+strconv.Itoa(3+len(q.ExtraFiles)))
+	}
+	return append(argv, "--")
 }
 
 // passable refuses descriptors with gaps: these programs pass on all from 3 to a number.

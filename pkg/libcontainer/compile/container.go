@@ -38,6 +38,8 @@ type Options struct {
 	NoPivot bool
 	// Reaper is the path inside the container of the small program, for --init; "" means none.
 	Reaper string
+	// ReaperReports says that it is our own, so that a start is done when the reaper hears signals: see launch.ReaperReport.
+	ReaperReports bool
 	// Trees are opened, detached trees by the destination of the bind mount that they are the source
 	// of. The caller keeps ownership.
 	Trees map[string]*os.File
@@ -55,7 +57,8 @@ type Handles struct {
 	Enter      []launch.NamespaceRef
 	// UIDMap and GIDMap are set with a new user namespace.
 	UIDMap, GIDMap []launch.IDMap
-	// Hooks, Notify, Affinity and TimeOffsets are for the launch request.
+	// Hooks, Notify, Affinity, TimeOffsets and KeepGroups are for the launch request.
+	KeepGroups  bool
 	Hooks       *launch.Hooks
 	Notify      *launch.Notify
 	Affinity    []uint64
@@ -82,7 +85,7 @@ func (h *Handles) Close() {
 func (h *Handles) Apply(req *launch.Request) {
 	req.OpenFiles, req.CloneFlags, req.Enter = h.Files, h.CloneFlags, h.Enter
 	req.UIDMap, req.GIDMap, req.Hooks = h.UIDMap, h.GIDMap, h.Hooks
-	req.Notify, req.Affinity, req.TimeOffsets = h.Notify, h.Affinity, h.TimeOffsets
+	req.Notify, req.Affinity, req.TimeOffsets, req.KeepGroups = h.Notify, h.Affinity, h.TimeOffsets, h.KeepGroups
 }
 
 // add keeps a file and returns its 1-based index for a plan.

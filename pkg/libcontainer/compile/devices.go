@@ -141,3 +141,13 @@ func (c *compiler) hostDev() bool {
 	}
 	return false
 }
+
+func checkNumbers(field string, major, minor int64) error {
+	if major < 0 || major >= 1<<32 {
+		return invalid(field+".major", strconv.FormatInt(major, 10), "want a device number")
+	}
+	if minor < 0 || minor >= 1<<32 {
+		return invalid(field+".minor", strconv.FormatInt(minor, 10), "want a device number")
+	}
+	return nil
+}

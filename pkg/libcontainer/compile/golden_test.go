@@ -42,6 +42,7 @@ func TestGolden(t *testing.T) {
 		t.Fatal(files, err)
 	}
 	withSELinux(t)
+	withAppArmor(t, "mine")
 	base := outcome(t, "{}")
 	cases := 0
 	for _, file := range files {
@@ -66,6 +67,48 @@ func withSELinux(t *testing.T) {
 	selinuxFS = t.TempDir()
 	if err := os.WriteFile(filepath.Join(selinuxFS, "enforce"), []byte("1"), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// withAppArmor puts a kernel with the profiles in the place of this one's; without a profile it has no AppArmor.
+func withAppArmor(t *testing.T, profiles ...string) {
+	t.Helper()
+	kept := appArmor
+	t.Cleanup(func() { appArmor = kept })
+	appArmor.Root = t.TempDir()
+	if len(profiles) == 0 {
+		return
+	}
+	for name, text := range map[string]string{
+		"module/apparmor/parameters/enabled": "Y\n", "kernel/security/apparmor/profiles": strings.Join(profiles, " (enforce)\n") + " (enforce)\n",
+	} {
+		path := filepath.Join(appArmor.Root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestAppArmorProfileThatIsNotThere wants a profile to be refused where it could not be applied, by its name.
+func TestAppArmorProfileThatIsNotThere(t *testing.T) {
+	for name, c := range map[string]struct {
+		loaded      []string
+		patch, want string
+	}{
+		"no AppArmor":           {nil, `{"process": {"apparmorProfile": "mine"}}`, "process.apparmorProfile: AppArmor is not enabled"},
+		"not loaded":            {[]string{"mine2"}, `{"process": {"apparmorProfile": "mine"}}`, "AppArmor profile mine: no such AppArmor profile"},
+		"nothing to be free of": {nil, `{"process": {"apparmorProfile": "unconfined"}}`, "<nil>"},
+		"loaded":                {[]string{"mine2", "mine"}, `{"process": {"apparmorProfile": "mine"}}`, "<nil>"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			withAppArmor(t, c.loaded...)
+			if got := fmt.Sprint(outcome(t, c.patch)["error"]); !strings.HasPrefix(got, c.want) {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/manager-project/manager/pkg/apparmor"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
@@ -34,7 +35,7 @@ func (c *compiler) process() error {
 	c.h.Warnings = append(c.h.Warnings, warnings...)
 	c.p.Process = *p
 	c.p.Process.MakeCwd = c.opts.MakeCwd
-	c.p.Process.Reaper = c.opts.Reaper
+	c.p.Process.Reaper, c.p.Process.ReaperReports = c.opts.Reaper, c.opts.ReaperReports
 	// Whoever has no more than an own group to map has to give up the right to drop groups.
 	if c.h.CloneFlags&unix.CLONE_NEWUSER != 0 && os.Geteuid() != 0 && launch.OwnID(c.h.GIDMap) {
 		if len(c.spec.Process.User.AdditionalGids) > 0 {
@@ -42,9 +43,29 @@ func (c *compiler) process() error {
 		}
 		c.p.Process.KeepGroups = true
 	}
+	if KeepsGroups(c.spec) {
+		if err := c.h.keepGroups(c.spec.Process, &c.p.Process); err != nil {
+			return err
+		}
+	}
 	if c.opts.ID != "" && !c.opts.KeepKeyring {
 		c.p.Process.Keyring = "_ses." + c.opts.ID
 	}
+	return nil
+}
+
+// keepGroupsAnnotation, with "1", leaves the program the supplementary groups of whoever makes the container, which its
+// user namespace need not know. Podman sets it for --group-add keep-groups; it is crun's.
+const keepGroupsAnnotation = "run.oci.keep_original_groups"
+
+// KeepsGroups says whether the processes of a container keep the groups of their makers.
+func KeepsGroups(spec *specs.Spec) bool { return spec.Annotations[keepGroupsAnnotation] == "1" }
+
+func (h *Handles) keepGroups(s *specs.Process, p *plan.Process) error {
+	if len(s.User.AdditionalGids) > 0 {
+		return invalid("process.user.additionalGids", "", "conflicts with the annotation %s", keepGroupsAnnotation)
+	}
+	p.KeepGroups, h.KeepGroups = true, true
 	return nil
 }
 
@@ -54,6 +75,8 @@ type ExecOptions struct {
 	Seccomp *specs.LinuxSeccomp
 	// Personality is the container's, or nil.
 	Personality *specs.LinuxPersonality
+	// KeepGroups keeps the caller's supplementary groups: see KeepsGroups.
+	KeepGroups bool
 	// PreserveFDs is how many extra files follow stdio; used for LISTEN_FDS.
 	PreserveFDs int
 	// State is the container's, for the receiver of a seccomp listener.
@@ -69,6 +92,11 @@ func Exec(process *specs.Process, opts ExecOptions) (*plan.Plan, *Handles, error
 		return nil, nil, err
 	}
 	h := &Handles{Warnings: warnings, State: opts.State}
+	if opts.KeepGroups {
+		if err := h.keepGroups(process, p); err != nil {
+			return nil, nil, err
+		}
+	}
 	var final []uint64
 	if h.Affinity, final, err = affinity(process.ExecCPUAffinity); err != nil {
 		return nil, nil, err
@@ -242,19 +270,27 @@ func personality(p *specs.LinuxPersonality) (*uint32, error) {
 // labels refuses what the kernel could not carry out: a container never starts without a label
 // that was asked for.
 func labels(s *specs.Process, p *plan.Process) error {
-	if s.ApparmorProfile != "" && s.ApparmorProfile != "unconfined" {
-		if b, err := os.ReadFile("/sys/module/apparmor/parameters/enabled"); err != nil || !strings.HasPrefix(string(b), "Y") {
-			return errdefs.Unsupported("process.apparmorProfile", "AppArmor is not enabled in this kernel")
-		}
+	profile := s.ApparmorProfile
+	switch enabled := appArmor.Enabled(); {
+	case profile == "":
+	case !enabled && profile == apparmor.Unconfined:
+		profile = "" // there is nothing to be free of
+	case !enabled:
+		return errdefs.Unsupported("process.apparmorProfile", "AppArmor is not enabled in this kernel")
+	case appArmor.Lacks(profile):
+		return errdefs.NotFound("AppArmor profile", profile).WithHint("load it with apparmor_parser, or name one that aa-status lists")
 	}
 	if s.SelinuxLabel != "" {
 		if err := needSELinux("process.selinuxLabel"); err != nil {
 			return err
 		}
 	}
-	p.AppArmor, p.SELinux = s.ApparmorProfile, s.SelinuxLabel
+	p.AppArmor, p.SELinux = profile, s.SelinuxLabel
 	return nil
 }
+
+// appArmor is where the kernel shows AppArmor; tests set another.
+var appArmor apparmor.Kernel
 
 // selinuxFS is where the kernel shows SELinux; tests set another.
 var selinuxFS = "/sys/fs/selinux"

@@ -2,10 +2,12 @@ package initproc
 
 import (
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
+	"github.com/manager-project/manager/pkg/libcontainer/plan"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,9 +24,7 @@ func (in *initializer) exec() *launch.Failure {
 	argv := p.Args
 	if p.Reaper != "" {
 		// The reaper finds the program again by itself; looking here made a missing one a fact.
-		// "--" ends the options of other programs of this kind (tini, catatonit).
-		file = p.Reaper
-		argv = append([]string{ReaperName, "--"}, argv...)
+		file, argv = p.Reaper, in.reaperArgs()
 	}
 	if p.NoNewPrivs {
 		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
@@ -41,12 +41,27 @@ func (in *initializer) exec() *launch.Failure {
 	if f := in.seccomp(); f != nil {
 		return f
 	}
-	err := syscall.Exec(file, argv, p.Env)
-	f = failure(launch.StageExec, file, err)
+	return execFailure(file, syscall.Exec(file, argv, p.Env))
+}
+
+// execFailure is why a file that was found was not executed.
+func execFailure(file string, err error) *launch.Failure {
+	f := failure(launch.StageExec, file, err)
 	if f.Errno == unix.ENOENT {
 		f.Detail = "no such file or directory (its interpreter may be missing)"
 	}
 	return f
+}
+
+// reaperArgs are the reaper's argv. "--" ends the options, of other programs of this kind (tini,
+// catatonit) too, and those get no other.
+func (in *initializer) reaperArgs() []string {
+	argv := []string{ReaperName}
+	if in.Process.ReaperReports {
+		_, _ = unix.FcntlInt(uintptr(in.parent.fd), unix.F_SETFD, 0) // the parent sees its end if this fails
+		argv = append(argv, launch.ReaperReport+strconv.Itoa(in.parent.fd))
+	}
+	return append(append(argv, "--"), in.Process.Args...)
 }
 
 // findProgram says early that the program is missing; exec looks again.
@@ -64,7 +79,7 @@ func lookup(name string, env []string) (string, *launch.Failure) {
 		return name, executable(name)
 	}
 	var refused *launch.Failure
-	for _, dir := range strings.Split(pathOf(env), ":") {
+	for _, dir := range strings.Split(plan.PathOf(env), ":") {
 		if dir == "" {
 			dir = "."
 		}
@@ -93,17 +108,4 @@ func executable(file string) *launch.Failure {
 		return explain(launch.StageExec, file, unix.EISDIR, "is a directory")
 	}
 	return failure(launch.StageExec, file, unix.Faccessat(unix.AT_FDCWD, file, unix.X_OK, unix.AT_EACCESS))
-}
-
-// defaultPath is used when the environment has no PATH.
-const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-// pathOf returns the last PATH of an environment, which is the one that counts.
-func pathOf(env []string) string {
-	for i := len(env) - 1; i >= 0; i-- {
-		if v, ok := strings.CutPrefix(env[i], "PATH="); ok {
-			return v
-		}
-	}
-	return defaultPath
 }

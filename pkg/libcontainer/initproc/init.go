@@ -29,12 +29,15 @@ const exitFailed = 125
 func Init(args []string) int {
 	runtime.LockOSThread()
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	keepFileLimit()
 	var extra, files int
 	if len(args) == 2 {
 		extra, _ = strconv.Atoi(args[0])
 		files, _ = strconv.Atoi(args[1])
 	}
 	first := 3 + extra
+	// What the caller of our caller left open is no business of ours.
+	_ = unix.CloseRange(uint(first+2+files), ^uint(0)>>32, 0)
 	// Everything that is not for the user's program closes itself when that is executed.
 	if err := unix.CloseRange(uint(first), ^uint(0)>>32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		setCloexecByProc(first)
@@ -45,6 +48,15 @@ func Init(args []string) int {
 		p.fail(err)
 	}
 	return exitFailed
+}
+
+// keepFileLimit makes the limit of open files that the Go runtime raised at start the program's: without that it
+// would be put back at execve for some ways to get here, and not for others.
+func keepFileLimit() {
+	var have unix.Rlimit
+	if unix.Prlimit(0, unix.RLIMIT_NOFILE, nil, &have) == nil {
+		_ = unix.Prlimit(0, unix.RLIMIT_NOFILE, &have, nil)
+	}
 }
 
 // initializer is the state while a plan is carried out.

@@ -69,6 +69,9 @@ func (in *initializer) labels() *launch.Failure {
 		if errors.Is(err, unix.ENOENT) {
 			err = in.writeProc("thread-self/attr/exec", "exec "+p)
 		}
+		if errors.Is(err, unix.ENOENT) {
+			return explain("apparmor profile", p, unix.ENOENT, "it is not loaded")
+		}
 		if err != nil {
 			return failure("apparmor profile", p, err)
 		}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/manager-project/manager/pkg/errdefs"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 const field = "linux.intelRdt"
@@ -81,6 +82,9 @@ func Find(root, id string, r *specs.LinuxIntelRdt) (*Group, error) {
 	}
 	return g, g.check(r)
 }
+
+// Fresh says that Make would make the class.
+func (g *Group) Fresh() bool { return g.fresh }
 
 // Make makes what Find decided. On failure nothing is left.
 func (g *Group) Make() (err error) {
@@ -196,6 +200,21 @@ func (g *Group) Add(pid int) error {
 		}
 	}
 	return nil
+}
+
+// AddAll is Add for all threads of a process that runs already. One that has ended is no error.
+func (g *Group) AddAll(pid int) error {
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	for _, thread := range threads {
+		tid, _ := strconv.Atoi(thread.Name())
+		if aerr := g.Add(tid); !errors.Is(aerr, unix.ESRCH) {
+			err = errors.Join(err, aerr)
+		}
+	}
+	return err
 }
 
 // Set writes other schemata into the container's own class.

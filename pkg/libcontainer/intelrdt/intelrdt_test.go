@@ -1,9 +1,11 @@
 package intelrdt
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -181,5 +183,47 @@ func TestRootOfTheMount(t *testing.T) {
 	}
 	if _, err := rootIn(strings.NewReader("1 2 0:3 / /resctrl rw - tmpfs resctrl rw\n")); !errors.Is(err, errdefs.ErrUnsupported) {
 		t.Error(err)
+	}
+}
+
+func TestStats(t *testing.T) {
+	root := fake(t)
+	g, err := create(root, "box", &specs.LinuxIntelRdt{EnableMonitoring: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := g.Stats(root)
+	if err != nil || !reflect.DeepEqual(s, Stats{}) {
+		t.Errorf("hardware without anything: %+v, %v", s, err)
+	}
+	for name, text := range map[string]string{
+		"info/L3/cbm_mask": "fffff\n", "info/L3/min_cbm_bits": "2\n", "info/L3/num_closids": "16\n",
+		"info/MB/bandwidth_gran": "10\n", "info/MB/min_bandwidth": "10\n", "info/MB/num_closids": "8\n", "info/MB/delay_linear": "1\n",
+		"box/schemata": "    L3:0=f;1=ff\n    MB:0= 20;1=100\n",
+		"box/mon_groups/box/mon_data/mon_L3_00/mbm_total_bytes": "300\n",
+		"box/mon_groups/box/mon_data/mon_L3_00/mbm_local_bytes": "200\n",
+		"box/mon_groups/box/mon_data/mon_L3_00/llc_occupancy":   "100\n",
+		"box/mon_groups/box/mon_data/mon_L3_01/llc_occupancy":   "Unavailable\n",
+		"box/mon_data/mon_L3_00/llc_occupancy":                  "999\n",
+	} {
+		path := filepath.Join(root, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err = g.Stats(root)
+	b, _ := json.Marshal(s)
+	const want = `{"l3_cache_info":{"cbm_mask":"fffff","min_cbm_bits":2,"num_closids":16},"l3_cache_schema_root":"L3:0=ff;1=ff",` +
+		`"l3_cache_schema":"L3:0=f;1=ff","mem_bw_info":{"bandwidth_gran":10,"delay_linear":1,"min_bandwidth":10,"num_closids":8},` +
+		`"mem_bw_schema_root":"MB:0=100;1=50","mem_bw_schema":"MB:0=20;1=100",` +
+		`"mbm_stats":[{"mbm_total_bytes":300,"mbm_local_bytes":200}],"cmt_stats":[{"llc_occupancy":100},{"llc_occupancy":0}]}`
+	if err != nil || string(b) != want {
+		t.Errorf("got  %s, %v\nwant %s", b, err, want)
+	}
+	if err := os.RemoveAll(filepath.Join(root, "box")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.Stats(root); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("without the class: %v", err)
 	}
 }

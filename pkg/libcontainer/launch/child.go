@@ -29,10 +29,17 @@ const (
 	MsgListener = 'l' // child: the seccomp listener, a descriptor with it; answered by MsgContinue
 	MsgExec     = 'x' // child: the next step is execve
 	MsgFailure  = 'f' // child: a Failure; it exits after it
+	MsgChild    = 'k' // image: the pid of the process that stays; this one exits after it
+	MsgStep     = 's' // image: a call that failed; it exits after it
 )
 
-// maxMessage bounds a packet in bytes; a failure names at most a path or two.
-const maxMessage = 64 << 10
+// ReaperReport is an option of our own init (Plan.Process.Reaper), followed by the number of a descriptor. When
+// the init hears signals and has started the program it closes that; when the program cannot be
+// started it writes MsgFailure first. To the parent a start is then done, or fails, with the program's.
+const ReaperReport = "--report="
+
+// MaxMessage bounds a packet in bytes; a failure names at most a path or two.
+const MaxMessage = 64 << 10
 
 // Child is a process on its way to become the user's program, and that program afterwards.
 // The order is Ready, Exec, Wait; Signal at any time; Close at the end. Wait may run
@@ -43,6 +50,11 @@ type Child struct {
 	sock   *os.File
 	hooks  *Hooks
 	notify *Notify
+	image  *Image
+	// home is the image's HOME, a NUL behind it; nil for none.
+	home []byte
+	// early are packets that came before it was known whose they are.
+	early []packet
 	// foreign says that the process is another's child: see Adopt.
 	foreign bool
 
@@ -114,9 +126,10 @@ func (c *Child) Ready(ctx context.Context) (console *os.File, err error) {
 				return console, err
 			}
 		case MsgReady:
+			c.findHome(file)
 			return console, nil
-		case MsgFailure:
-			return console, c.failed(msg[1:])
+		case MsgFailure, MsgStep:
+			return console, c.failed(msg)
 		default:
 			return console, c.gone("init", fmt.Errorf("unknown message %q", msg[0]))
 		}
@@ -129,7 +142,7 @@ func (c *Child) Exec() error {
 	if c.sock == nil {
 		return &Failure{Stage: "init", Detail: "waits for another starter"}
 	}
-	if _, err := c.sock.Write([]byte{MsgGo}); err != nil {
+	if _, err := c.sock.Write(append([]byte{MsgGo}, c.home...)); err != nil {
 		return c.gone(StageExec, io.EOF)
 	}
 	executing := false
@@ -147,10 +160,25 @@ func (c *Child) Exec() error {
 				c.kill()
 				return err
 			}
-		case msg[0] == MsgFailure:
-			return c.failed(msg[1:])
+		case msg[0] == MsgFailure, msg[0] == MsgStep:
+			return c.failed(msg)
 		}
 	}
+}
+
+// findHome looks HOME up for an image that sent the container's passwd file, or could not open it.
+func (c *Child) findHome(passwd *os.File) {
+	home := "/"
+	if passwd != nil {
+		defer func() { _ = passwd.Close() }()
+	}
+	if c.image == nil || c.image.Home == nil {
+		return
+	}
+	if passwd != nil {
+		home = c.image.Home(passwd)
+	}
+	c.home = []byte("HOME=" + home + "\x00")
 }
 
 // noContext is for the steps of a child that is ready: what ends them is the child's end.
@@ -160,6 +188,11 @@ var noContext = context.Background()
 // can kill the one thread that talks and leave the others holding the socket.
 func (c *Child) receive(ctx context.Context) ([]byte, *os.File, error) {
 	const tick = 250 * time.Millisecond
+	if len(c.early) > 0 {
+		first := c.early[0]
+		c.early = c.early[1:]
+		return first.msg, first.file, nil
+	}
 	dead := false
 	for {
 		if err := ctx.Err(); err != nil {
@@ -181,6 +214,12 @@ func (c *Child) receive(ctx context.Context) ([]byte, *os.File, error) {
 	}
 }
 
+// packet is a message and its descriptor, or nil.
+type packet struct {
+	msg  []byte
+	file *os.File
+}
+
 var errLeaderDead = errors.New("killed by its own seccomp filter or a signal")
 
 func recvPacket(sock *os.File) (msg []byte, file *os.File, err error) {
@@ -188,7 +227,7 @@ func recvPacket(sock *os.File) (msg []byte, file *os.File, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	buf := make([]byte, maxMessage)
+	buf := make([]byte, MaxMessage)
 	oob := make([]byte, unix.CmsgSpace(4))
 	var n, oobn int
 	var rerr error
@@ -219,13 +258,31 @@ func recvPacket(sock *os.File) (msg []byte, file *os.File, err error) {
 }
 
 // failed decodes the child's own account of its failure and reaps it.
-func (c *Child) failed(b []byte) error {
+func (c *Child) failed(msg []byte) error {
+	c.kill()
+	if msg[0] == MsgStep && c.image != nil {
+		return c.image.Explain(msg)
+	}
+	return decodeFailure(msg[1:])
+}
+
+// decodeFailure reads what follows MsgFailure.
+func decodeFailure(b []byte) *Failure {
 	f := &Failure{}
 	if err := json.Unmarshal(b, f); err != nil {
 		f = &Failure{Stage: "init", Detail: "unreadable failure message"}
 	}
-	c.kill()
 	return f
+}
+
+// AwaitReport reads what our own init says on a pipe that another runtime passed on to it (ReaperReport): nil when
+// it has started the program, or is gone. A failure is a *Failure.
+func AwaitReport(pipe io.Reader) error {
+	b, err := io.ReadAll(io.LimitReader(pipe, MaxMessage))
+	if err == nil && len(b) > 0 && b[0] == MsgFailure {
+		return decodeFailure(b[1:])
+	}
+	return err
 }
 
 // gone reaps a child that went away, or misbehaved, without an account.

@@ -36,6 +36,7 @@ type forkSpec struct {
 	gateEarly bool    // wait for a byte before anything else
 	gateMaps  bool    // wait for a byte before becoming root of the user namespace
 	beRoot    bool    // set all ids to 0 in the user namespace
+	groups    bool    // but keep the supplementary groups
 	cgroupNS  bool
 	session   bool
 	gate      int // read end of the gate pipe
@@ -196,7 +197,9 @@ func makeTimeNS(s *forkSpec) {
 //go:nosplit
 func becomeRoot(s *forkSpec) {
 	// setgroups may be denied in a user namespace; the groups are then those of the caller.
-	syscall.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0)
+	if !s.groups {
+		syscall.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0)
+	}
 	if _, _, errno := syscall.RawSyscall(unix.SYS_SETRESGID, 0, 0, 0); errno != 0 {
 		fail(s, stageUser, errno)
 	}

@@ -43,6 +43,8 @@ type Request struct {
 	Program *os.File
 	// Plan is an encoded plan: see pkg/libcontainer/plan. Never parsed here.
 	Plan []byte
+	// Image, if set, is executed in the place of Program and Plan, for a join: see package direct.
+	Image *Image
 	// CloneFlags are the namespaces (CLONE_NEW*) to make at clone; for a join, 0.
 	CloneFlags uintptr
 	// Join, if set, makes the child enter a running container instead.
@@ -74,6 +76,9 @@ type Request struct {
 	Affinity []uint64
 	// TimeOffsets is written to the timens_offsets of a new time namespace (CloneFlags has CLONE_NEWTIME).
 	TimeOffsets string
+	// KeepGroups keeps the caller's supplementary groups also where the child becomes another user namespace's root.
+	// The plan says what its program gets.
+	KeepGroups bool
 	// Detached puts the child in a session of its own (setsid) also without a terminal.
 	Detached bool
 }
@@ -99,6 +104,18 @@ type JoinTarget struct {
 	PIDFD *os.File
 	// Flags are the namespaces (CLONE_NEW*) that differ from the caller's.
 	Flags uintptr
+}
+
+// Image is a program that carries out one plan for one join and has it inside: see package direct. Its
+// descriptors are 0 to 2 stdio, the extra files, the socket to the parent, and the pidfd of the join's target.
+type Image struct {
+	// File is the program. The caller keeps ownership.
+	File *os.File
+	// Explain reads what the image tells of a call that failed: a MsgStep message.
+	Explain func(msg []byte) *Failure
+	// Home finds the home of the process's user in the container's passwd file, a stranger's, and gives "/" for
+	// none. Nil if the environment has one.
+	Home func(passwd *os.File) string
 }
 
 // Failure is why a child could not become the user's program. It crosses the process

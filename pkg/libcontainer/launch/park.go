@@ -33,7 +33,7 @@ func (c *Child) Park(listener *os.File) error {
 	case err != nil:
 		return c.gone("init", err)
 	case msg[0] == MsgFailure:
-		return c.failed(msg[1:])
+		return c.failed(msg)
 	case msg[0] != MsgParked:
 		return c.gone("init", fmt.Errorf("unknown message %q", msg[0]))
 	}

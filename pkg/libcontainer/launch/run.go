@@ -21,17 +21,25 @@ type forked struct {
 	pid, pidfd int
 	tid        int  // the thread, if it must be seen to die
 	legacy     bool // the child is not in its version 2 cgroup yet
+	runs       bool // the child executes its program already
 	err        error
 }
 
 func (s *starting) run(ctx context.Context) (*Child, error) {
-	f := s.clone()
+	fork := s.forkHere
+	if s.plain() {
+		fork = s.forkPlain
+	}
+	f := s.clone(fork)
 	_ = unix.Close(s.spec.status) // the write end is the child's alone now
 	if f.err != nil {
 		return nil, f.err
 	}
 	c := &Child{pid: f.pid, pidfd: os.NewFile(uintptr(f.pidfd), "pidfd"), hooks: s.req.Hooks, notify: s.req.Notify}
-	err := s.follow(ctx, c, f.legacy)
+	var err error
+	if !f.runs {
+		err = s.follow(ctx, c, f.legacy)
+	}
 	if f.tid != 0 {
 		awaitThreadExit(f.tid)
 	}
@@ -48,13 +56,13 @@ func (s *starting) run(ctx context.Context) (*Child, error) {
 // them, by writing "0" to their tasks files, which moves only the writing thread and is spared
 // the kernel's lock on whole thread groups; the child is born there, and the thread, still
 // locked to its goroutine, dies with it.
-func (s *starting) clone() forked {
+func (s *starting) clone(fork func() forked) forked {
 	done := make(chan forked)
-	go func() { done <- s.cloneOnThread() }()
+	go func() { done <- s.cloneOnThread(fork) }()
 	return <-done
 }
 
-func (s *starting) cloneOnThread() forked {
+func (s *starting) cloneOnThread(fork func() forked) forked {
 	runtime.LockOSThread()
 	if len(s.req.CgroupTasks) == 0 {
 		defer runtime.UnlockOSThread()
@@ -63,13 +71,13 @@ func (s *starting) cloneOnThread() forked {
 			return forked{err: err}
 		}
 		defer undo()
-		return s.forkHere()
+		return fork()
 	}
 	if unix.Gettid() == unix.Getpid() {
 		// The main thread cannot die alone and would stay in the container's cgroups: keep it busy
 		// while another thread does the work.
 		inner := make(chan forked)
-		go func() { inner <- s.cloneOnThread() }()
+		go func() { inner <- s.cloneOnThread(fork) }()
 		f := <-inner
 		runtime.UnlockOSThread()
 		return f
@@ -82,7 +90,7 @@ func (s *starting) cloneOnThread() forked {
 			return forked{err: fmt.Errorf("enter cgroup %s: %w", tasks.Name(), err), tid: unix.Gettid()}
 		}
 	}
-	f := s.forkHere()
+	f := fork()
 	f.tid = unix.Gettid()
 	return f
 }
@@ -113,6 +121,29 @@ func (s *starting) forkHere() forked {
 		return forked{err: &Failure{Stage: forkStages[stageClone], Errno: errno}}
 	}
 	return forked{pid: pid, pidfd: int(pidfd), legacy: legacy}
+}
+
+// plain says whether the child has nothing to do before it executes its program but what the standard library
+// does for it: it makes namespaces in which it is alone, and no ids are mapped.
+func (s *starting) plain() bool {
+	// Without this call what others left open would be open inside.
+	closes := unix.CloseRange(^uint(0)>>32, ^uint(0)>>32, 0) == nil
+	return closes && !s.spec.second && !s.spec.gateMaps && !s.spec.timeNS
+}
+
+// forkPlain starts a plain child without a copy of this process. What the kernel refuses is left to the other
+// way, which knows of older kernels.
+func (s *starting) forkPlain() forked {
+	attr := &syscall.SysProcAttr{Cloneflags: s.spec.flags, Setsid: s.spec.session}
+	if s.spec.cgroupNS {
+		attr.Unshareflags = unix.CLONE_NEWCGROUP
+	}
+	f := s.forkExec(s.program, s.argv(), attr)
+	if f.err != nil {
+		return s.forkHere()
+	}
+	f.runs = true
+	return f
 }
 
 // follow brings the child to its program: cgroup, id maps, second child.
@@ -155,6 +186,14 @@ func (s *starting) follow(ctx context.Context, c *Child, legacy bool) error {
 
 // adopt replaces the first child, which is done, by the second.
 func (s *starting) adopt(c *Child, pid int) error {
+	if err := c.replace(pid); err != nil || !s.spec.gateMaps {
+		return err
+	}
+	return s.writeMaps(pid)
+}
+
+// replace makes the second of two processes the child, and reaps the first.
+func (c *Child) replace(pid int) error {
 	first := c.pid
 	c.pid = pid
 	_, _ = wait4(first)
@@ -164,9 +203,6 @@ func (s *starting) adopt(c *Child, pid int) error {
 	}
 	_ = c.pidfd.Close()
 	c.pidfd = os.NewFile(uintptr(fd), "pidfd")
-	if s.spec.gateMaps {
-		return s.writeMaps(pid)
-	}
 	return nil
 }
 

@@ -26,6 +26,9 @@ func Start(ctx context.Context, req Request) (*Child, error) {
 		return nil, err
 	}
 	defer s.close()
+	if req.Image != nil {
+		return s.runImage(ctx)
+	}
 	return s.run(ctx)
 }
 
@@ -33,7 +36,9 @@ func Start(ctx context.Context, req Request) (*Child, error) {
 type starting struct {
 	req       *Request
 	spec      forkSpec
+	program   *os.File // the small program, protected
 	sock      *os.File // our end
+	peer      *os.File // the child's end
 	temporary []*os.File
 	gate      *os.File // write end
 	status    *os.File // read end
@@ -55,21 +60,26 @@ func prepare(req *Request) (_ *starting, err error) {
 			s.close()
 		}
 	}()
-	if err := s.openChannels(); err != nil {
+	if req.Image == nil {
+		if err := s.openChannels(); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.layout(); err != nil {
 		return nil, err
+	}
+	if req.Image != nil {
+		return s, nil
 	}
 	program, err := protect(req.Program)
 	if err != nil {
 		return nil, fmt.Errorf("protect program: %w", err)
 	}
 	s.temporary = append(s.temporary, program)
+	s.program = program
 	s.spec.program = int(program.Fd())
-	if err := s.layout(); err != nil {
-		return nil, err
-	}
 	s.namespaces()
-	argv := []string{"manager-monitor", RoleInit, strconv.Itoa(len(req.ExtraFiles)), strconv.Itoa(len(req.OpenFiles))}
-	if s.spec.argv, err = syscall.SlicePtrFromStrings(argv); err != nil {
+	if s.spec.argv, err = syscall.SlicePtrFromStrings(s.argv()); err != nil {
 		return nil, err
 	}
 	if s.spec.envv, err = syscall.SlicePtrFromStrings(childEnv); err != nil {
@@ -77,6 +87,11 @@ func prepare(req *Request) (_ *starting, err error) {
 	}
 	s.spec.empty = new(byte)
 	return s, nil
+}
+
+// argv are the small program's arguments.
+func (s *starting) argv() []string {
+	return []string{"manager-monitor", RoleInit, strconv.Itoa(len(s.req.ExtraFiles)), strconv.Itoa(len(s.req.OpenFiles))}
 }
 
 // childEnv is the whole environment of the small program: nothing of the caller's leaks into it.
@@ -124,7 +139,12 @@ func (s *starting) layout() error {
 	}
 	_ = unix.SetNonblock(pair[0], true)
 	s.sock = os.NewFile(uintptr(pair[0]), "init socket")
-	s.temporary = append(s.temporary, os.NewFile(uintptr(pair[1]), "child socket"))
+	s.peer = os.NewFile(uintptr(pair[1]), "child socket")
+	s.temporary = append(s.temporary, s.peer)
+	if s.req.Image != nil {
+		s.spec.fds = append(s.spec.fds, pair[1], int(s.req.Join.PIDFD.Fd()))
+		return nil
+	}
 	plan, err := planFile(s.req.Plan)
 	if err != nil {
 		return err
@@ -171,7 +191,7 @@ func (s *starting) namespaces() {
 	newUser := make&unix.CLONE_NEWUSER != 0
 	spec.gateMaps = newUser
 	spec.beRoot = newUser
-	spec.session = req.Detached
+	spec.session, spec.groups = req.Detached, req.KeepGroups
 	if j := req.Join; j != nil {
 		fd := int(j.PIDFD.Fd())
 		for _, flags := range []uintptr{j.Flags & unix.CLONE_NEWUSER, j.Flags &^ (unix.CLONE_NEWUSER | unix.CLONE_NEWTIME), j.Flags & unix.CLONE_NEWTIME} {

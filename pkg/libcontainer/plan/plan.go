@@ -241,6 +241,8 @@ type Process struct {
 	// Reaper is the path inside the container of our small program, which becomes process 1 and
 	// starts the user's program below it; "" executes the program directly.
 	Reaper string `json:"reaper,omitempty"`
+	// ReaperReports leaves the connection to the parent to the reaper: see launch.ReaperReport.
+	ReaperReports bool `json:"reaper_reports,omitempty"`
 	// CloseFDs are descriptors from 3 on that the program does not get: gaps between those it does.
 	CloseFDs []int `json:"close_fds,omitempty"`
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -122,6 +123,7 @@ func oomKills(path string) uint64 {
 // socket away, the lock free, the messages.
 func (s *server) end(e monitor.ExitRecord) {
 	s.noteEnd(&e)
+	s.planRestart(&e)
 	data, err := json.Marshal(e)
 	if err == nil && s.lock >= 0 {
 		path := filepath.Join(s.cfg.RunDir, monitor.ExitFile)
@@ -169,7 +171,7 @@ func (s *server) flushed() {
 		return
 	}
 	for _, c := range s.clients {
-		if c.owner && !s.cleaned || len(c.queue) > 0 {
+		if c.owner && !s.cleaned && !s.restart.due || len(c.queue) > 0 {
 			return
 		}
 	}
@@ -193,24 +195,23 @@ func (s *server) closeStdio() {
 	s.log.close()
 }
 
-// callCleanup starts the clean-up command in a session of its own; the monitor ends after
-// it, without waiting unless it has poststop hooks, and the host's reaper inherits it.
-func (s *server) callCleanup() *os.Process {
-	argv := s.cfg.CleanupCommand
-	if len(argv) == 0 {
-		return nil
+// callCleanup starts the clean-up command, with more words, in a session of its own. The monitor does
+// not wait for it; the host's reaper inherits it.
+func (s *server) callCleanup(more ...string) {
+	if len(s.cfg.CleanupCommand) == 0 {
+		return
 	}
+	argv := append(slices.Clip(s.cfg.CleanupCommand), more...)
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
-		return nil
+		complain("start the clean-up: " + err.Error())
+		return
 	}
-	p, err := os.StartProcess(argv[0], argv, &os.ProcAttr{
+	_, err = os.StartProcess(argv[0], argv, &os.ProcAttr{
 		Dir: "/", Env: s.cfg.CleanupEnv, Files: []*os.File{null, null, null},
 		Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
 		complain("start the clean-up: " + err.Error())
-		return nil
 	}
-	return p
 }

@@ -22,6 +22,7 @@ type external struct {
 	*adopt.Child
 	spec    *monitor.External
 	console *adopt.Console
+	report  *os.File // where the container's init reports, or nil
 }
 
 // externalStarter starts processes through the program that the setup names.
@@ -45,6 +46,14 @@ func externalStarter(setup *monitor.Setup) starter {
 			}
 		}
 		var err error
+		if setup.External.Reports {
+			var report *os.File
+			if e.report, report, err = os.Pipe(); err != nil {
+				return nil, err
+			}
+			defer func() { _ = report.Close() }()
+			cmd.ExtraFiles = append(cmd.ExtraFiles, report)
+		}
 		if e.Child, err = adopt.Start(cmd); err != nil {
 			e.closeConsole()
 			return nil, e.explain(err)
@@ -72,7 +81,15 @@ func (e *external) Exec() error {
 	if len(e.spec.Start) == 0 {
 		return nil
 	}
-	return e.explain(adopt.Run(context.Background(), e.spec.Start, e.spec.Env, e.spec.Log))
+	err := e.explain(adopt.Run(context.Background(), e.spec.Start, e.spec.Env, e.spec.Log))
+	if e.report == nil {
+		return err
+	}
+	if err == nil {
+		err = launch.AwaitReport(e.report)
+	}
+	_ = e.report.Close()
+	return err
 }
 
 // explain makes a failure of what the runtime said. One that said nothing stays an *adopt.Error: it may

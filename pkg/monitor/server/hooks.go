@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -23,17 +22,4 @@ func (s *server) poststart() error {
 	}
 	_ = s.child.Signal(unix.SIGKILL)
 	return &launch.Failure{Stage: launch.StageHook, Detail: err.Error()}
-}
-
-// poststop runs the hooks of a container that is gone, after the clean-up that is under way.
-func (s *server) poststop(cleaning *os.Process) {
-	if len(s.cfg.Poststop) == 0 {
-		return
-	}
-	if cleaning != nil {
-		_, _ = cleaning.Wait()
-	}
-	for _, err := range hook.RunEach(context.Background(), "poststop", s.cfg.Poststop, s.cfg.HookState.With(plan.StatusStopped, 0)) {
-		complain(err.Error())
-	}
 }

@@ -20,14 +20,15 @@ func hookTo(log, name, more string) []specs.Hook {
 	}}
 }
 
-// All six kinds through a monitor, in their order; none inherits the signals that the monitor ignores.
+// The five kinds of a start, in their order; none inherits the signals that the monitor ignores. The sixth is
+// run by whoever cleans up.
 func TestRealHooks(t *testing.T) {
 	f := newReal(t, "sh", "-c", "cat /log > /seen")
 	log := f.spec.Root.Path + "/log"
 	f.spec.Hooks = &specs.Hooks{
 		CreateRuntime: hookTo(log, "createRuntime", ""), CreateContainer: hookTo(log, "createContainer", ""),
 		StartContainer: hookTo("/log", "startContainer", ""),
-		Poststart:      hookTo(log, "poststart", ""), Poststop: hookTo(log, "poststop", "; exit 1"),
+		Poststart:      hookTo(log, "poststart", ""), Poststop: hookTo(log, "poststop", ""),
 		//lint:ignore SA1019 it is still in configurations
 		Prestart: hookTo(log, "prestart", ""),
 	}
@@ -60,10 +61,10 @@ func TestRealHooks(t *testing.T) {
 			}
 		}
 	}
-	if got := strings.Join(names, " "); got != "prestart createRuntime createContainer startContainer poststart poststop" {
+	if got := strings.Join(names, " "); got != "prestart createRuntime createContainer startContainer poststart" {
 		t.Errorf("order %q in\n%s", got, b)
 	}
-	if !strings.Contains(string(b), `"status":"running"`) || !strings.Contains(string(b), `"status":"stopped"`) {
+	if !strings.Contains(string(b), `"status":"running"`) {
 		t.Errorf("states in\n%s", b)
 	}
 }
@@ -80,14 +81,10 @@ func ignored(t *testing.T, line string) uint64 {
 	return mask
 }
 
-// A poststart that fails ends the container, and its poststop hooks run all the same.
+// A poststart that fails ends the container.
 func TestRealPoststartFails(t *testing.T) {
 	f := newReal(t, "sleep", "100")
-	log := f.spec.Root.Path + "/log"
-	f.spec.Hooks = &specs.Hooks{
-		Poststart: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo bad >&2; exit 2"}}},
-		Poststop:  hookTo(log, "poststop", ""),
-	}
+	f.spec.Hooks = &specs.Hooks{Poststart: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "echo bad >&2; exit 2"}}}}
 	s := f.spawn()
 	_, err := s.Start(f.ctx())
 	var fail *launch.Failure
@@ -96,7 +93,4 @@ func TestRealPoststartFails(t *testing.T) {
 	}
 	_ = s.Done()
 	_ = s.Abort(context.Background())
-	if b, err := os.ReadFile(log); err != nil || !strings.HasPrefix(string(b), "poststop\n") {
-		t.Errorf("poststop: %q, %v", b, err)
-	}
 }

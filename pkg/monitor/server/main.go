@@ -91,12 +91,11 @@ func (s *server) run(req launch.Request, start starter) error {
 	if err := s.loop.run(); err != nil {
 		return err
 	}
-	var cleaning *os.Process
-	if !s.aborted && !s.cleaned {
+	if !s.aborted && !s.cleaned && !s.restart.due { // a restart that is due begins with a clean-up
 		signal.Reset()
-		cleaning = s.callCleanup()
+		s.callCleanup()
 	}
-	s.poststop(cleaning)
+	s.carryOut()
 	return nil
 }
 
@@ -150,7 +149,7 @@ func (s *server) prepare(req launch.Request, start starter) error {
 // becomeMonitor sets what the init must not inherit, so after it was cloned.
 func (s *server) becomeMonitor(hooks bool) {
 	unwanted := []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGPIPE}
-	if hooks || len(s.cfg.Poststart)+len(s.cfg.Poststop) > 0 {
+	if hooks || len(s.cfg.Poststart) > 0 {
 		// A hook would inherit what is ignored, but not what is caught: nobody reads the channel.
 		signal.Notify(make(chan os.Signal, 1), unwanted...)
 	} else {

@@ -111,7 +111,7 @@ func (f *realFixture) spawn() *monitor.Session {
 	}
 	h.Apply(&f.opts.Launch)
 	f.opts.Config.Terminal = f.spec.Process.Terminal
-	f.opts.Config.Poststart, f.opts.Config.Poststop, f.opts.Config.HookState = h.Poststart, h.Poststop, h.State
+	f.opts.Config.Poststart, f.opts.Config.HookState = h.Poststart, h.State
 	s, err := monitor.Spawn(f.ctx(), f.opts)
 	if err != nil {
 		f.t.Fatal(err)

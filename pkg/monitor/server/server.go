@@ -10,6 +10,7 @@
 //	running    the user's program runs
 //	draining   the init has ended, its last output is read
 //	ended      exit.json written, lock released, KindExit sent; the clients' queues empty
+//	           afterwards, with a restart to come: see restart.go
 //
 // With an external runtime the launch is a command of that program, which leaves the init to the
 // monitor: see external.go.
@@ -99,6 +100,7 @@ type server struct {
 	// cleaned says that the owner has cleaned up.
 	cleaned   bool
 	lingering bool
+	restart   restart
 	// refusal is why the monitor itself lets the start fail.
 	refusal               *launch.Failure
 	idleArmed, drainArmed bool

@@ -15,12 +15,14 @@ type cleaner interface {
 	selector
 	inspector
 	Cleanup(ctx context.Context, id string, generation uint64, remove bool) error
+	RestartByPolicy(ctx context.Context, id string, generation uint64) error
 }
 
 type cleanupOptions struct {
 	selection  libpod.Selection
 	generation uint64
 	remove     bool
+	restart    bool
 }
 
 // Cleanup is `manager container cleanup`. The monitor calls it when a container has ended
@@ -39,6 +41,7 @@ manager container cleanup --all`,
 				{Name: "exec", Type: "string", Unsupported: "exec sessions leave nothing to clean up"},
 				{Name: "generation", To: &o.generation, Hidden: true, Usage: "The start to clean up after; 0 is the last"},
 				latestFlag(&o.selection),
+				{Name: "restart", To: &o.restart, Hidden: true, Usage: "Start the container again if its restart policy says so"},
 				{Name: "rm", To: &o.remove, Usage: "Remove the container then"},
 				{Name: "rmi", Type: "bool", Unsupported: "use rmi once the container is removed"},
 			}
@@ -69,6 +72,9 @@ func cleanup(ctx context.Context, app *command.App, core cleaner, o cleanupOptio
 				return nil
 			}
 			generation = record.State.Generation
+		}
+		if o.restart {
+			return core.RestartByPolicy(ctx, id, generation)
 		}
 		return core.Cleanup(ctx, id, generation, o.remove)
 	})

@@ -188,7 +188,7 @@ func TestRunFlagsFillTheRequest(t *testing.T) {
 	req := newRequest()
 	fs, err := parse(t, append(createFlags(req), runOnlyFlags(req)...),
 		"-it", "--rm", "-e", "A=1,2", "-e", "B", "-v", "/a:/b", "--cap-add", "x,y", "--entrypoint", "", "--net", "none",
-		"-m", "10m", "--pids-limit", "-1", "--stop-timeout=0", "--restart", "no", "--tls-verify=false", "-c", "5",
+		"-m", "10m", "--pids-limit", "-1", "--stop-timeout=0", "--restart", "on-failure:3", "--tls-verify=false", "-c", "5",
 		"--detach-keys=", "--pull", "missing", "--oom-score-adj", "-5", "img", "sh", "-c", "x")
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +202,7 @@ func TestRunFlagsFillTheRequest(t *testing.T) {
 	want.Process.Entrypoint, want.Life.DetachKeys = &empty, &empty
 	want.Net.Network = []string{"none"}
 	want.Limits.Memory, want.Limits.PidsLimit, want.Limits.CPUShares = "10m", &limit, 5
-	want.Life.StopTimeout, want.Life.TLSVerify, want.Life.Pull = &stopTimeout, &no, "missing"
+	want.Life.StopTimeout, want.Life.TLSVerify, want.Life.Pull, want.Life.Restart = &stopTimeout, &no, "missing", "on-failure:3"
 	want.Process.OOMScoreAdj = &adj
 	if d := cmp.Diff(want, req); d != "" {
 		t.Error(d)
@@ -216,7 +216,6 @@ func TestRefusedFlags(t *testing.T) {
 	for _, args := range [][]string{
 		{"--pod", "p"},
 		{"-p", "80:80"},
-		{"--restart", "always"},
 		{"--userns", "auto"},
 		{"--uidmap", "0:1:2"},
 		{"--secret", "s"},
@@ -233,7 +232,7 @@ func TestRefusedFlags(t *testing.T) {
 			t.Errorf("%q: %v", args, err)
 		}
 	}
-	for _, args := range [][]string{{"--restart", "no"}, {"--userns", "host"}, {"-P=false"}, {"--disable-content-trust"}, {"--no-healthcheck"}, {"--health-cmd", "none"}} {
+	for _, args := range [][]string{{"--userns", "host"}, {"-P=false"}, {"--disable-content-trust"}, {"--no-healthcheck"}, {"--health-cmd", "none"}} {
 		req := newRequest()
 		if _, err := parse(t, append(createFlags(req), runOnlyFlags(req)...), args...); err != nil {
 			t.Errorf("%q: %v", args, err)

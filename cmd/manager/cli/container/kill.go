@@ -47,7 +47,7 @@ manager kill --signal HUP web`,
 
 func kill(ctx context.Context, app *command.App, core killer, s libpod.Selection, signal string) error {
 	if s.All {
-		s.Statuses = []define.Status{define.StatusRunning, define.StatusPaused, define.StatusStopping}
+		s.Statuses = []define.Status{define.StatusRunning, define.StatusPaused, define.StatusStopping, define.StatusRestarting}
 	}
 	return each(ctx, app, core, s, func(id string) error { return core.Kill(ctx, id, signal) })
 }

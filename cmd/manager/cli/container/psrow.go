@@ -129,6 +129,8 @@ func (r psRow) Status() string {
 		if r.e.OOMKilled {
 			s += " (out of memory)"
 		}
+	case define.StatusRestarting:
+		s = fmt.Sprintf("Restarting (%d) %s", r.e.ExitCode, render.Age(r.e.ExitedAt, r.now))
 	case define.StatusPaused:
 		s = "Paused"
 	case define.StatusStopping:

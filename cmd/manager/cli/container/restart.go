@@ -41,7 +41,7 @@ manager restart --running`,
 				if len(args) > 0 {
 					return &errdefs.Error{Op: "--running", Class: errdefs.ErrInvalid, Cause: errors.New("takes no container names")}
 				}
-				s.All, s.Statuses = true, []define.Status{define.StatusRunning}
+				s.All, s.Statuses = true, []define.Status{define.StatusRunning, define.StatusRestarting}
 			}
 			if err := chosen(&s, args); err != nil {
 				return err

@@ -82,7 +82,7 @@ func lifeFlags(l *spec.LifeRequest) []flags.Flag {
 		{Name: "pod-id-file", Group: groupLife, Type: "string", Unsupported: pods},
 		{Name: "replace", Group: groupLife, To: &l.Replace, Usage: "Remove a container of the same name first"},
 		{Name: "requires", Group: groupLife, To: &l.Requires, Split: true, Complete: flags.CompleteContainers, Usage: "Start these containers before this one"},
-		{Name: "restart", Group: groupLife, Type: "string", Accept: []string{"", "no"}, Unsupported: "restart policies are not available in this version; only \"no\" is accepted"},
+		{Name: "restart", Group: groupLife, To: &l.Restart, Choices: []string{"no", "always", "unless-stopped", "on-failure"}, Usage: "Restart the container when it has ended: no, always, unless-stopped or on-failure[:N]"},
 		{Name: "rm", Group: groupLife, To: &l.Remove, Usage: "Remove the container when it has ended"},
 		{Name: "stop-signal", Group: groupLife, To: &l.StopSignal, Complete: flags.CompleteSignals, Usage: "Signal that asks the container to stop"},
 		{Name: "stop-timeout", Group: groupLife, To: &l.StopTimeout, Default: "10", Usage: "Seconds that stop waits before it kills"},

@@ -54,7 +54,7 @@ manager stop --all -t 2`,
 
 func stop(ctx context.Context, app *command.App, core stopper, s libpod.Selection, timeout *uint) error {
 	if s.All {
-		s.Statuses = []define.Status{define.StatusRunning, define.StatusPaused, define.StatusStopping}
+		s.Statuses = []define.Status{define.StatusRunning, define.StatusPaused, define.StatusStopping, define.StatusRestarting}
 	}
 	return eachParallel(ctx, app, core, s, func(id, shown string) error {
 		report, err := core.Stop(ctx, id, libpod.StopOptions{Timeout: timeout})

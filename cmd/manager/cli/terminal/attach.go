@@ -7,10 +7,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 
 	"github.com/manager-project/manager/libpod"
+	"github.com/manager-project/manager/pkg/catch"
 	"github.com/manager-project/manager/pkg/monitor"
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -139,20 +141,30 @@ func (s *Session) followSize(tty *os.File) {
 
 // proxy passes on what can be caught, but for the signals that concern this program.
 func (s *Session) proxy() {
-	ch := make(chan os.Signal, 32)
-	var all []os.Signal
-	for n := syscall.Signal(1); n < 65; n++ {
-		switch n {
-		case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPIPE, syscall.SIGWINCH,
-			syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGPROF:
-		case 32, 33: // kept by the threads library
-		default:
-			all = append(all, n)
+	ch, rare, done := make(chan os.Signal, 32), make(chan os.Signal, 32), make(chan struct{})
+	signal.Notify(ch, catch.Usual...)
+	go catch.Rest(rare, done, slices.Concat(catch.Usual, []os.Signal{
+		syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPIPE, syscall.SIGWINCH, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU,
+		syscall.SIGPROF, syscall.Signal(32), syscall.Signal(33), // the last two are kept by the threads library
+	})...)
+	go func() {
+		for {
+			select {
+			case n := <-rare:
+				select {
+				case ch <- n:
+				default: // as with a channel that is full
+				}
+			case <-done:
+				return
+			}
 		}
-	}
-	signal.Notify(ch, all...)
+	}()
 	s.Streams.Signals = ch
-	s.stop = append(s.stop, func() { signal.Stop(ch) })
+	s.stop = append(s.stop, func() {
+		close(done)
+		signal.Stop(ch)
+	})
 }
 
 // Close stops following and puts the terminal back. It may be called twice.

@@ -1,0 +1,119 @@
+#include "textflag.h"
+
+// code carries out a list of operations: see op. It is copied into the image and never runs here. It uses
+// no stack and no address of this program's.
+//
+//	R13  the context: see the constants of image.go
+//	R12  the operation
+TEXT code<>(SB), NOSPLIT|NOFRAME, $0-0
+	MOVL $0x10000000, R13
+	LEAQ 64(R13), R12
+
+loop:
+	MOVQ  0(R12), AX
+	TESTQ AX, AX
+	JLT   special
+	MOVQ  8(R12), DI
+	MOVQ  16(R12), SI
+	MOVQ  24(R12), DX
+	MOVQ  32(R12), R10
+	MOVQ  40(R12), R8
+	MOVQ  48(R12), R9
+	SYSCALL
+	CMPQ  AX, $-4095
+	JCC   error
+	MOVQ  72(R12), BX
+	TESTQ BX, BX
+	JEQ   next
+	MOVQ  AX, (BX)
+
+next:
+	ADDQ $80, R12
+	JMP  loop
+
+error:
+	NEGQ AX
+	MOVQ AX, 0(R13)
+	MOVQ 56(R12), BX
+
+tolerate:
+	MOVWQZX BX, DX
+	CMPQ    DX, $0xffff
+	JEQ     alt
+	CMPQ    DX, AX
+	JEQ     alt
+	SHRQ    $16, BX
+	JNE     tolerate
+
+fail:
+	MOVQ R12, BX
+	SUBQ R13, BX
+	MOVL BX, 12(R13)
+	MOVL AX, 16(R13)
+	MOVL $1, AX
+	MOVQ 24(R13), DI
+	LEAQ 8(R13), SI
+	MOVL $16, DX
+	SYSCALL
+
+exit:
+	MOVL $231, AX
+	MOVL $125, DI
+	SYSCALL
+	JMP  exit
+
+alt:
+	MOVQ 64(R12), R12
+	JMP  loop
+
+special:
+	MOVQ 8(R12), BX
+	MOVQ 16(R12), CX
+	CMPQ AX, $-1
+	JEQ  test
+	CMPQ AX, $-2
+	JEQ  copy64
+	CMPQ AX, $-3
+	JEQ  copy32
+	CMPQ AX, $-4
+	JEQ  least
+	CMPQ AX, $-5
+	JEQ  alt
+	MOVQ (BX), AX
+	JMP  fail
+
+test:
+	MOVQ (BX), AX
+	ANDQ CX, AX
+	CMPQ AX, 24(R12)
+	JEQ  next
+	JMP  alt
+
+copy64:
+	MOVQ (BX), AX
+	MOVQ AX, (CX)
+	JMP  next
+
+copy32:
+	MOVL (BX), AX
+	MOVL AX, (CX)
+	JMP  next
+
+least:
+	MOVQ (CX), DX
+	CMPQ DX, (BX)
+	JCC  next
+	MOVQ DX, (BX)
+	JMP  next
+
+TEXT codeEnd<>(SB), NOSPLIT|NOFRAME, $0-0
+	RET
+
+// func codeBounds() (start unsafe.Pointer, size uintptr)
+TEXT ·codeBounds(SB), NOSPLIT, $0-16
+	LEAQ code<>(SB), AX
+	MOVQ AX, start+0(FP)
+	LEAQ codeEnd<>(SB), BX
+	SUBQ AX, BX
+	MOVQ BX, size+8(FP)
+	RET

@@ -1,0 +1,151 @@
+package direct
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// An image's address space: its code, the context with the operations behind it, what they refer to, and
+// room that is zero at first. The machine code knows the second.
+const (
+	codeBase  = 0x08000000
+	listBase  = 0x10000000
+	dataBase  = 0x20000000
+	spaceBase = 0x60000000
+	page      = 4096
+)
+
+// The context, by offset. The message of a failure is sent as it is.
+const (
+	atErrno    = 0  // of the last call that failed, a word
+	atMessage  = 8  // launch.MsgStep, padded to four bytes
+	atStep     = 12 // offset of the operation that failed, 4 bytes
+	atCode     = 16 // its errno
+	atChoice   = 20 // which of several files it was about
+	atSocket   = 24 // descriptor that the message goes to, a word
+	ctxSize    = 64
+	failedSize = 16 // of the message
+)
+
+// op is an operation, as the machine code reads it.
+type op struct {
+	// nr is a system call's number, or one of the negative numbers below.
+	nr   int64
+	args [6]uint64
+	// errs are four errnos of 16 bits that do not end the list but lead to alt; anyErrno is all of them.
+	errs uint64
+	// alt is the address of another operation.
+	alt uint64
+	// save is where the call's result goes, or 0.
+	save uint64
+}
+
+// Operations that are no system calls.
+const (
+	opTest   = -1 // goes on if the word at args[0], masked by args[1], is args[2]; else alt
+	opCopy64 = -2 // copies the word at args[0] to args[1]
+	opCopy32 = -3 // the same with 4 bytes
+	opLeast  = -4 // stores at args[0] the lesser of the words at args[0] and args[1]
+	opJump   = -5 // goes on at alt
+	opFail   = -6 // fails with the errno at args[0]
+)
+
+// anyErrno stands for all errnos.
+const anyErrno = 0xffff
+
+const opSize = uint64(unsafe.Sizeof(op{}))
+
+func addressOf(index int) uint64 { return listBase + ctxSize + uint64(index)*opSize }
+
+// code returns the machine code, nil where there is none.
+func code() []byte {
+	start, size := codeBounds()
+	if start == nil || size > page {
+		return nil
+	}
+	return unsafe.Slice((*byte)(start), size)
+}
+
+// segment is a part of the image.
+type segment struct {
+	flags   uint32 // of elf.h: 1 execute, 2 write, 4 read
+	address uint64
+	body    []byte
+	size    uint64 // 0 is len(body)
+}
+
+// file writes the image into a sealed file in memory, which nobody can change. The caller closes it.
+func (b *builder) file() (*os.File, error) {
+	list := make([]byte, ctxSize, ctxSize+len(b.ops)*int(opSize))
+	list[atMessage] = b.message
+	binary.NativeEndian.PutUint64(list[atSocket:], b.socket)
+	list = append(list, unsafe.Slice((*byte)(unsafe.Pointer(&b.ops[0])), len(b.ops)*int(opSize))...)
+	image := link([]segment{
+		{flags: 5, address: codeBase, body: code()},
+		{flags: 6, address: listBase, body: list},
+		{flags: 6, address: dataBase, body: b.data},
+		{flags: 6, address: spaceBase, size: max(b.space, 8)},
+	})
+	// MFD_EXEC is asked for by kernels from 6.3 on and unknown to those before.
+	fd, err := unix.MemfdCreate("exec", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
+	if err == unix.EINVAL {
+		fd, err = unix.MemfdCreate("exec", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("image in memory: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "image")
+	if _, err = f.Write(image); err == nil {
+		err = unix.Ftruncate(fd, int64(len(image))+int64(b.space)+page)
+	}
+	if err == nil {
+		const all = unix.F_SEAL_WRITE | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
+		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, all)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("image in memory: %w", err)
+	}
+	return f, nil
+}
+
+// link puts the segments behind a header. The first has the header at its beginning, the last no body: it is
+// a hole at the end of the file. Source: elf(5).
+func link(segments []segment) []byte {
+	const headerSize, entrySize, stack = 64, 56, 0x6474e551 // PT_GNU_STACK
+	le := binary.NativeEndian
+	head := headerSize + entrySize*(len(segments)+1)
+	out := make([]byte, head, head+page*len(segments))
+	copy(out, "\x7fELF\x02\x01\x01")
+	le.PutUint16(out[16:], 2) // ET_EXEC
+	le.PutUint16(out[18:], machine)
+	le.PutUint32(out[20:], 1)
+	le.PutUint64(out[24:], codeBase+uint64(head))
+	le.PutUint64(out[32:], headerSize)
+	le.PutUint16(out[52:], headerSize)
+	le.PutUint16(out[54:], entrySize)
+	le.PutUint16(out[56:], uint16(len(segments)+1))
+	entry := func(i int, kind, flags uint32, offset, address, size uint64) {
+		e := out[headerSize+i*entrySize:]
+		le.PutUint32(e, kind)
+		le.PutUint32(e[4:], flags)
+		for k, v := range []uint64{offset, address, address, size, size, page} {
+			le.PutUint64(e[8+8*k:], v)
+		}
+	}
+	for i, s := range segments {
+		offset, size := uint64(len(out)), max(s.size, uint64(len(s.body)))
+		if i == 0 {
+			offset, size = 0, uint64(head)+size
+		}
+		out = append(out, s.body...)
+		entry(i, 1, s.flags, offset, s.address, size)
+		out = append(out, make([]byte, -len(out)&(page-1))...)
+	}
+	entry(len(segments), stack, 6, 0, 0, 0)
+	return out
+}

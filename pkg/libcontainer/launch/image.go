@@ -1,0 +1,115 @@
+package launch
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrImage says that an image may not be executed: files in memory are not programs everywhere, and older
+// kernels do not know how to have a process born in a cgroup. Nothing was changed.
+var ErrImage = errors.New("a file in memory may not be executed here")
+
+// runImage starts an image and waits until the process that stays is there. The image is executed before anything of
+// the container is entered, so the standard library's own way of starting processes, which shares the caller's
+// memory with the child until then, serves.
+func (s *starting) runImage(ctx context.Context) (*Child, error) {
+	f := s.clone(s.forkImage)
+	_ = s.peer.Close() // the child's alone now
+	if f.err != nil {
+		return nil, f.err
+	}
+	c := &Child{
+		pid: f.pid, pidfd: os.NewFile(uintptr(f.pidfd), "pidfd"), sock: s.sock,
+		notify: s.req.Notify, image: s.req.Image,
+	}
+	s.sock = nil
+	var err error
+	if s.req.Join.Flags != 0 {
+		err = c.awaitSecond(ctx)
+	}
+	if f.tid != 0 {
+		awaitThreadExit(f.tid)
+	}
+	if err != nil {
+		c.kill()
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+func (s *starting) forkImage() forked {
+	f := s.forkExec(s.req.Image.File, []string{"exec"}, &syscall.SysProcAttr{})
+	for _, refusal := range []syscall.Errno{syscall.EACCES, syscall.EPERM, syscall.ENOENT, syscall.ENOSYS} {
+		if errors.Is(f.err, refusal) {
+			f.err = ErrImage
+		}
+	}
+	return f
+}
+
+// forkExec starts a program by the standard library's own way, which shares the caller's memory with the child
+// until it executes: nothing is copied. Nobody else may be in the namespaces that the child is born in.
+func (s *starting) forkExec(program *os.File, argv []string, attr *syscall.SysProcAttr) forked {
+	files := make([]uintptr, len(s.spec.fds))
+	for i, fd := range s.spec.fds {
+		files[i] = uintptr(fd)
+	}
+	// The numbers that the child's descriptors get are taken.
+	number, err := unix.FcntlInt(program.Fd(), unix.F_DUPFD_CLOEXEC, len(files))
+	if err != nil {
+		return forked{err: &Failure{Stage: forkStages[stageFD], Errno: errnoOf(err)}}
+	}
+	defer func() { _ = unix.Close(number) }()
+	pidfd := -1
+	attr.PidFD = &pidfd
+	if s.req.Cgroup != nil {
+		attr.UseCgroupFD, attr.CgroupFD = true, int(s.req.Cgroup.Fd())
+	}
+	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(number), argv, &syscall.ProcAttr{Files: files, Env: childEnv, Sys: attr})
+	runtime.KeepAlive(s.req)
+	if err != nil {
+		return forked{err: &Failure{Stage: forkStages[stageClone], Errno: errnoOf(err)}}
+	}
+	if pidfd < 0 {
+		if pidfd, err = unix.PidfdOpen(pid, 0); err != nil {
+			_ = unix.Kill(pid, unix.SIGKILL)
+			_, _ = wait4(pid)
+			return forked{err: fmt.Errorf("open pidfd of %d: %w", pid, err)}
+		}
+	}
+	return forked{pid: pid, pidfd: pidfd}
+}
+
+func errnoOf(err error) syscall.Errno {
+	var errno syscall.Errno
+	errors.As(err, &errno)
+	return errno
+}
+
+// awaitSecond replaces the first process, which is done, by the one that it made. That one may be the faster to
+// speak: what it says is kept.
+func (c *Child) awaitSecond(ctx context.Context) error {
+	var early []packet
+	for {
+		msg, file, err := c.receive(ctx)
+		switch {
+		case errors.Is(err, io.EOF) && len(early) > 0:
+			return c.failed(early[0].msg) // there is no second one
+		case err != nil:
+			return c.gone("init", err)
+		case msg[0] == MsgChild && len(msg) == 8:
+			c.early = early
+			return c.replace(int(int32(binary.NativeEndian.Uint32(msg[4:]))))
+		}
+		early = append(early, packet{msg, file})
+	}
+}

@@ -1,0 +1,129 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A restart that is due belongs to the monitor of the start before, as long as that lives: it holds
+// record locks (fcntl) on Restart.Lock, which name their holder to whoever asks, and end with it. The
+// first byte says that it has a restart to carry out, the second that it does nothing else any more, so
+// that it may be killed. The file's name says that nobody has called the restart off.
+const (
+	restartOwned = iota
+	restartWaits
+)
+
+// HeldRestart is a restart that this process has to carry out.
+type HeldRestart struct{ file *os.File }
+
+// HoldRestart takes it on. It must come before anybody can know of the restart, and the file is opened
+// by nothing else in this process, because closing any descriptor of it would free the locks.
+func HoldRestart(path string) (*HeldRestart, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	h := &HeldRestart{f}
+	if err := h.lock(restartOwned); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return h, nil
+}
+
+func (h *HeldRestart) lock(byteNo int64) error {
+	return unix.FcntlFlock(h.file.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart, Start: byteNo, Len: 1})
+}
+
+// Idle says that the process may be killed from now on, and reports whether the restart still stands.
+func (h *HeldRestart) Idle() bool {
+	if h.lock(restartWaits) != nil {
+		return true // nobody will find us, but the restart is ours
+	}
+	var st unix.Stat_t
+	return unix.Fstat(int(h.file.Fd()), &st) != nil || st.Nlink > 0
+}
+
+// Free gives the restart up to the command that carries it out.
+func (h *HeldRestart) Free() { _ = h.file.Close() }
+
+// RestartHeld reports whether a process has the restart to carry out.
+func RestartHeld(path string) (bool, error) {
+	f, err := openRestart(path)
+	if f == nil {
+		return false, err
+	}
+	defer func() { _ = f.Close() }()
+	l, err := holder(f, restartOwned)
+	return err == nil && l.Type != unix.F_UNLCK, err
+}
+
+// CancelRestart calls a restart off and ends the process that waits for it. The caller holds the
+// container's lock, and has written down already that nothing is to be restarted: a process that cannot
+// be found finds that out when the time has come.
+func CancelRestart(path string) error {
+	f, err := openRestart(path)
+	if f == nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	l, err := holder(f, restartWaits)
+	if err != nil || l.Type == unix.F_UNLCK || l.Pid <= 0 { // of another pid namespace
+		return err
+	}
+	fd, err := unix.PidfdOpen(int(l.Pid), 0)
+	if err != nil {
+		return ignoring(err, unix.ESRCH)
+	}
+	pidfd := os.NewFile(uintptr(fd), "pidfd")
+	defer func() { _ = pidfd.Close() }()
+	// The descriptor holds whichever process has the pid now; the lock says whether it is the one.
+	if again, err := holder(f, restartWaits); err != nil || again.Type == unix.F_UNLCK || again.Pid != l.Pid {
+		return err
+	}
+	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil {
+		return ignoring(err, unix.ESRCH)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	for ctx.Err() == nil {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 100)
+		if n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+	return fmt.Errorf("process %d, which waits to restart the container, does not die", l.Pid)
+}
+
+// openRestart returns nil when there is no such file.
+func openRestart(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	return f, err
+}
+
+// holder asks who holds a byte. Source: fcntl(2), F_GETLK.
+func holder(f *os.File, byteNo int64) (unix.Flock_t, error) {
+	l := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart, Start: byteNo, Len: 1}
+	err := unix.FcntlFlock(f.Fd(), unix.F_GETLK, &l)
+	return l, err
+}
+
+func ignoring(err, harmless error) error {
+	if errors.Is(err, harmless) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,137 @@
+package server
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/manager-project/manager/pkg/monitor"
+)
+
+// restarted is a fixture with a policy, whose clean-up command writes its last word into a file.
+func restarted(t *testing.T, r monitor.Restart, script string) (*fixture, string) {
+	t.Helper()
+	f := shell(t, script)
+	log := filepath.Join(t.TempDir(), "cleanup")
+	r.Lock = filepath.Join(t.TempDir(), "restart.lock")
+	f.opts.Config.Restart = &r
+	f.opts.Config.CleanupCommand = []string{"/bin/sh", "-c", `for word; do :; done; echo "$word" >> ` + log, "sh", "clean"}
+	f.opts.Config.CleanupEnv = []string{"PATH=" + os.Getenv("PATH")}
+	return f, log
+}
+
+func (f *fixture) eventuallySays(log, want string) {
+	f.t.Helper()
+	f.eventually("no "+want, func() bool {
+		b, _ := os.ReadFile(log)
+		words := strings.Fields(string(b))
+		slices.Sort(words) // the first command may be slow
+		return strings.Join(words, " ") == want
+	})
+}
+
+// A monitor whose container is to be restarted says so, has it cleaned up, waits, and calls once more.
+func TestRestartIsCarriedOut(t *testing.T) {
+	f, log := restarted(t, monitor.Restart{Policy: monitor.RestartOnFailure, Count: 2, Wait: time.Second}, "exit 3")
+	s := f.start()
+	e := f.wait(s)
+	if e.Restart == nil || e.Restart.Count != 3 || e.Restart.Wait != 2*time.Second || e.Restart.At.Before(e.FinishedAt) {
+		t.Fatalf("record %+v, %+v", e, e.Restart)
+	}
+	if rec, err := monitor.ReadExit(f.dir); err != nil || rec.Restart == nil {
+		t.Errorf("the record says nothing of the restart: %+v, %v", rec, err)
+	}
+	if held, err := monitor.RestartHeld(f.opts.Config.Restart.Lock); !held && time.Now().Before(e.Restart.At) {
+		t.Errorf("the restart is not held: %v", err)
+	}
+	s.Release()
+	f.eventuallySays(log, "--restart clean")
+	if time.Now().Before(e.Restart.At) {
+		t.Error("it came too early")
+	}
+}
+
+// An owner who has cleaned up is not cleaned up after; and one who does not leave holds nothing up: the
+// restart cleans up itself.
+func TestRestartAfterAnOwner(t *testing.T) {
+	for _, leaves := range []bool{true, false} {
+		f, log := restarted(t, monitor.Restart{Policy: monitor.RestartAlways}, "exit 0")
+		s := f.start()
+		f.wait(s)
+		if leaves {
+			if err := s.Done(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f.eventuallySays(log, "--restart")
+	}
+}
+
+// What a command has ended is not restarted, nor what another start's note is about.
+func TestRestartUnlessStopped(t *testing.T) {
+	for _, tt := range []struct {
+		generation uint64
+		want       string
+	}{{7, "clean"}, {6, "--restart clean"}} {
+		f, log := restarted(t, monitor.Restart{Policy: monitor.RestartAlways, Wait: time.Second}, "exec sleep 1000")
+		s := f.start()
+		live, err := monitor.ReadLive(f.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := monitor.WriteStop(f.dir, monitor.Stop{Generation: tt.generation, By: monitor.StopByStop}); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(live.PID, syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		e := f.wait(s)
+		if (e.Restart != nil) != (tt.want != "clean") {
+			t.Errorf("a note about start %d: %+v", tt.generation, e.Restart)
+		}
+		s.Release()
+		f.eventuallySays(log, tt.want)
+	}
+}
+
+// Called off, the monitor goes at once: whether it waits already, or still serves a client.
+func TestRestartCalledOff(t *testing.T) {
+	for _, early := range []bool{true, false} {
+		f, log := restarted(t, monitor.Restart{Policy: monitor.RestartAlways, Wait: monitor.RestartLongest}, "exit 0")
+		lock := f.opts.Config.Restart.Lock
+		s := f.start()
+		f.wait(s)
+		if !early {
+			s.Release()
+			f.eventuallySays(log, "clean")
+		}
+		if err := monitor.CancelRestart(lock); err != nil {
+			t.Fatal(err)
+		}
+		s.Release()
+		f.eventually("a monitor that waits", func() bool { return s.Abort(f.ctx()) == nil })
+		f.eventuallySays(log, "clean")
+		if _, err := os.Lstat(lock); !os.IsNotExist(err) {
+			t.Errorf("the lock: %v", err)
+		}
+	}
+}
+
+// A program that was not there is not looked for again.
+func TestFailedStartIsNotRestarted(t *testing.T) {
+	f, log := restarted(t, monitor.Restart{Policy: monitor.RestartAlways}, "")
+	f.plan.Args = []string{"/no/such/program"}
+	s := f.spawn()
+	if _, err := s.Start(f.ctx()); err == nil {
+		t.Fatal("it started")
+	}
+	if e := f.wait(s); e.Restart != nil {
+		t.Errorf("record %+v", e)
+	}
+	s.Release()
+	f.eventuallySays(log, "clean")
+}

@@ -1,0 +1,130 @@
+package crash
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/manager-project/manager/internal/testenv"
+)
+
+// waits makes a container whose program fails, and lets it wait for a restart that no monitor carries out.
+func (m *manager) waits(args ...string) {
+	m.t.Helper()
+	m.cleanupFaults("CRASH_AFTER=0s")
+	defer m.cleanupFaults("")
+	m.must(append(append([]string{"run", "-d", "--name", "x", "--network", "none", "--restart", "always"}, args...), busybox, "sleep", "1000")...)
+	m.kill9(m.pid("Pid"))
+	// Its monitor has the restart called, which dies, and is gone then.
+	m.eventually("no monitor", 20*time.Second, func() bool {
+		for _, trace := range m.traces() {
+			if strings.HasPrefix(trace, "process") {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// TestRestartKilledAtEachPoint kills the command that carries a restart out. The next command that looks
+// finishes it: the container runs, once, and was restarted once.
+func TestRestartKilledAtEachPoint(t *testing.T) {
+	t.Parallel()
+	m := newManager(t)
+	for n := 1; ; n++ {
+		m.waits()
+		r := m.with([]string{fmt.Sprintf("CRASH_AT=%d", n)}, "container", "cleanup", "--restart", "--generation", "1", "x")
+		when := strings.TrimSpace(r.Stderr)
+		got := ""
+		m.eventually(when+": it runs again", 20*time.Second, func() bool {
+			got = m.must("inspect", "--format", "{{.State.Status}}", "x")
+			return got == "running" && m.with(nil, "exec", "x", "true").Code == 0
+		})
+		if count := m.must("inspect", "--format", "{{.RestartCount}}", "x"); count != "1" {
+			t.Errorf("%s: %s restarts", when, count)
+		}
+		m.must("rm", "--force", "--time", "0", "x")
+		m.empty(when)
+		if t.Failed() || !r.killed {
+			return
+		}
+	}
+}
+
+// TestRestartOnceInACrowd lets many commands meet a restart that nobody carries out: one does.
+func TestRestartOnceInACrowd(t *testing.T) {
+	t.Parallel()
+	m := newManager(t)
+	for range 5 {
+		m.waits()
+		crowd(8, 8, func(i int) (r testenv.Result) {
+			args := [][]string{
+				{"ps", "--all"},
+				{"inspect", "x"},
+				{"container", "cleanup", "--restart", "--generation", "1", "x"},
+				{"container", "cleanup", "--generation", "1", "x"},
+			}[i%4]
+			if r = m.Run(args...); r.Code != 0 {
+				t.Errorf("%v: exit code %d: %s", args, r.Code, r.Stderr)
+			}
+			return r
+		})
+		m.eventually("it runs again", 20*time.Second, func() bool {
+			return m.must("ps", "--format", "{{.Names}} {{.State}} {{.Restarts}}") == "x running 1"
+		})
+		m.must("rm", "--force", "--time", "0", "x")
+		m.empty("after the crowd")
+	}
+}
+
+// TestRestartAfterReboot boots: what the policy says is started, by the command of the unit and not before.
+func TestRestartAfterReboot(t *testing.T) {
+	t.Parallel()
+	m := newManager(t)
+	for _, c := range []struct{ name, policy string }{
+		{"always", "always"}, {"unless", "unless-stopped"}, {"stopped", "unless-stopped"}, {"failure", "on-failure"}, {"no", "no"},
+	} {
+		m.must("run", "-d", "--name", c.name, "--network", "none", "--restart", c.policy, busybox, "sleep", "1000")
+	}
+	m.must("run", "-d", "--name", "waiting", "--network", "none", "--restart", "always", busybox, "false")
+	m.must("stop", "--time", "0", "always", "stopped")
+	m.powerCut(true)
+	for name, status := range m.statuses() {
+		if status != "exited" {
+			t.Errorf("after the boot %s is %s", name, status)
+		}
+	}
+	m.must("rename", "waiting", "gone")
+	m.must("rm", "gone")
+	m.must(unitCommand(t, "ExecStart")...)
+	want := map[string]string{"always": "running", "unless": "running", "stopped": "exited", "failure": "exited", "no": "exited"}
+	if got := m.statuses(); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("after the unit: %v, want %v", got, want)
+	}
+	m.must(unitCommand(t, "ExecStop")...)
+	m.powerCut(false)
+	m.must(unitCommand(t, "ExecStart")...)
+	if got := m.statuses(); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("after a shutdown and the unit: %v, want %v", got, want)
+	}
+	m.must("rm", "--force", "--time", "0", "--all")
+	m.empty("after the boot")
+}
+
+// unitCommand is a command of the unit that is installed, without the program's name.
+func unitCommand(t *testing.T, key string) []string {
+	t.Helper()
+	text, err := os.ReadFile("../../contrib/systemd/manager-restart.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if command, ok := strings.CutPrefix(line, key+"=manager "); ok {
+			return strings.Fields(command)
+		}
+	}
+	t.Fatalf("the unit has no %s", key)
+	return nil
+}
