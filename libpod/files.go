@@ -14,6 +14,7 @@ import (
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/hostfiles"
 	"github.com/manager-project/manager/pkg/lookup"
+	"github.com/manager-project/manager/pkg/rootless"
 	"github.com/manager-project/manager/pkg/spec"
 )
 
@@ -21,7 +22,7 @@ import (
 func (s *start) writeFiles(ctx context.Context) error {
 	s.facts.Files = map[string]string{}
 	env := hostfiles.ContainerEnv{
-		Engine: "manager-" + version.Version, Name: s.cfg.Name, ID: s.cfg.ID, Image: s.cfg.Image.Name, ImageID: s.cfg.Image.ID, Rootless: os.Geteuid() != 0,
+		Engine: "manager-" + version.Version, Name: s.cfg.Name, ID: s.cfg.ID, Image: s.cfg.Image.Name, ImageID: s.cfg.Image.ID, Rootless: rootless.Active(),
 	}
 	if err := s.provide("/run/.containerenv", env.Bytes()); err != nil {
 		return err

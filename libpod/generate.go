@@ -13,6 +13,7 @@ import (
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/eventlog"
 	"github.com/manager-project/manager/pkg/monitor"
+	"github.com/manager-project/manager/pkg/rootless"
 	"github.com/manager-project/manager/pkg/spec"
 	"github.com/manager-project/manager/pkg/specjson"
 )
@@ -30,7 +31,7 @@ func (s *start) generate(context.Context) error {
 		f.SystemdCgroups = layout.Systemd()
 	}
 	f.Rlimits = hardLimits()
-	f.Rootless = os.Geteuid() != 0
+	f.Rootless = rootless.Active()
 	var err error
 	if f.Seccomp, err = s.seccomp(); err != nil {
 		return err

@@ -19,8 +19,8 @@ import (
 
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/pkg/apparmor"
-	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/rootless"
 	"github.com/manager-project/manager/pkg/spec"
 )
 
@@ -34,21 +34,17 @@ func (r *Runtime) host(ctx context.Context) (*spec.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	layout, err := cgroups.ReadLayout()
-	if err != nil {
-		return nil, err
-	}
-	return &spec.Host{
+	h := &spec.Host{
 		Cwd: cwd, Environ: os.Environ(), Hostname: hostname,
 		ReadFile: readUserFile, PathExists: exists, ZoneExists: zoneExists, DeviceNumber: deviceNumber,
 		Rlimits: hostRlimits(), CanRaiseRlimits: hasCapability(unix.CAP_SYS_RESOURCE),
-		CgroupV2: layout.Mode() == cgroups.Unified, Controllers: layout.Controllers(), OOMScoreAdj: oomScoreAdj(),
-		IntelRDT: exists("/sys/fs/resctrl/schemata"),
+		OOMScoreAdj: oomScoreAdj(), IntelRDT: exists("/sys/fs/resctrl/schemata"),
 		AppArmor: apparmor.Kernel{}.Enabled(), AppArmorLacks: apparmor.Kernel{}.Lacks,
-		Journal: exists(spec.JournalSocket), Rootless: os.Geteuid() != 0, ThrottlePaths: throttlePaths(), SystemdCgroups: layout.Systemd(),
+		Journal: exists(spec.JournalSocket), Rootless: rootless.Active(), ThrottlePaths: throttlePaths(),
 		FindContainer: r.peer(ctx), FindHostUser: findHostUser,
 		Now: time.Now(), NewID: define.NewID,
-	}, nil
+	}
+	return h, r.cgroupFacts(h)
 }
 
 // oomScoreAdj is this process's own.

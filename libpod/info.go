@@ -17,6 +17,7 @@ import (
 	"github.com/manager-project/manager/libpod/image"
 	"github.com/manager-project/manager/pkg/apparmor"
 	"github.com/manager-project/manager/pkg/cgroups"
+	"github.com/manager-project/manager/pkg/rootless"
 )
 
 // Info gathers what is to be known about this host and store.
@@ -93,15 +94,19 @@ func (r *Runtime) hostInfo(ctx context.Context) (*HostInfo, error) {
 	program := func(name string) *ProgramInfo {
 		return &ProgramInfo{Package: "manager", Path: r.paths.programs, Version: name + " " + v.Version}
 	}
+	manager, err := r.cgroupManager()
+	if err != nil {
+		return nil, err
+	}
 	h := &HostInfo{
-		Arch: runtime.GOARCH, CgroupManager: "cgroupfs", CgroupVersion: "v1", CgroupControllers: controllers(), Conmon: program("manager-monitor"),
+		Arch: runtime.GOARCH, CgroupManager: manager, CgroupVersion: "v1", CgroupControllers: controllers(), Conmon: program("manager-monitor"),
 		CPUs: runtime.NumCPU(), CPUUtilization: cpuUtilization(), DatabaseBackend: "sqlite", Distribution: distribution(), EventLogger: r.events.backend(),
 		Hostname: hostname, Kernel: kernel(), Linkmode: "static", LogDriver: defaults.LogDriver,
 		NetworkBackend: "none", NetworkBackendInfo: NetworkInfo{Backend: "none"}, OCIRuntime: oci,
 		OS: runtime.GOOS, Uptime: uptime(), Variant: "",
 		Security: SecurityInfo{
 			AppArmorEnabled: apparmor.Kernel{}.Enabled(), DefaultCapabilities: strings.Join(defaults.Capabilities, ","),
-			Rootless: os.Geteuid() != 0, SECCOMPEnabled: exists("/proc/sys/kernel/seccomp/actions_avail"), SECCOMPProfilePath: first(defaults.SeccompProfile, "default"),
+			Rootless: rootless.Active(), SECCOMPEnabled: exists("/proc/sys/kernel/seccomp/actions_avail"), SECCOMPProfilePath: first(defaults.SeccompProfile, "default"),
 			SELinuxEnabled: exists("/sys/fs/selinux/enforce"),
 		},
 	}

@@ -58,7 +58,7 @@ func (r *Runtime) InspectContainer(ctx context.Context, id string, size bool) (*
 func (r *Runtime) inspectFacts(ctx context.Context, c *container) (inspectFacts, error) {
 	run := r.paths.runDir(c.row.ID)
 	f := inspectFacts{
-		StaticDir: r.paths.staticDir(c.row.ID), Rootfs: c.cfg.Rootfs.Path, LogPath: c.logPath(), CgroupManager: "cgroupfs",
+		StaticDir: r.paths.staticDir(c.row.ID), Rootfs: c.cfg.Rootfs.Path, LogPath: c.logPath(), CgroupManager: managerCgroupfs,
 		OCIConfigPath:  existing(run, "config.json"),
 		ResolvConfPath: existing(run, "resolv.conf"), HostsPath: existing(run, "hosts"), HostnamePath: existing(run, "hostname"),
 		VolumePaths: map[string]string{}, Times: c.checkpointTimes(),
@@ -66,6 +66,9 @@ func (r *Runtime) inspectFacts(ctx context.Context, c *container) (inspectFacts,
 	if h := c.cfg.Health; h != nil {
 		record := r.healthOf(c.row, h.LogDirectory)
 		f.Health = &record
+	}
+	if c.cfg.Limits.Systemd {
+		f.CgroupManager = managerSystemd
 	}
 	var err error
 	if f.ExecIDs, err = c.execIDs(ctx); err != nil {

@@ -96,17 +96,6 @@ func (s *start) targetPID(ctx context.Context, id, kind string) (int, error) {
 // shmPath is where a container with a shareable ipc namespace has its /dev/shm on the host.
 func (r *Runtime) shmPath(id string) string { return path.Join(r.paths.runDir(id), "shm") }
 
-// cgroupParent is where containers without --cgroup-parent have their cgroups.
-const cgroupParent = "/manager"
-
-// cgroupPath is the container's cgroup below the hierarchies' mount points, "" for none.
-func (c *container) cgroupPath() string {
-	if c.cfg.Limits.Disabled {
-		return ""
-	}
-	return path.Join("/", first(c.cfg.Limits.CgroupParent, cgroupParent), "manager-"+c.row.ID)
-}
-
 // namespacesOf returns the inode numbers of a process's namespaces, as ps --ns prints them.
 func namespacesOf(pid int) map[string]string {
 	all := map[string]string{}

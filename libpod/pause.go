@@ -67,7 +67,11 @@ func (c *locked) thaw(ctx context.Context) error {
 
 func (c *locked) freezer(op string) (oci.Freezer, error) {
 	if c.row.State.CgroupPath == "" {
-		return nil, c.fail(op, errdefs.ErrUnsupported, errors.New("it has no cgroup"), "run it without --cgroups=disabled")
+		hint := "run it without --cgroups=disabled"
+		if !c.cfg.Limits.Disabled {
+			hint = "a user can pause containers only where a cgroup is delegated to him: log in through systemd on cgroup version 2"
+		}
+		return nil, c.fail(op, errdefs.ErrUnsupported, errors.New("it has no cgroup"), hint)
 	}
 	rt, err := c.runtime()
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/eventlog"
 	"github.com/manager-project/manager/pkg/reserve"
+	"github.com/manager-project/manager/pkg/rootless"
 )
 
 // Runtime is one command's view of the containers, images and volumes of one store. It is
@@ -33,7 +34,7 @@ type Runtime struct {
 
 // Open reads the configuration and opens the state. Nothing is started.
 func Open(ctx context.Context, o Options) (*Runtime, error) {
-	c, err := conf.Load(conf.Source{Getenv: os.Getenv, Rootless: os.Geteuid() != 0, Modules: o.Modules})
+	c, err := conf.Load(conf.Source{Getenv: os.Getenv, Rootless: rootless.Active(), Modules: o.Modules})
 	if err != nil {
 		return nil, err
 	}
@@ -64,11 +65,9 @@ func Open(ctx context.Context, o Options) (*Runtime, error) {
 // checkOptions refuses what this version cannot honour.
 func checkOptions(o *Options) error {
 	switch o.CgroupManager {
-	case "", "cgroupfs":
-	case "systemd":
-		return errdefs.Unsupported("--cgroup-manager systemd", "only cgroupfs is available in this version")
+	case "", managerCgroupfs, managerSystemd:
 	default:
-		return errdefs.Invalid("--cgroup-manager", o.CgroupManager, "no such cgroup manager").WithHint("use cgroupfs")
+		return errdefs.Invalid("--cgroup-manager", o.CgroupManager, "no such cgroup manager").WithHint("use cgroupfs or systemd")
 	}
 	if o.TransientStore {
 		return errdefs.Unsupported("--transient-store", "not available in this version")

@@ -267,7 +267,7 @@ func (c *locked) destroy(ctx context.Context) error {
 		return err
 	}
 	// The parent that nobody asked for goes with its last container.
-	if t, ok := rt.(oci.Tidier); ok && !c.awaited && c.cfg.Limits.CgroupParent == "" {
+	if t, ok := rt.(oci.Tidier); ok && !c.awaited && c.ownsCgroupParent() {
 		t.RemoveEmpty(cgroupParent)
 	}
 	return nil

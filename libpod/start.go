@@ -148,19 +148,21 @@ func (s *start) launch(ctx context.Context) error {
 		Monitor: cfg, Stdio: s.stdio, ExtraFiles: s.extra, Trees: s.trees, Probes: probes,
 		Init: s.initInside(), InitReports: s.cfg.Process.Init && s.cfg.Process.InitPath == "",
 	}
+	var launched oci.Launched
 	if s.images != nil {
 		var rt oci.Checkpointer
 		if rt, err = s.checkpointer("restore"); err != nil {
 			return err
 		}
-		s.session, s.live, err = rt.Restore(ctx, q, *s.images)
+		launched, err = rt.Restore(ctx, q, *s.images)
 	} else {
 		var rt oci.Runtime
 		if rt, err = s.runtime(); err != nil {
 			return err
 		}
-		s.session, s.live, err = rt.Launch(ctx, q)
+		launched, err = rt.Launch(ctx, q)
 	}
+	s.session, s.live, s.row.State.CgroupPath = launched.Session, launched.Live, first(launched.Cgroup, s.row.State.CgroupPath)
 	if err != nil {
 		// A container whose namespace was to be joined may have ended in this moment: that is the reason then.
 		if lost := s.joinNamespaces(ctx); lost != nil {

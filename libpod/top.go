@@ -40,10 +40,10 @@ func (c *container) processes(ctx context.Context, args []string) ([][]string, e
 	return proctable.Table(c.row.State.PID, pids, proctable.Split(args))
 }
 
-// pids are the container's processes, by its cgroup; without one, its init.
+// pids are the container's processes, by its cgroup; without one, by its pid namespace.
 func (c *container) pids(ctx context.Context) ([]int, error) {
 	if c.row.State.CgroupPath == "" {
-		return []int{c.row.State.PID}, nil
+		return proctable.SameNamespace(c.row.State.PID)
 	}
 	rt, err := c.runtime()
 	if err != nil {

@@ -60,6 +60,9 @@ func cached(name string, build func(path string) error) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, name)
+	if _, err := os.Lstat(path); err == nil {
+		return path, nil // whole, since it was renamed; another user than the cache's can read it
+	}
 	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o644)
 	if err != nil {
 		return "", err
@@ -69,7 +72,7 @@ func cached(name string, build func(path string) error) (string, error) {
 		return "", fmt.Errorf("lock %s: %w", lock.Name(), err)
 	}
 	if _, err := os.Lstat(path); err == nil {
-		return path, nil
+		return path, nil // somebody was faster
 	}
 	partial := path + ".partial"
 	if err := os.RemoveAll(partial); err != nil {

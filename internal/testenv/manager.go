@@ -40,7 +40,8 @@ type Manager struct {
 	// Env is the whole environment of its commands, as "NAME=value".
 	Env []string
 
-	stores []string // additional image stores
+	stores  []string // additional image stores
+	session string   // the user's own runtime directory, in place of a private one
 }
 
 // Result is how a command ended.
@@ -90,10 +91,23 @@ func OpenManager(programs string) (*Manager, error) {
 		"CONTAINERS_STORAGE_CONF=" + filepath.Join(dir, "storage.conf"),
 		"REGISTRY_AUTH_FILE=" + filepath.Join(dir, "auth.json"),
 	}
+	if m.session = userSession(); m.session != "" {
+		m.CgroupParent = ""
+		m.Env = append(m.Env, "XDG_RUNTIME_DIR="+m.session)
+	}
 	if err := m.prepare(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return m, nil
+}
+
+// userSession is the runtime directory of an ordinary user who has a service manager; "" for all others.
+func userSession() string {
+	dir := os.Getenv("XDG_RUNTIME_DIR")
+	if os.Geteuid() == 0 || dir == "" || absent(filepath.Join(dir, "systemd/private")) != "" {
+		return ""
+	}
+	return dir
 }
 
 // prepare writes the private folders and configuration.
@@ -107,9 +121,13 @@ func (m *Manager) prepare() error {
 	if err := os.MkdirAll(policy, 0o700); err != nil {
 		return err
 	}
+	cgroups := "cgroupfs"
+	if m.session != "" {
+		cgroups = "systemd"
+	}
 	for path, text := range map[string]string{
 		filepath.Join(policy, "policy.json"):       `{"default": [{"type": "insecureAcceptAnything"}]}`,
-		filepath.Join(m.Dir, "containers.conf"):    "[engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n",
+		filepath.Join(m.Dir, "containers.conf"):    fmt.Sprintf("[engine]\ncgroup_manager = %q\nevents_logger = \"file\"\n", cgroups),
 		filepath.Join(m.Dir, "registries.conf"):    "unqualified-search-registries = []\nshort-name-mode = \"disabled\"\n",
 		filepath.Join(m.Dir, "home/.bash_history"): "",
 	} {
@@ -122,11 +140,7 @@ func (m *Manager) prepare() error {
 
 // writeStorageConf writes storage.conf with the additional image stores.
 func (m *Manager) writeStorageConf() error {
-	driver := "overlay"
-	if os.Geteuid() != 0 {
-		driver = "vfs"
-	}
-	text := fmt.Sprintf("[storage]\ndriver = %q\ngraphroot = %q\nrunroot = %q\n[storage.options]\nadditionalimagestores = [", driver, m.Root, m.RunRoot)
+	text := fmt.Sprintf("[storage]\ndriver = \"overlay\"\ngraphroot = %q\nrunroot = %q\n[storage.options]\nadditionalimagestores = [", m.Root, m.RunRoot)
 	for _, store := range m.stores {
 		text += fmt.Sprintf("%q, ", store)
 	}
@@ -248,6 +262,20 @@ func (m *Manager) Close() []string {
 	for _, thing := range left {
 		wrong = append(wrong, "left behind: "+thing)
 		m.force(thing)
+	}
+	if os.Geteuid() != 0 {
+		// Files of subordinate ids are removed where they are the user's, and then their namespace's holder goes.
+		// The storage driver has mounted its own folder there.
+		const remove = `umount -l "$1/overlay" 2>/dev/null; rm -rf "$@"`
+		last := [][]string{{"unshare", "sh", "-c", remove, "sh", m.Root, m.RunRoot, m.TmpDir}, {"system", "migrate"}}
+		if m.session != "" {
+			last = last[:1] // others use the namespaces too
+		}
+		for _, args := range last {
+			if r := m.Run(args...); r.Code != 0 {
+				wrong = append(wrong, strings.Join(args, " ")+": "+strings.TrimSpace(r.Stderr))
+			}
+		}
 	}
 	if err := os.RemoveAll(m.Dir); err != nil {
 		wrong = append(wrong, err.Error())

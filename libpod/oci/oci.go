@@ -17,7 +17,7 @@ import (
 type Runtime interface {
 	// Launch makes the cgroup, starts the monitor and the init, and returns once the init waits
 	// before the user's program. A failure leaves nothing.
-	Launch(ctx context.Context, r LaunchRequest) (*monitor.Session, monitor.Live, error)
+	Launch(ctx context.Context, r LaunchRequest) (Launched, error)
 	// Exec starts another process in a running container, in the caller's own streams.
 	Exec(ctx context.Context, r ExecRequest) (Process, error)
 	// ExecDetached does so below a monitor of its own and returns when the program runs.
@@ -127,7 +127,7 @@ type Checkpointer interface {
 	Checkpoint(ctx context.Context, q CheckpointRequest) error
 	// Restore is Launch with the processes of images: they run when it returns, and the session's
 	// Start has nothing to wait for. They are children of the session's monitor.
-	Restore(ctx context.Context, q LaunchRequest, from RestoreRequest) (*monitor.Session, monitor.Live, error)
+	Restore(ctx context.Context, q LaunchRequest, from RestoreRequest) (Launched, error)
 }
 
 // CheckpointRequest says what to write to images.
@@ -163,7 +163,8 @@ type LaunchRequest struct {
 	// Bundle is the directory that relative paths of Spec start from.
 	Bundle string
 	Spec   *specs.Spec
-	// Cgroup is the cgroup's path below the hierarchies' mount points; "" for none.
+	// Cgroup is the cgroup's path below the hierarchies' mount points, or "slice:prefix:name" for a scope
+	// of systemd; "" for none.
 	Cgroup string
 	// Monitor is what the monitor is told; the runtime fills in what only it knows (MemoryEvents).
 	Monitor monitor.Config
@@ -182,6 +183,14 @@ type LaunchRequest struct {
 	Init string
 	// InitReports says that it is the one of InitProgram, which tells when it hears signals: see launch.ReaperReport.
 	InitReports bool
+}
+
+// Launched is a container whose init waits to be released.
+type Launched struct {
+	Session *monitor.Session
+	Live    monitor.Live
+	// Cgroup is the path of the cgroup that it is in; "" for the caller's own.
+	Cgroup string
 }
 
 // Probe is a process that the monitor starts in the container, again and again, as Exec would.

@@ -2,6 +2,7 @@ package cgroups
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -180,6 +181,16 @@ func limited(r *specs.LinuxResources) bool {
 // Controllers are the controllers that a container's cgroup can use on this host, under their
 // version 1 names.
 func (l *Layout) Controllers() map[string]bool { return l.controllers(l.Unified) }
+
+// DelegatedControllers are those that systemd has passed down to a user's own service manager.
+// Source: systemd's "Control Group APIs and Delegation".
+func (l *Layout) DelegatedControllers(uid int) map[string]bool {
+	if l.Unified == "" {
+		return map[string]bool{}
+	}
+	own := fmt.Sprintf("user.slice/user-%d.slice/user@%d.service", uid, uid)
+	return (&Layout{}).controllers(filepath.Join(l.Unified, own))
+}
 
 // controllers are those of the version 1 hierarchies and those of a version 2 directory.
 func (l *Layout) controllers(unified string) map[string]bool {

@@ -110,6 +110,11 @@ func (u *unit) stop() error {
 	return u.do(func(ctx context.Context, conn *systemd.Conn) error { return conn.Stop(ctx, u.name) })
 }
 
+// StopScope ends the processes of a scope, wherever its cgroup is. One that is not there is no error.
+func StopScope(cfg Config) error {
+	return (&unit{name: cfg.Scope, user: cfg.UserBus}).stop()
+}
+
 // update tells systemd what the files have been told, so that a reload does not put old values back.
 func (u *unit) update(c *Cgroup, r *specs.LinuxResources) error {
 	if u == nil || r == nil {

@@ -216,7 +216,10 @@ type Net struct {
 
 // Limits are the cgroup's.
 type Limits struct {
-	// CgroupParent is an absolute cgroup path below which the container's cgroup is made; "" is the default.
+	// Systemd lets systemd make the cgroup, as a scope.
+	Systemd bool `json:"systemd,omitempty"`
+	// CgroupParent is an absolute cgroup path below which the container's cgroup is made, or with Systemd a
+	// slice; "" is the default.
 	CgroupParent string `json:"cgroup_parent,omitempty"`
 	// Disabled makes no cgroup at all (--cgroups=disabled).
 	Disabled bool `json:"disabled,omitempty"`

@@ -65,6 +65,10 @@ func (g *generator) kernelMounts() []specs.Mount {
 		// The kernel mounts a sysfs only for the owner of the network namespace.
 		list[2] = specs.Mount{Destination: "/sys", Type: "bind", Source: "/sys", Options: []string{"rbind", "rslave", "nosuid", "noexec", "nodev", access}}
 	}
+	if g.facts.Rootless && g.cfg.Namespaces.PID.Mode == NSHost {
+		// And a procfs only for the owner of the pid namespace.
+		list[0] = specs.Mount{Destination: "/proc", Type: "bind", Source: "/proc", Options: []string{"rbind", "rslave", "nosuid", "noexec", "nodev"}}
+	}
 	list = append(list, g.ipcMounts(devMode)...)
 	if g.cfg.Limits.Disabled {
 		return list

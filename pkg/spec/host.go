@@ -124,6 +124,8 @@ type Host struct {
 	Capabilities []string
 	// CgroupV2 says that controllers are on the unified hierarchy.
 	CgroupV2 bool
+	// CgroupManagerSystemd says that systemd makes the cgroups of new containers.
+	CgroupManagerSystemd bool
 	// Controllers are the cgroup controllers that can be used; nil means all.
 	Controllers map[string]bool
 	// IntelRDT says that the kernel can put a process into an RDT class of service.

@@ -29,6 +29,37 @@ func (d *decider) limits() error {
 	if d.cfg.Limits.Disabled && d.anyLimit() {
 		return errdefs.Invalid("--cgroups", "disabled", "limits need a cgroup").WithHint("leave the limits out, or --cgroups=disabled")
 	}
+	return d.delegated()
+}
+
+// delegated refuses limits of a user to whom their controllers were not delegated.
+func (d *decider) delegated() error {
+	if !d.host.Rootless || d.host.Controllers == nil {
+		return nil
+	}
+	r := d.cfg.Limits.Resources
+	sets := r.CPU != nil && (r.CPU.Cpus != "" || r.CPU.Mems != "")
+	shares := r.CPU != nil && (r.CPU.Shares != nil || r.CPU.Quota != nil || r.CPU.Period != nil || r.CPU.RealtimeRuntime != nil || r.CPU.RealtimePeriod != nil)
+	for _, limit := range []struct {
+		options    string
+		asked      bool
+		controller string
+	}{
+		{"--memory", r.Memory != nil, "memory"},
+		{"--cpus, --cpu-shares, --cpu-quota or --cpu-period", shares, "cpu"},
+		{"--cpuset-cpus or --cpuset-mems", sets, "cpuset"},
+		{"--blkio-weight or a --device limit", r.BlockIO != nil, "blkio"},
+		{"--pids-limit", d.req.Limits.PidsLimit != nil && r.Pids != nil, "pids"},
+	} {
+		if !limit.asked || d.host.Controllers[limit.controller] {
+			continue
+		}
+		e := errdefs.Unsupported(limit.options, "the cgroup controller %q is not delegated to this user", limit.controller)
+		if !d.host.CgroupV2 {
+			return e.WithHint("a user can set limits only where the controllers are on cgroup version 2 (kernel option systemd.unified_cgroup_hierarchy=1); leave them out here, or run it as root")
+		}
+		return e.WithHint("as root write \"[Service]\\nDelegate=cpu cpuset io memory pids\" to /etc/systemd/system/user@.service.d/delegate.conf, run \"systemctl daemon-reload\", and log in anew")
+	}
 	return nil
 }
 
@@ -54,13 +85,17 @@ func (d *decider) cgroup() error {
 	default:
 		return errdefs.Invalid("--cgroups", mode, "unknown mode").WithHint("write enabled, disabled or no-conmon")
 	}
+	d.cfg.Limits.Systemd = d.host.CgroupManagerSystemd && !d.cfg.Limits.Disabled
 	parent := d.req.Limits.CgroupParent
 	if parent == "" {
 		return nil
 	}
+	if d.host.CgroupManagerSystemd {
+		return d.slice(parent)
+	}
 	if strings.HasSuffix(parent, ".slice") {
-		return errdefs.Unsupported("--cgroup-parent", "%s is a systemd slice, and this version manages cgroups itself", parent).
-			WithHint("write an absolute cgroup path")
+		return errdefs.Unsupported("--cgroup-parent", "%s is a systemd slice, and the cgroup manager is cgroupfs", parent).
+			WithHint("write an absolute cgroup path, or use --cgroup-manager systemd")
 	}
 	for _, part := range strings.Split(parent, "/") {
 		if part == ".." || part == "." {
@@ -71,6 +106,17 @@ func (d *decider) cgroup() error {
 		return errdefs.Invalid("--cgroup-parent", parent, "control characters in the path")
 	}
 	d.cfg.Limits.CgroupParent = path.Clean("/" + parent)
+	return nil
+}
+
+// slice takes a slice of systemd as the parent. Source: systemd.slice(5).
+func (d *decider) slice(parent string) error {
+	name := path.Base(parent)
+	if !strings.HasSuffix(name, ".slice") || strings.ContainsAny(name, ": \t") || hasControl(name) {
+		return errdefs.Invalid("--cgroup-parent", parent, "not a slice, and the cgroup manager is systemd").
+			WithHint("write a name like machine.slice, or use --cgroup-manager cgroupfs")
+	}
+	d.cfg.Limits.CgroupParent = name
 	return nil
 }
 

@@ -28,7 +28,8 @@ source <(manager completion bash)`,
 				{Name: "no-desc", To: &noDesc, Usage: "Complete without descriptions"},
 			}
 		},
-		Args: command.Exactly(1, "one of bash, zsh, fish"),
+		Args:    command.Exactly(1, "one of bash, zsh, fish"),
+		Outside: true,
 		Run: func(_ context.Context, app *command.App, args []string) error {
 			var b bytes.Buffer
 			if err := t.completionScript(&b, args[0], !noDesc); err != nil {

@@ -20,7 +20,7 @@ import (
 
 // Main runs one command line, args[0] being the program, and returns the exit code.
 func Main(args []string, in *os.File, out, errOut io.Writer) int {
-	app := &command.App{In: in, Out: out, Err: errOut, Args: args, LogLevel: "warn"}
+	app := &command.App{In: in, Out: out, Err: errOut, Args: slices.Clone(args), LogLevel: "warn"} // cobra writes into the words it completes
 	ctx, signals := interruptible(args, errOut)
 	defer signals.stop()
 	t := newTree(app)

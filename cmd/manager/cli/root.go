@@ -179,6 +179,12 @@ func (t *tree) runner(c *command.Command) func(*cobra.Command, []string) error {
 				return argsError(cc, err)
 			}
 		}
+		if !c.Outside {
+			// First of all: what standard input has cannot be read twice.
+			if err := t.app.Join(); err != nil {
+				return err
+			}
+		}
 		if c.Transfers && !image.HasTransfers {
 			return image.ErrElsewhere
 		}

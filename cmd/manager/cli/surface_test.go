@@ -80,8 +80,9 @@ func TestEveryKnownCommand(t *testing.T) {
 
 // differ names options whose type or default is not the table's, with the reason.
 var differ = map[string]string{
-	"env":     "the default is the image's and the core's, not the option's",
-	"runtime": "our own runtime is the default",
+	"env":            "the default is the image's and the core's, not the option's",
+	"runtime":        "our own runtime is the default",
+	"cgroup-manager": "it is systemd where that runs with cgroup version 2",
 }
 
 // TestEveryKnownOption holds that every option people know exists on every command of

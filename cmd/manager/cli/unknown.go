@@ -15,13 +15,13 @@ import (
 var absent = []string{
 	"artifact", "auto-update", "build", "commit", "compose", "cp", "diff", "export", "farm",
 	"generate", "init", "kube", "machine", "manifest", "mount", "network", "pod", "port",
-	"quadlet", "search", "secret", "umount", "unmount", "unshare",
+	"quadlet", "search", "secret", "umount", "unmount",
 	"container clone", "container commit", "container cp", "container diff",
 	"container export", "container init", "container mount", "container port",
 	"container runlabel", "container umount", "container unmount",
 	"image build", "image diff", "image mount", "image scp", "image search", "image sign", "image tree",
 	"image trust", "image umount", "image unmount",
-	"system check", "system connection", "system df", "system migrate", "system prune",
+	"system check", "system connection", "system df", "system prune",
 	"system renumber", "system reset", "system service",
 	"volume export", "volume import", "volume mount", "volume reload", "volume unmount",
 }

@@ -5,9 +5,7 @@ import (
 
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/libpod/oci/external"
-	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/libcontainer"
-	"github.com/manager-project/manager/pkg/monitor"
 )
 
 // Checkpoint implements oci.Checkpointer.
@@ -15,7 +13,7 @@ func (r *Runtime) Checkpoint(ctx context.Context, q oci.CheckpointRequest) error
 	t := libcontainer.Tree{PID: q.PID, Spec: q.Spec, Bundle: q.Bundle, Rootfs: q.Spec.Root.Path}
 	if q.Cgroup != "" {
 		var err error
-		if t.Cgroup, err = cgroups.Load(q.Cgroup); err != nil {
+		if t.Cgroup, err = oci.Cgroup(q.Cgroup); err != nil {
 			return err
 		}
 	}
@@ -27,10 +25,10 @@ func (r *Runtime) Checkpoint(ctx context.Context, q oci.CheckpointRequest) error
 // Restore implements oci.Checkpointer. CRIU makes the processes, and needs a program around it that knows cgroups
 // and mounts, which the monitor is not: so the runtime's own command line does it below the monitor, as any
 // external runtime. Afterwards nothing differs from a container that was launched.
-func (r *Runtime) Restore(ctx context.Context, q oci.LaunchRequest, from oci.RestoreRequest) (*monitor.Session, monitor.Live, error) {
+func (r *Runtime) Restore(ctx context.Context, q oci.LaunchRequest, from oci.RestoreRequest) (oci.Launched, error) {
 	program, err := r.commandLine()
 	if err != nil {
-		return nil, monitor.Live{}, err
+		return oci.Launched{}, err
 	}
 	return program.Restore(ctx, q, from)
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/libpod/oci/external"
 	"github.com/manager-project/manager/libpod/oci/program"
-	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/libcontainer"
 	"github.com/manager-project/manager/pkg/libcontainer/compile"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
@@ -41,37 +40,19 @@ func (r *Runtime) Describe(context.Context) (oci.Description, error) {
 func (r *Runtime) Check(context.Context, ...oci.Ability) error { return nil }
 
 // Launch implements oci.Runtime.
-func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Session, monitor.Live, error) {
+func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (oci.Launched, error) {
 	var back undo.Stack
-	fail := func(err error) (*monitor.Session, monitor.Live, error) {
-		return nil, monitor.Live{}, errors.Join(err, back.Run())
+	fail := func(err error) (oci.Launched, error) {
+		return oci.Launched{}, errors.Join(err, back.Run())
 	}
 	extra, gaps, err := libcontainer.FillGaps(q.ExtraFiles)
 	if err != nil {
 		return fail(err)
 	}
-	p, handles, err := compile.Container(q.Spec, compile.Options{
-		ID: q.ID, Bundle: q.Bundle, CgroupPath: q.Cgroup, PreserveFDs: len(q.ExtraFiles), MakeCwd: true, Trees: q.Trees,
-		Reaper: q.Init, ReaperReports: q.InitReports,
-	})
-	if err != nil {
-		return fail(err)
-	}
-	defer handles.Close()
-	p.Process.CloseFDs = gaps
-	// A session of its own, though it has a monitor: CRIU cannot dump one whose leader is outside. One that has the
-	// caller's streams has his session too, for the terminal among them.
-	req := launch.Request{Program: r.File(), Stdio: q.Stdio, ExtraFiles: extra, Detached: q.Stdio[0] == nil}
-	handles.Apply(&req)
-	q.Monitor.Poststart, q.Monitor.HookState = handles.Poststart, handles.State
-	for i := range q.Probes {
-		if err := compileProbe(&q.Probes[i]); err != nil {
-			return fail(err)
-		}
-	}
+	var req launch.Request
 	limit := func() error { return nil }
 	if q.Cgroup != "" {
-		cg, err := cgroups.Create(cgroups.Config{Path: q.Cgroup, Resources: libcontainer.RoomForInit(q.Spec.Linux.Resources)})
+		cg, err := r.MakeCgroup(q.Cgroup, libcontainer.RoomForInit(q.Spec.Linux.Resources))
 		if err != nil {
 			return fail(err)
 		}
@@ -84,7 +65,26 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 		}
 		defer files.Close()
 		req.Cgroup, req.CgroupTasks = files.Dir, files.Tasks
-		q.Monitor.MemoryEvents = cg.MemoryEvents()
+		q.Cgroup, q.Monitor.MemoryEvents = cg.Path(), cg.MemoryEvents()
+	}
+	p, handles, err := compile.Container(q.Spec, compile.Options{
+		ID: q.ID, Bundle: q.Bundle, CgroupPath: q.Cgroup, PreserveFDs: len(q.ExtraFiles), MakeCwd: true, Trees: q.Trees,
+		Reaper: q.Init, ReaperReports: q.InitReports,
+	})
+	if err != nil {
+		return fail(err)
+	}
+	defer handles.Close()
+	p.Process.CloseFDs = gaps
+	// A session of its own, though it has a monitor: CRIU cannot dump one whose leader is outside. One that has the
+	// caller's streams has his session too, for the terminal among them.
+	req.Program, req.Stdio, req.ExtraFiles, req.Detached = r.File(), q.Stdio, extra, q.Stdio[0] == nil
+	handles.Apply(&req)
+	q.Monitor.Poststart, q.Monitor.HookState = handles.Poststart, handles.State
+	for i := range q.Probes {
+		if err := compileProbe(&q.Probes[i]); err != nil {
+			return fail(err)
+		}
 	}
 	if req.Plan, err = p.Encode(); err != nil {
 		return fail(err)
@@ -111,7 +111,7 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Ses
 	if err != nil {
 		return fail(errors.Join(err, s.Abort(context.WithoutCancel(ctx))))
 	}
-	return s, live, nil
+	return oci.Launched{Session: s, Live: live, Cgroup: q.Cgroup}, nil
 }
 
 // Destroy implements oci.Runtime.

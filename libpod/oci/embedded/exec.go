@@ -7,7 +7,6 @@ import (
 	"syscall"
 
 	"github.com/manager-project/manager/libpod/oci"
-	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/libcontainer"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/monitor"
@@ -19,7 +18,7 @@ func (r *Runtime) compileExec(q oci.ExecRequest) (*libcontainer.Joining, error) 
 	}
 	if q.Cgroup != "" {
 		var err error
-		if j.Cgroup, err = cgroups.Load(q.Cgroup); err != nil {
+		if j.Cgroup, err = oci.Cgroup(q.Cgroup); err != nil {
 			return nil, err
 		}
 	}

@@ -41,7 +41,7 @@ func (r *Runtime) Checkpoint(ctx context.Context, q oci.CheckpointRequest) error
 }
 
 // Restore implements oci.Checkpointer.
-func (r *Runtime) Restore(ctx context.Context, q oci.LaunchRequest, from oci.RestoreRequest) (*monitor.Session, monitor.Live, error) {
+func (r *Runtime) Restore(ctx context.Context, q oci.LaunchRequest, from oci.RestoreRequest) (oci.Launched, error) {
 	e := r.create(&q)
 	base := r.base(q.Bundle, q.Cgroup == "")
 	argv := append(base, "restore", "--detach", "--bundle", q.Bundle, "--pid-file", e.PIDFile, "--image-path", from.Images, "--work-path", from.Work)

@@ -37,7 +37,6 @@ import (
 	"github.com/manager-project/manager/libpod/oci/program"
 	"github.com/manager-project/manager/pkg/adopt"
 	"github.com/manager-project/manager/pkg/atomicfile"
-	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/monitor"
@@ -71,15 +70,15 @@ type Runtime struct {
 func New(p *program.Program, o Options) *Runtime { return &Runtime{Program: p, o: o} }
 
 // Launch implements oci.Runtime.
-func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (*monitor.Session, monitor.Live, error) {
+func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (oci.Launched, error) {
 	return r.launch(ctx, q, r.create(&q))
 }
 
 // launch has the monitor run the commands that make the process.
-func (r *Runtime) launch(ctx context.Context, q oci.LaunchRequest, commands *monitor.External) (*monitor.Session, monitor.Live, error) {
+func (r *Runtime) launch(ctx context.Context, q oci.LaunchRequest, commands *monitor.External) (oci.Launched, error) {
 	var back undo.Stack
-	fail := func(err error) (*monitor.Session, monitor.Live, error) {
-		return nil, monitor.Live{}, errors.Join(err, back.Run())
+	fail := func(err error) (oci.Launched, error) {
+		return oci.Launched{}, errors.Join(err, back.Run())
 	}
 	if err := r.runnable(); err != nil {
 		return fail(err)
@@ -92,6 +91,19 @@ func (r *Runtime) launch(ctx context.Context, q oci.LaunchRequest, commands *mon
 			return fail(err)
 		}
 	}
+	back.Add(func() error {
+		return r.Destroy(context.WithoutCancel(ctx), oci.Leftover{ID: q.ID, Bundle: q.Bundle, Cgroup: q.Cgroup})
+	})
+	if q.Cgroup != "" {
+		// Without limits, which are the runtime's to set: but known to us, and to its parent, from now on. To
+		// the runtime also a scope is a directory like others.
+		cg, err := r.MakeCgroup(q.Cgroup, nil)
+		if err != nil {
+			return fail(err)
+		}
+		fault.Point("cgroup: made")
+		q.Cgroup, q.Monitor.MemoryEvents = cg.Path(), cg.MemoryEvents()
+	}
 	if err := writeSpec(&q); err != nil {
 		return fail(err)
 	}
@@ -99,18 +111,6 @@ func (r *Runtime) launch(ctx context.Context, q oci.LaunchRequest, commands *mon
 		if err := r.probe(&q, &q.Probes[i]); err != nil {
 			return fail(err)
 		}
-	}
-	back.Add(func() error {
-		return r.Destroy(context.WithoutCancel(ctx), oci.Leftover{ID: q.ID, Bundle: q.Bundle, Cgroup: q.Cgroup})
-	})
-	if q.Cgroup != "" {
-		// Without limits, which are the runtime's to set: but known to us, and to its parent, from now on.
-		cg, err := cgroups.Create(cgroups.Config{Path: q.Cgroup})
-		if err != nil {
-			return fail(err)
-		}
-		fault.Point("cgroup: made")
-		q.Monitor.MemoryEvents = cg.MemoryEvents()
 	}
 	b, err := r.Begin()
 	if err != nil {
@@ -127,13 +127,18 @@ func (r *Runtime) launch(ctx context.Context, q oci.LaunchRequest, commands *mon
 	if err != nil {
 		return fail(errors.Join(refine(err, q.Spec.Root.Path), s.Abort(context.WithoutCancel(ctx))))
 	}
-	return s, live, nil
+	return oci.Launched{Session: s, Live: live, Cgroup: q.Cgroup}, nil
 }
 
 // writeSpec writes config.json, and makes the folder of the runtime's state.
 func writeSpec(q *oci.LaunchRequest) error {
 	s := *q.Spec
 	s.Version = ociVersion
+	if s.Linux != nil {
+		l := *s.Linux
+		l.CgroupsPath = q.Cgroup
+		s.Linux = &l
+	}
 	s.Process = adapt(s.Process)
 	if q.Init != "" {
 		s.Process.Args = append(initArgs(q), s.Process.Args...)

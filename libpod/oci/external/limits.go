@@ -13,7 +13,6 @@ import (
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/adopt"
 	"github.com/manager-project/manager/pkg/atomicfile"
-	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/ocilog"
 )
@@ -26,7 +25,7 @@ func (r *Runtime) SetLimits(ctx context.Context, q oci.LimitRequest) (restore fu
 	if err := r.runnable(); err != nil {
 		return nil, err
 	}
-	cg, err := cgroups.Load(q.Cgroup)
+	cg, err := oci.Cgroup(q.Cgroup)
 	if err != nil {
 		return nil, err
 	}

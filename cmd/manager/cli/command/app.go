@@ -10,6 +10,7 @@ import (
 
 	"github.com/manager-project/manager/libpod"
 	"github.com/manager-project/manager/libpod/image"
+	"github.com/manager-project/manager/pkg/rootless"
 )
 
 // App is what every command shares: the terminal's three streams, the global options, and
@@ -38,12 +39,21 @@ func (a *App) Runtime(ctx context.Context) (*libpod.Runtime, error) {
 	if a.runtime != nil {
 		return a.runtime, nil
 	}
+	if err := a.Join(); err != nil {
+		return nil, err
+	}
 	rt, err := libpod.Open(ctx, a.Options)
 	if err != nil {
 		return nil, err
 	}
 	a.runtime = rt
 	return rt, nil
+}
+
+// Join begins the program anew in an ordinary user's namespaces, where those are needed. It comes before
+// anything is changed; inside, and for root, it does nothing.
+func (a *App) Join() error {
+	return rootless.Join(a.Args, func(text string) { a.Warn("%s", text) })
 }
 
 // Close closes the core if it was opened.

@@ -34,6 +34,8 @@ type Command struct {
 	NoInterspersed bool
 	// Codes overrides the exit codes of error classes for this command.
 	Codes Codes
+	// Outside says that the command looks at nothing that a user's namespaces are needed for.
+	Outside bool
 	// Transfers says that the command moves images, or reads the settings for that. A program
 	// without transfers starts the one with them before it does anything; see image.ErrElsewhere.
 	// Others find out on the way, and only as long as they have changed nothing.

@@ -28,7 +28,8 @@ manager version --format '{{.Client.Version}}'`,
 		Flags: func() []flags.Flag {
 			return []flags.Flag{{Name: "format", Short: "f", To: &format, Choices: []string{"json"}, Usage: "json, or a Go template"}}
 		},
-		Args: command.NoArgs,
+		Args:    command.NoArgs,
+		Outside: true,
 		Run: func(_ context.Context, app *command.App, _ []string) error {
 			return version(app, format, libpod.Version())
 		},
