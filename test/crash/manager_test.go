@@ -140,9 +140,9 @@ func (m *manager) must(args ...string) string {
 	return strings.TrimSpace(r.Stdout)
 }
 
-// fineWords are what stop says of a program that does not listen to the signal, and the store
-// when it takes away what a killed command had begun.
-var fineWords = regexp.MustCompile(`(?m)^Warning: container \S+ was killed: .*\n|^.*Found incomplete layer .*, deleting it"\n`)
+// fineWords are what stop says of a program that does not listen to the signal, the store when it takes away
+// what a killed command had begun, and what keeps events and ends when the disk has no room for them.
+var fineWords = regexp.MustCompile(`(?m)^Warning: container \S+ was killed: .*\n|^.*Found incomplete layer .*, deleting it"\n|^.*level=warning msg="log \S+: no space left on device"\n`)
 
 // statuses are the containers by name.
 func (m *manager) statuses() map[string]string {

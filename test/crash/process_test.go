@@ -88,14 +88,7 @@ func (m *manager) monitorGone() {
 // struck returns where processes were struck since it was last asked, a line each.
 func (m *manager) struck() string {
 	m.t.Helper()
-	text, err := os.ReadFile(m.log)
-	if err == nil {
-		err = os.Truncate(m.log, 0)
-	}
-	if err != nil && !os.IsNotExist(err) {
-		m.t.Fatal(err)
-	}
-	return strings.TrimSpace(string(text))
+	return strings.TrimSpace(arming.Log(m.log))
 }
 
 // awaitEnd waits until the monitors of containers that do not run, and their clean-up commands, are

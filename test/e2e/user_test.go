@@ -6,9 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -18,6 +20,7 @@ import (
 // The user of the scripts' second run. He exists only in a mount namespace, whose /etc knows him.
 const (
 	userID    = 54321
+	userFirst = 3000000
 	userRange = 65536
 )
 
@@ -45,7 +48,7 @@ func TestScriptsUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := asUser(t, self, "-test.v", "-test.run", "^TestScripts$", "-test.timeout", "10m", "-test.parallel", "4")
+	cmd := asUser(t, userRange, self, "-test.v", "-test.run", "^TestScripts$", "-test.timeout", "10m", "-test.parallel", "4")
 	cmd.Env = append(cmd.Env, runtimeVariable+"="+userName+"=", "MANAGER_BIN="+testenv.Programs(t))
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
@@ -61,8 +64,8 @@ func TestScriptsUser(t *testing.T) {
 }
 
 // asUser is a command that is run as a user who is made for it: in a mount namespace with an /etc of his own,
-// so that the machine's is never touched. His home is the test's folder.
-func asUser(t *testing.T, argv ...string) *exec.Cmd {
+// so that the machine's is never touched. His home is the test's folder; he has that many subordinate ids.
+func asUser(t *testing.T, subids int, argv ...string) *exec.Cmd {
 	t.Helper()
 	home, err := os.MkdirTemp("", "mgu")
 	if err != nil {
@@ -73,8 +76,8 @@ func asUser(t *testing.T, argv ...string) *exec.Cmd {
 	for file, line := range map[string]string{
 		"passwd": fmt.Sprintf("tester:x:%d:%d::%s:/bin/sh", userID, userID, home),
 		"group":  fmt.Sprintf("tester:x:%d:", userID),
-		"subuid": fmt.Sprintf("tester:%d:%d", 3000000, userRange),
-		"subgid": fmt.Sprintf("tester:%d:%d", 3000000, userRange),
+		"subuid": fmt.Sprintf("tester:%d:%d", userFirst, subids),
+		"subgid": fmt.Sprintf("tester:%d:%d", userFirst, subids),
 	} {
 		old, err := os.ReadFile("/etc/" + file)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -103,26 +106,129 @@ func asUser(t *testing.T, argv ...string) *exec.Cmd {
 
 // removeUser ends what the user has left and removes his folder.
 func removeUser(t *testing.T, home string) {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		t.Error(err)
+	// A monitor's last clean-up may be under way.
+	for deadline := time.Now().Add(20 * time.Second); len(userProcesses(t)) > 0 && time.Now().Before(deadline); {
+		time.Sleep(20 * time.Millisecond)
 	}
-	for _, e := range entries {
+	for pid, name := range userProcesses(t) {
+		t.Errorf("the user has left process %d, %s", pid, name)
+		_ = unix.Kill(pid, unix.SIGKILL)
+	}
+	for _, dir := range []string{home, fmt.Sprintf("/tmp/manager-run-%d", userID)} {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// userProcesses are the user's, by pid, but for the holder of his namespaces, which it ends, and for zombies.
+func userProcesses(t *testing.T) map[int]string {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[int]string{}
+	for _, path := range stats {
 		var st unix.Stat_t
-		if strings.Trim(e.Name(), "0123456789") != "" || unix.Stat("/proc/"+e.Name(), &st) != nil {
+		text, err := os.ReadFile(path)
+		if err != nil || unix.Stat(path, &st) != nil || st.Uid != userID && (st.Uid < userFirst || st.Uid >= userFirst+userRange) {
 			continue
 		}
-		if st.Uid == userID || st.Uid >= 3000000 && st.Uid < 3000000+userRange {
-			name, _ := os.ReadFile("/proc/" + e.Name() + "/comm")
-			if got := strings.TrimSpace(string(name)); got != "manager-hold" && got != "" {
-				t.Errorf("the user has left process %s, %s", e.Name(), got)
-			}
-			var pid int
-			_, _ = fmt.Sscan(e.Name(), &pid)
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch end := strings.LastIndexByte(string(text), ')'); {
+		case strings.HasPrefix(string(text[end:]), ") Z"):
+		case strings.Contains(string(text[:end]), "(manager-hold"):
 			_ = unix.Kill(pid, unix.SIGKILL)
+		default:
+			found[pid] = string(text[:end+1])
 		}
 	}
-	if err := os.RemoveAll(home); err != nil {
-		t.Error(err)
+	return found
+}
+
+// asShell runs a script as the user and returns what it prints.
+func asShell(t *testing.T, subids int, script string) string {
+	t.Helper()
+	if os.Geteuid() != 0 || os.Getenv(runtimeVariable) != "" {
+		t.Skip("needs root to become a user")
+	}
+	cmd := asUser(t, subids, "/bin/sh", "-euc", script)
+	cmd.Env = append(cmd.Env, "PATH="+testenv.Programs(t)+":"+os.Getenv("PATH"))
+	cmd.Dir = "/"
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return string(out)
+}
+
+// One pair of namespaces serves all of a user's commands; what the environment claims changes nothing; a holder
+// that was killed, or given up, is made anew.
+func TestUserNamespace(t *testing.T) {
+	out := asShell(t, userRange, `
+holders() { ps -u "$(id -u)" -o stat=,comm= | grep -v ^Z | grep -c manager-hold || true; }
+manager unshare sh -c 'echo map $(cat /proc/self/uid_map)'
+for i in 1 2 3 4 5 6 7 8; do manager ps --quiet & done; wait
+echo holders $(holders)
+_CONTAINERS_USERNS_CONFIGURED=done _CONTAINERS_ROOTLESS_UID=0 _CONTAINERS_ROOTLESS_GID=0 manager unshare sh -c 'echo inside $(id -u) $_CONTAINERS_ROOTLESS_UID'
+XDG_RUNTIME_DIR=/root manager unshare sh -c 'echo foreign $XDG_RUNTIME_DIR'
+pkill -KILL -x manager-hold -u "$(id -u)"
+manager unshare sh -c 'echo again $(id -u)'
+manager run --rm --network none hello >/dev/null
+manager system migrate
+echo after $(holders)
+manager unshare sh -c 'exit 7' || echo code $?
+manager unshare no-such-program || echo code $?
+cd "$HOME"; mkdir gone; cd gone; rmdir ../gone
+manager ps || echo code $?
+`)
+	for _, want := range []string{
+		fmt.Sprintf("map 0 %d 1 1 %d %d\n", userID, userFirst, userRange), "holders 1\n", fmt.Sprintf("inside 0 %d\n", userID),
+		fmt.Sprintf("foreign /tmp/manager-run-%d\n", userID), "again 0\n", "after 0\n", "code 7\n", "code 127\n", "working directory", "code 125\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+}
+
+// Without subordinate ids there is one id, which is said once, and images of root's files work.
+func TestUserWithoutRanges(t *testing.T) {
+	out := asShell(t, 0, `
+manager unshare sh -c 'echo map $(cat /proc/self/uid_map)'
+manager run --rm --network none hello
+`)
+	if strings.Count(out, "has no subordinate ids") != 1 || !strings.Contains(out, fmt.Sprintf("map 0 %d 1\n", userID)) || !strings.Contains(out, "Hello from a container") {
+		t.Errorf("%s", out)
+	}
+}
+
+// Root in whose environment the variables of a user's namespace are is root.
+func TestRootWithAUsersEnvironment(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	m := testenv.NewManager(t)
+	m.Env = append(m.Env, "_CONTAINERS_USERNS_CONFIGURED=done", "_CONTAINERS_ROOTLESS_UID=1000", "_CONTAINERS_ROOTLESS_GID=1000")
+	if got := m.MustRun(t, "info", "--format", "{{.Host.Security.Rootless}} {{.Store.GraphRoot}}"); got != "false "+m.Root {
+		t.Errorf("info: %s", got)
+	}
+}
+
+// What a user has is behind directories that only he may enter, whatever his umask.
+func TestUserFromAnother(t *testing.T) {
+	out := asShell(t, userRange, `
+umask 0
+chmod 755 "$HOME"
+manager run -d --name x --network none hello serve >/dev/null 2>&1
+stat -c 'mode %a' "$HOME/.local/share/containers/storage" "/tmp/manager-run-$(id -u)"
+manager rm -f --time 0 x >/dev/null
+`)
+	if out != "mode 700\nmode 700\n" {
+		t.Errorf("%s", out)
 	}
 }

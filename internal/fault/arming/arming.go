@@ -20,8 +20,10 @@
 package arming
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -71,8 +73,11 @@ func Arm(role Role, words []string) {
 	}
 	s := &striker{role: role, ballast: mine["BALLAST"], log: -1}
 	if path := mine["LOG"]; path != "" {
-		// Opened now: an init does not see the host's files at its later points.
-		s.log, _ = syscall.Open(path, syscall.O_WRONLY|syscall.O_APPEND|syscall.O_CREAT|syscall.O_CLOEXEC, 0o600)
+		if role == Init {
+			s.page = page(path)
+		} else {
+			s.log, _ = syscall.Open(path, syscall.O_WRONLY|syscall.O_APPEND|syscall.O_CREAT|syscall.O_CLOEXEC, 0o600)
+		}
 	}
 	n, _ := strconv.ParseInt(value, 10, 64)
 	var passed atomic.Int64
@@ -127,11 +132,47 @@ type striker struct {
 	role    Role
 	ballast string
 	log     int
+	// page is an init's log: it closes what it was not given, and does not see the host's files later.
+	page []byte
+}
+
+// page maps a file of one process beside the log; see Log.
+func page(path string) []byte {
+	const size = 4096
+	fd, err := syscall.Open(path+"."+strconv.Itoa(os.Getpid()), syscall.O_RDWR|syscall.O_CREAT|syscall.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = syscall.Close(fd) }()
+	if syscall.Ftruncate(fd, size) != nil {
+		return nil
+	}
+	mem, _ := syscall.Mmap(fd, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+	return mem
+}
+
+// Log reads where processes were struck, a line each, and forgets it.
+func Log(path string) string {
+	var all []byte
+	pages, _ := filepath.Glob(path + ".*")
+	for _, file := range pages {
+		text, _ := os.ReadFile(file)
+		all = append(all, bytes.TrimRight(text, "\x00")...)
+		_ = os.Remove(file)
+	}
+	text, _ := os.ReadFile(path)
+	_ = os.Truncate(path, 0) // others have it open
+	return string(append(all, text...))
 }
 
 // note says where the process was struck.
 func (s *striker) note(point string) {
-	_, _ = syscall.Write(s.log, []byte(string(s.role)+": "+point+"\n"))
+	line := string(s.role) + ": " + point + "\n"
+	if s.page != nil {
+		copy(s.page, line)
+		return
+	}
+	_, _ = syscall.Write(s.log, []byte(line))
 }
 
 // Fill fills the disk that the file is on, to the last byte.

@@ -37,7 +37,9 @@ func (c *compiler) process() error {
 	c.p.Process.MakeCwd = c.opts.MakeCwd
 	c.p.Process.Reaper, c.p.Process.ReaperReports = c.opts.Reaper, c.opts.ReaperReports
 	// Whoever has no more than an own group to map has to give up the right to drop groups.
-	if c.h.CloneFlags&unix.CLONE_NEWUSER != 0 && os.Geteuid() != 0 && launch.OwnID(c.h.GIDMap) {
+	// A user namespace that denies it leaves no choice either.
+	alone := c.h.CloneFlags&unix.CLONE_NEWUSER != 0 && os.Geteuid() != 0 && launch.OwnID(c.h.GIDMap)
+	if alone || c.h.CloneFlags&unix.CLONE_NEWUSER == 0 && len(c.h.Enter) == 0 && setgroupsDenied() {
 		if len(c.spec.Process.User.AdditionalGids) > 0 {
 			return invalid("process.user.additionalGids", "", "cannot be set without privileges")
 		}
@@ -52,6 +54,13 @@ func (c *compiler) process() error {
 		c.p.Process.Keyring = "_ses." + c.opts.ID
 	}
 	return nil
+}
+
+// setgroupsDenied says that in the caller's user namespace nobody may change the supplementary groups.
+// Source: user_namespaces(7), /proc/PID/setgroups.
+func setgroupsDenied() bool {
+	b, err := os.ReadFile("/proc/self/setgroups")
+	return err == nil && string(b) == "deny\n"
 }
 
 // keepGroupsAnnotation, with "1", leaves the program the supplementary groups of whoever makes the container, which its
