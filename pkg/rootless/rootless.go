@@ -28,7 +28,10 @@ const (
 	variableGID    = "_CONTAINERS_ROOTLESS_GID"
 )
 
-// user is who this process works for.
+// Variables are the names of those; a program that is started inside needs them as it needs HOME.
+var Variables = []string{variableInside, variableUID, variableGID}
+
+// caller is who this process works for.
 type caller struct {
 	uid, gid int
 	// inside says that it is in a user's namespace, outside that it has yet to join one.

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/manager-project/manager/internal/fault/arming"
 )
 
 // hooks gives containers with --device test.org/hook=NAME two poststop hooks, which write a line each into
@@ -111,14 +113,14 @@ func TestPoststopAfterKills(t *testing.T) {
 				if got := said(t, log); got != "" {
 					t.Fatalf("before any clean-up: %q", got)
 				}
-				r := m.with([]string{fmt.Sprintf("CRASH_AT=%d", n)}, "container", "cleanup", "x")
+				r := m.with([]string{arming.Word(arming.Client, fmt.Sprintf("at=%d", n))}, "container", "cleanup", "x")
 				m.must("rm", "--force", "--volumes", "--time", "0", "--ignore", "x")
-				when := strings.TrimSpace(r.Stderr)
+				when := m.struck()
 				m.statuses() // sweeps what a killed removal leaves
 				m.empty(when)
 				switch got := said(t, log); {
 				case got == "one two":
-				case strings.Contains(when, `"hook: taken"`) && (got == "one" || got == "two"):
+				case strings.Contains(when, "hook: taken") && (got == "one" || got == "two"):
 					lost++
 				default:
 					t.Errorf("%s: the hooks said %q", when, got)
@@ -148,7 +150,7 @@ func TestPoststopAfterAFailedStart(t *testing.T) {
 	}
 	m.must("rm", "x")
 	for _, step := range []string{"start: note that it runs", "start: generate the spec"} {
-		m.with([]string{"CRASH_FAIL=" + step}, append(run, "true")...)
+		m.with([]string{arming.Word(arming.Client, "fail="+step)}, append(run, "true")...)
 		want := ""
 		if strings.HasSuffix(step, "runs") {
 			want = "one two"

@@ -7,13 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/manager-project/manager/internal/fault/arming"
 	"github.com/manager-project/manager/internal/testenv"
 )
 
 // waits makes a container whose program fails, and lets it wait for a restart that no monitor carries out.
 func (m *manager) waits(args ...string) {
 	m.t.Helper()
-	m.cleanupFaults("CRASH_AFTER=0s")
+	m.cleanupFaults(arming.Word(arming.Cleanup, "after=0s"))
 	defer m.cleanupFaults("")
 	m.must(append(append([]string{"run", "-d", "--name", "x", "--network", "none", "--restart", "always"}, args...), busybox, "sleep", "1000")...)
 	m.kill9(m.pid("Pid"))
@@ -35,8 +36,8 @@ func TestRestartKilledAtEachPoint(t *testing.T) {
 	m := newManager(t)
 	for n := 1; ; n++ {
 		m.waits()
-		r := m.with([]string{fmt.Sprintf("CRASH_AT=%d", n)}, "container", "cleanup", "--restart", "--generation", "1", "x")
-		when := strings.TrimSpace(r.Stderr)
+		r := m.with([]string{arming.Word(arming.Client, fmt.Sprintf("at=%d", n))}, "container", "cleanup", "--restart", "--generation", "1", "x")
+		when := m.struck()
 		got := ""
 		m.eventually(when+": it runs again", 20*time.Second, func() bool {
 			got = m.must("inspect", "--format", "{{.State.Status}}", "x")
