@@ -145,7 +145,7 @@ func (r *Runtime) exportable(ctx context.Context, cfg *spec.Config) (*portable, 
 		{"namespaces (--pid, --ipc, --uts, --cgroupns)", func(c *spec.Config) any { return c.Namespaces }},
 		{"network (--network)", func(c *spec.Config) any { return c.Net.Namespace }},
 		{"security options and devices", func(c *spec.Config) any { return c.Security }},
-		{"limits", func(c *spec.Config) any { return c.Limits }},
+		{"limits", func(c *spec.Config) any { return limitsApart(c.Limits) }},
 		{"annotations", func(c *spec.Config) any { return c.Annotations }},
 		{"dependencies (--requires)", func(c *spec.Config) any { return c.Dependencies }},
 		{"options of its process", func(c *spec.Config) any { return processApart(c.Process) }},
@@ -158,6 +158,12 @@ func (r *Runtime) exportable(ctx context.Context, cfg *spec.Config) (*portable, 
 		}
 	}
 	return p, nil
+}
+
+// limitsApart are limits without the place of the cgroup, which is the importing machine's own.
+func limitsApart(l spec.Limits) spec.Limits {
+	l.CgroupParent, l.Systemd = "", false
+	return l
 }
 
 // mountsApart are mounts without the made-up names of anonymous volumes.

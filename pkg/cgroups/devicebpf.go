@@ -139,6 +139,9 @@ func attachDeviceProgram(dir string, rules []deviceRule) error {
 	return nil
 }
 
+// maxLoads bounds the tries to load a program.
+const maxLoads = 20
+
 func loadProgram(prog []insn) (int, error) {
 	license := []byte("Apache-2.0\x00")
 	attr := struct {
@@ -150,6 +153,10 @@ func loadProgram(prog []insn) (int, error) {
 		insns: uint64(uintptr(unsafe.Pointer(&prog[0]))), license: uint64(uintptr(unsafe.Pointer(&license[0]))),
 	}
 	fd, err := bpf(unix.BPF_PROG_LOAD, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
+	for tries := 0; err == unix.EAGAIN && tries < maxLoads; tries++ {
+		// The verifier gives up when a signal is pending, as Go's runtime sends itself.
+		fd, err = bpf(unix.BPF_PROG_LOAD, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
+	}
 	runtime.KeepAlive(prog)
 	runtime.KeepAlive(license)
 	return fd, err
