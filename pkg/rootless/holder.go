@@ -81,7 +81,7 @@ func openHolder(dir string) (*holder, error) {
 	}
 	if err == nil {
 		var uid int
-		if uid, err = outerID(fmt.Sprintf("/proc/%d/uid_map", r.PID)); err == nil && uid != os.Geteuid() {
+		if uid, err = outerID(fmt.Sprintf("/proc/%d/uid_map", r.PID)); err == nil && uid != UID() {
 			err = os.ErrNotExist
 		}
 	}

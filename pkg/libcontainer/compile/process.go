@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -40,7 +41,8 @@ func (c *compiler) process() error {
 	// A user namespace that denies it leaves no choice either.
 	alone := c.h.CloneFlags&unix.CLONE_NEWUSER != 0 && os.Geteuid() != 0 && launch.OwnID(c.h.GIDMap)
 	if alone || c.h.CloneFlags&unix.CLONE_NEWUSER == 0 && len(c.h.Enter) == 0 && setgroupsDenied() {
-		if len(c.spec.Process.User.AdditionalGids) > 0 {
+		u := c.spec.Process.User
+		if slices.ContainsFunc(u.AdditionalGids, func(gid uint32) bool { return gid != u.GID }) {
 			return invalid("process.user.additionalGids", "", "cannot be set without privileges")
 		}
 		c.p.Process.KeepGroups = true
