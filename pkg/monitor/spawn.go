@@ -111,7 +111,7 @@ func (b *Beginning) start(program *os.File, args, env []string, owner *os.File) 
 		Dir:   "/",
 		Env:   slices.Concat(monitorEnv, env, fault.Environ()),
 		Files: []uintptr{null.Fd(), null.Fd(), b.stderr.Fd(), owner.Fd()},
-		Sys:   &syscall.SysProcAttr{Setsid: true},
+		Sys:   &syscall.SysProcAttr{Setsid: true, Cloneflags: kinship()},
 	})
 	runtime.KeepAlive(program)
 	if err != nil {
@@ -121,7 +121,18 @@ func (b *Beginning) start(program *os.File, args, env []string, owner *os.File) 
 	return nil
 }
 
-// process is a child that is waited for exactly once: until then its pid is its own.
+// kinship makes the monitor the service manager's child where there is one, as a service's main process has to
+// be: of a stranger's child systemd neither notices the end nor waits for it after SIGTERM.
+// Source: sd_notify(3), "MAINPID"; systemd's unit_kill_context.
+func kinship() uintptr {
+	if os.Getenv("NOTIFY_SOCKET") == "" {
+		return 0
+	}
+	return unix.CLONE_PARENT
+}
+
+// process is a child that is waited for exactly once: until then its pid is its own. A service manager's child
+// (see kinship) is reaped there.
 type process int
 
 func (p process) kill() error { return syscall.Kill(int(p), syscall.SIGKILL) }
@@ -129,7 +140,28 @@ func (p process) kill() error { return syscall.Kill(int(p), syscall.SIGKILL) }
 func (p process) wait() error {
 	for {
 		_, err := syscall.Wait4(int(p), nil, 0, nil)
+		if errors.Is(err, syscall.ECHILD) {
+			return p.awaitEnd()
+		}
 		if !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}
+
+// awaitEnd waits for a process that is another's to reap; it has been told to end, or has said that it does.
+func (p process) awaitEnd() error {
+	fd, err := unix.PidfdOpen(int(p), 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	for {
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 10_000)
+		if !errors.Is(err, unix.EINTR) {
 			return err
 		}
 	}

@@ -143,7 +143,8 @@ func TestSystemdConmon(t *testing.T) {
 	})
 	u.systemctl("stop", u.service())
 	if got := u.property("ActiveState") + " " + u.property("Result"); got != "inactive success" {
-		t.Errorf("the service is %s", got)
+		journal, _ := exec.Command("journalctl", "--no-pager", "-n", "40", "-u", u.service()).CombinedOutput()
+		t.Errorf("the service is %s\n%s", got, journal)
 	}
 	if got := u.container("{{.State.Status}} {{.State.ExitCode}} {{.State.Cause}}"); got != "exited 3 stop" {
 		t.Errorf("the container is %s", got)
