@@ -43,9 +43,11 @@ type Command struct {
 	PIDFile, Log string
 	// Console is where the program sends a terminal; nil without one. It stays the caller's.
 	Console *Console
-	// Alone says that this process has no other children: what a failed command leaves behind is
-	// then found and killed.
+	// Alone says that this process has no other children than But: what a failed command leaves behind is
+	// then found and killed. A dead process of a container that nobody reaps keeps the container's init
+	// from ending.
 	Alone bool
+	But   []int
 }
 
 // Error is how a runtime's command failed.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -172,7 +173,7 @@ func (c *Child) killOrphans() {
 	if !c.cmd.Alone {
 		return
 	}
-	for _, pid := range children() {
+	for _, pid := range c.strangers() {
 		_ = unix.Kill(pid, unix.SIGKILL) // a child that was not waited for: the pid is its own
 		_, _ = launch.WaitFor(pid)
 	}
@@ -184,11 +185,16 @@ func (c *Child) reapStrays() {
 	if !c.cmd.Alone {
 		return
 	}
-	for _, pid := range children() {
+	for _, pid := range c.strangers() {
 		if pid != c.PID() {
 			_, _ = syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
 		}
 	}
+}
+
+// strangers are this process's children but those that it had before.
+func (c *Child) strangers() []int {
+	return slices.DeleteFunc(children(), func(pid int) bool { return slices.Contains(c.cmd.But, pid) })
 }
 
 // children are this process's, as each of its threads knows them. Source: proc_pid_task(5), "children".

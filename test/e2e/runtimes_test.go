@@ -187,7 +187,8 @@ func retell(t *testing.T, out []byte, failed bool) {
 				blamed = true
 				t.Error(strings.Join(said[m[2]], ""))
 			case "SKIP":
-				t.Skip(strings.TrimSpace(said[m[2]][len(said[m[2]])-1]))
+				lines := append([]string{""}, said[m[2]]...)
+				t.Skip(strings.TrimSpace(lines[len(lines)-1]))
 			}
 		})
 	}

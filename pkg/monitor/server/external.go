@@ -67,12 +67,14 @@ func (e *external) command(r launch.Request) adopt.Command {
 	}
 }
 
-// probeStarter starts processes in a container that runs, through its runtime's exec.
-func probeStarter(x *monitor.External) starter {
+// probeStarter starts processes in a container that runs, through its runtime's exec. init is the container's.
+func probeStarter(x *monitor.External, init int) starter {
 	return func(_ context.Context, r launch.Request) (child, error) {
 		e := &external{spec: x}
+		cmd := e.command(r)
+		cmd.Alone, cmd.But = true, []int{init}
 		var err error
-		if e.Child, err = adopt.Start(e.command(r)); err != nil {
+		if e.Child, err = adopt.Start(cmd); err != nil {
 			return nil, e.explain(err)
 		}
 		return e, nil

@@ -46,7 +46,7 @@ func (c *check) run() {
 	c.h.s.after(c.cmd.Timeout, c.expire)
 	start := c.h.start
 	if x := c.cmd.External; x != nil {
-		start = probeStarter(x)
+		start = probeStarter(x, c.h.s.child.PID())
 	}
 	s := c.h.s
 	go func() {
