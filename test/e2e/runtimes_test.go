@@ -99,9 +99,9 @@ func TestScriptsRuntime(t *testing.T) {
 		t.Skip("needs root for a mount namespace")
 	}
 	programs := testenv.Programs(t)
-	giveBack(t)
 	for _, p := range peers {
 		t.Run(p.name, func(t *testing.T) {
+			giveBack(t)
 			path, err := exec.LookPath(p.name)
 			if p.program != "" {
 				path, err = filepath.Join(programs, p.program), nil
