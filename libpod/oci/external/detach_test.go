@@ -6,13 +6,13 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/manager-project/manager/internal/testenv"
 )
 
 // TestDetachBelow takes away what a killed restore left mounted, and nothing beside it.
 func TestDetachBelow(t *testing.T) {
-	testenv.Need(t, testenv.Root)
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to mount")
+	}
 	top := t.TempDir()
 	source, state, beside := filepath.Join(top, "rootfs"), filepath.Join(top, "runtime"), filepath.Join(top, "runtime2")
 	for _, dir := range []string{source, filepath.Join(state, "id/root"), beside} {
