@@ -72,7 +72,8 @@ func (c *locked) keepHealth() error {
 	}
 	record, err := monitor.ReadHealth(c.rt.healthPath(c.row.ID, ""))
 	if err != nil {
-		return nil // none was written, or it is damaged: it says nothing either way
+		//lint:ignore nilerr none was written, or it is damaged: it says nothing either way
+		return nil
 	}
 	raw, err := json.Marshal(record)
 	if err != nil {

@@ -1,6 +1,7 @@
 package cgroups
 
 import (
+	"errors"
 	"runtime"
 	"strings"
 	"unsafe"
@@ -153,7 +154,7 @@ func loadProgram(prog []insn) (int, error) {
 		insns: uint64(uintptr(unsafe.Pointer(&prog[0]))), license: uint64(uintptr(unsafe.Pointer(&license[0]))),
 	}
 	fd, err := bpf(unix.BPF_PROG_LOAD, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
-	for tries := 0; err == unix.EAGAIN && tries < maxLoads; tries++ {
+	for tries := 0; errors.Is(err, unix.EAGAIN) && tries < maxLoads; tries++ {
 		// The verifier gives up when a signal is pending, as Go's runtime sends itself.
 		fd, err = bpf(unix.BPF_PROG_LOAD, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
 	}

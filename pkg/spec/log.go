@@ -23,9 +23,10 @@ const (
 )
 
 const (
-	// DefaultLogSize is the size in bytes at which a log file is rotated, DefaultLogFiles how many
-	// files there are then at most. Nothing grows without limit that nobody asked to.
-	DefaultLogSize  = 128 << 20
+	// DefaultLogSize is the size in bytes at which a log file is rotated. Nothing grows without limit that
+	// nobody asked to.
+	DefaultLogSize = 128 << 20
+	// DefaultLogFiles is how many files there are then at most.
 	DefaultLogFiles = 2
 	// maxLogFiles bounds the work of a rotation, which renames each.
 	maxLogFiles = 100

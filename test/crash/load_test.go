@@ -47,9 +47,20 @@ func TestLongStopDelaysNobody(t *testing.T) {
 	}
 	m.eventually("it was asked to stop", 20*time.Second, func() bool { return strings.Contains(m.Run("logs", "x").Stdout, "heard") })
 	for _, args := range [][]string{
-		{"ps", "--all"}, {"inspect", "x"}, {"logs", "x"}, {"top", "x"}, {"rename", "x", "z"}, {"rename", "z", "x"},
-		{"exec", "y", "true"}, {"stop", "--time", "0", "y"}, {"start", "y"}, {"rm", "--force", "--time", "0", "y"},
-		{"run", "--rm", "--network", "none", busybox, "true"}, {"volume", "create", "v"}, {"volume", "rm", "v"}, {"images"},
+		{"ps", "--all"},
+		{"inspect", "x"},
+		{"logs", "x"},
+		{"top", "x"},
+		{"rename", "x", "z"},
+		{"rename", "z", "x"},
+		{"exec", "y", "true"},
+		{"stop", "--time", "0", "y"},
+		{"start", "y"},
+		{"rm", "--force", "--time", "0", "y"},
+		{"run", "--rm", "--network", "none", busybox, "true"},
+		{"volume", "create", "v"},
+		{"volume", "rm", "v"},
+		{"images"},
 		{"kill", "x"},
 	} {
 		m.must(args...)
@@ -76,8 +87,14 @@ func TestStoppedLockHolder(t *testing.T) {
 	}
 	m.eventually("it stands still", 20*time.Second, func() bool { return m.struck() != "" })
 	for _, args := range [][]string{
-		{"ps", "--all"}, {"inspect", "x"}, {"logs", "x"}, {"images"}, {"volume", "ls"},
-		{"run", "--rm", "--network", "none", busybox, "true"}, {"create", "--name", "y", "--network", "none", busybox, "true"}, {"rm", "y"},
+		{"ps", "--all"},
+		{"inspect", "x"},
+		{"logs", "x"},
+		{"images"},
+		{"volume", "ls"},
+		{"run", "--rm", "--network", "none", busybox, "true"},
+		{"create", "--name", "y", "--network", "none", busybox, "true"},
+		{"rm", "y"},
 	} {
 		m.must(args...)
 	}

@@ -116,11 +116,21 @@ func (in *initializer) buildRoot() *launch.Failure {
 		point string
 		do    func() *launch.Failure
 	}{
-		{"init: root", in.attachRoot}, {"init: mounts", in.mounts}, {"init: devices", in.makeDevices},
-		{"init: null device", in.ownNull}, {"init: links in /dev", in.devLinks}, {"init: hooks", in.createHooks},
-		{"init: console", in.console}, {"init: sysctl", in.sysctls}, {"init: read-only paths", in.readonlyPaths},
-		{"init: masked paths", in.maskedPaths}, {"init: names", in.names}, {"init: loopback", in.loopback},
-		{"init: working directory", in.makeCwd}, {"init: finish mounts", in.finishMounts}, {"init: enter root", in.enterRoot},
+		{"init: root", in.attachRoot},
+		{"init: mounts", in.mounts},
+		{"init: devices", in.makeDevices},
+		{"init: null device", in.ownNull},
+		{"init: links in /dev", in.devLinks},
+		{"init: hooks", in.createHooks},
+		{"init: console", in.console},
+		{"init: sysctl", in.sysctls},
+		{"init: read-only paths", in.readonlyPaths},
+		{"init: masked paths", in.maskedPaths},
+		{"init: names", in.names},
+		{"init: loopback", in.loopback},
+		{"init: working directory", in.makeCwd},
+		{"init: finish mounts", in.finishMounts},
+		{"init: enter root", in.enterRoot},
 	} {
 		fault.Point(step.point)
 		if f := step.do(); f != nil {

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -256,8 +257,8 @@ func TestJournalThatIsNotThere(t *testing.T) {
 	f := journalFixture(t, filepath.Join(t.TempDir(), "none"), "true")
 	s := f.spawn()
 	_, err := s.Start(f.ctx())
-	fail, ok := err.(*launch.Failure)
-	if !ok || fail.Stage != "log" || fail.ExitCode() != 125 || fail.Errno != unix.ENOENT {
+	var fail *launch.Failure
+	if !errors.As(err, &fail) || fail.Stage != "log" || fail.ExitCode() != 125 || fail.Errno != unix.ENOENT {
 		t.Errorf("%v", err)
 	}
 	s.Release()
