@@ -25,6 +25,9 @@ func Environ() []string { return environ }
 // The hook may end the process. It is called from several goroutines.
 func Arm(f func(point string) error) { hook = f }
 
+// Armed says whether a test has set a hook.
+func Armed() bool { return hook != nil }
+
 // Check is a point at which the step that follows can be made to fail: the caller returns the
 // error as if the step had failed.
 func Check(point string) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer/compile"
+	"github.com/manager-project/manager/pkg/libcontainer/direct"
 	"github.com/manager-project/manager/pkg/libcontainer/intelrdt"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
@@ -201,6 +202,9 @@ func (c *creation) launch() error {
 		}
 		defer files.Close()
 		req.Cgroup, req.CgroupTasks = files.Dir, files.Tasks
+	}
+	if direct.CanBuild(&req, c.plan) && direct.Build(&req, c.plan) == nil {
+		defer func() { _ = req.Image.File.Close() }()
 	}
 	child, err := launch.Start(c.ctx, req)
 	if err != nil {

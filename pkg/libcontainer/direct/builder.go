@@ -1,7 +1,6 @@
 package direct
 
 import (
-	"encoding/binary"
 	"syscall"
 	"unsafe"
 
@@ -11,24 +10,18 @@ import (
 // builder collects operations and what they refer to. Addresses are the image's.
 type builder struct {
 	ops     []op
-	why     []account // as long as ops
 	data    []byte
 	space   uint64
 	message byte
 	socket  uint64
 	pending []load
-	// files are the names that a failure with a choice is about.
-	files []string
+	// kept are texts and accounts by what they say, with where they are.
+	texts    map[string]uint64
+	accounts map[string]uint64
 }
 
-// account is what a failed operation is called.
-type account struct {
-	launch.Failure
-	// choice says that the path is one of several, known when it failed.
-	choice bool
-	// details are texts for errnos of which there is more to say.
-	details map[syscall.Errno]string
-}
+// account is what a failed operation is called: see launch.Account.
+type account = launch.Account
 
 // load is a word that becomes an argument of the next call.
 type load struct {
@@ -48,9 +41,11 @@ type label struct {
 	users []int
 }
 
-func fail(stage, path string) account {
-	return account{Failure: launch.Failure{Stage: stage, Path: path}}
+func newBuilder(message byte) *builder {
+	return &builder{message: message, texts: map[string]uint64{}, accounts: map[string]uint64{}}
 }
+
+func fail(stage, path string) account { return account{Stage: stage, Path: path} }
 
 // do adds a system call. It ends the list when it fails, unless that is tolerated.
 func (b *builder) do(why account, nr uintptr, args ...uint64) call {
@@ -64,6 +59,20 @@ func (b *builder) do(why account, nr uintptr, args ...uint64) call {
 	return b.add(why, o)
 }
 
+// keep returns the address of a struct iovec with an account.
+func (b *builder) keep(why account) uint64 {
+	if why.Stage == "" {
+		return 0
+	}
+	text := why.Encode()
+	at, ok := b.accounts[text]
+	if !ok {
+		at = b.words(b.bytes([]byte(text)), uint64(len(text)))
+		b.accounts[text] = at
+	}
+	return at
+}
+
 // with makes the word at an address an argument of the next call.
 func (b *builder) with(arg int, word uint64) *builder {
 	b.pending = append(b.pending, load{arg, word})
@@ -71,8 +80,14 @@ func (b *builder) with(arg int, word uint64) *builder {
 }
 
 func (b *builder) add(why account, o op) call {
-	b.ops, b.why = append(b.ops, o), append(b.why, why)
+	o.account = b.keep(why)
+	b.ops = append(b.ops, o)
 	return call{b, len(b.ops) - 1}
+}
+
+// accountWord is the address of the word that leads to the account of an operation.
+func (c call) accountWord() uint64 {
+	return addressOf(c.index) + uint64(unsafe.Offsetof(op{}.account))
 }
 
 // into stores the call's result in a word.
@@ -99,8 +114,10 @@ func (c call) tolerate(errnos ...syscall.Errno) call {
 	return c.orElse(&label{at: c.index + 2}, errnos...)
 }
 
-// again makes the call anew when a signal broke it off.
-func (c call) again() call { return c.orElse(&label{at: c.index + 1}, syscall.EINTR) }
+// again makes the call anew when a signal broke it off, and after the errnos.
+func (c call) again(errnos ...syscall.Errno) call {
+	return c.orElse(&label{at: c.index + 1}, append(errnos, syscall.EINTR)...)
+}
 
 func (b *builder) refer(user int, to *label) {
 	if to.at > 0 {
@@ -139,8 +156,8 @@ func (b *builder) least(word, other uint64) {
 }
 
 // failWith ends the list with the errno at an address.
-func (b *builder) failWith(why account, errno uint64) {
-	b.add(why, op{nr: opFail, args: [6]uint64{errno}})
+func (b *builder) failWith(why account, errno uint64) call {
+	return b.add(why, op{nr: opFail, args: [6]uint64{errno}})
 }
 
 // bytes keeps data, aligned to a word, and returns its address. A word may be read at its end.
@@ -152,7 +169,14 @@ func (b *builder) bytes(p []byte) uint64 {
 }
 
 // text keeps a string with a NUL behind it.
-func (b *builder) text(s string) uint64 { return b.bytes([]byte(s + "\x00")) }
+func (b *builder) text(s string) uint64 {
+	at, ok := b.texts[s]
+	if !ok {
+		at = b.bytes([]byte(s + "\x00"))
+		b.texts[s] = at
+	}
+	return at
+}
 
 // words keeps a list of words.
 func (b *builder) words(w ...uint64) uint64 {
@@ -172,27 +196,4 @@ func (b *builder) room(n uint64) uint64 {
 	at := spaceBase + b.space
 	b.space += (n + 15) &^ 7 // a word may be read at its end
 	return at
-}
-
-// explain turns the account of a failed image into a failure.
-func (b *builder) explain(msg []byte) *launch.Failure {
-	le := binary.NativeEndian
-	if len(msg) != failedSize {
-		return &launch.Failure{Stage: "init", Detail: "unreadable failure message"}
-	}
-	offset, errno, choice := le.Uint32(msg[atStep-atMessage:]), le.Uint32(msg[atCode-atMessage:]), le.Uint32(msg[atChoice-atMessage:])
-	index := (int(offset) - ctxSize) / int(opSize)
-	if index < 0 || index >= len(b.why) {
-		return &launch.Failure{Stage: "init", Detail: "unreadable failure message"}
-	}
-	why := b.why[index]
-	f := why.Failure
-	f.Errno = syscall.Errno(errno)
-	if d, ok := why.details[f.Errno]; ok {
-		f.Detail = d
-	}
-	if why.choice && int(choice) < len(b.files) {
-		f.Path = b.files[choice]
-	}
-	return &f
 }

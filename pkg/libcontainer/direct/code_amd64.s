@@ -28,7 +28,7 @@ loop:
 	MOVQ  AX, (BX)
 
 next:
-	ADDQ $80, R12
+	ADDQ $88, R12
 	JMP  loop
 
 error:
@@ -46,14 +46,20 @@ tolerate:
 	JNE     tolerate
 
 fail:
-	MOVQ R12, BX
-	SUBQ R13, BX
-	MOVL BX, 12(R13)
-	MOVL AX, 16(R13)
-	MOVL $1, AX
-	MOVQ 24(R13), DI
-	LEAQ 8(R13), SI
-	MOVL $16, DX
+	MOVL  AX, 12(R13)
+	MOVQ  80(R12), BX
+	TESTQ BX, BX
+	JEQ   send
+	MOVQ  0(BX), DX
+	MOVQ  DX, 32(R13)
+	MOVQ  8(BX), DX
+	MOVQ  DX, 40(R13)
+
+send:
+	MOVL $20, AX
+	MOVQ 48(R13), DI
+	LEAQ 16(R13), SI
+	MOVL $2, DX
 	SYSCALL
 
 exit:

@@ -1,7 +1,6 @@
 package direct
 
 import (
-	"os"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -9,7 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
-	"github.com/manager-project/manager/pkg/libcontainer/passwd"
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
 )
 
@@ -56,24 +54,36 @@ func calls() bool {
 
 // Attach makes the image of a request for a join. The caller closes its file.
 func Attach(req *launch.Request, p *plan.Process) error {
-	m := &making{builder: &builder{message: launch.MsgStep}, Process: p, req: req}
-	m.socket = uint64(3 + len(req.ExtraFiles))
+	m := newMaking(req, p, launch.MsgStep)
 	m.pidfd = m.socket + 1
 	if err := m.limits(); err != nil {
 		return err
 	}
 	m.enter()
+	m.keyring()
+	if m.Terminal {
+		m.console()
+	}
+	return m.finish()
+}
+
+func newMaking(req *launch.Request, p *plan.Process, message byte) *making {
+	m := &making{builder: newBuilder(message), Process: p, req: req}
+	m.socket = uint64(3 + len(req.ExtraFiles))
+	return m
+}
+
+// finish adds what is the same for a process that joins and for a container's first one, and makes the image.
+func (m *making) finish() error {
+	file, about := m.room(8), m.room(8)
 	m.become()
-	m.barrier()
-	m.execute()
-	file, err := m.file()
+	m.barrier(file, about)
+	m.execute(file, about)
+	image, err := m.file()
 	if err != nil {
 		return err
 	}
-	req.Image = &launch.Image{File: file, Explain: m.explain}
-	if m.home >= 0 {
-		req.Image.Home = func(f *os.File) string { return passwd.Home(f, p.UID) }
-	}
+	m.req.Image = &launch.Image{File: image, Home: m.home >= 0, UID: m.UID}
 	return nil
 }
 
@@ -105,7 +115,7 @@ func (m *making) limits() error {
 			break
 		}
 	}
-	if m.req.Join.Flags&unix.CLONE_NEWUSER != 0 {
+	if m.req.Join != nil && m.req.Join.Flags&unix.CLONE_NEWUSER != 0 {
 		m.have = 1<<(m.last+1) - 1 // who enters a user namespace has all of them there
 		return nil
 	}
@@ -199,30 +209,69 @@ func (m *making) second() {
 	m.place(&inside)
 }
 
-// barrier says that the process is ready, and waits for the word to go on.
-func (m *making) barrier() {
+// barrier says that the process is ready, waits for the word to go on and finds the program, whose name and account
+// it stores. If that word is left to somebody else the program is looked for twice: see launch.Child.Park.
+func (m *making) barrier(file, about uint64) {
 	const stage = "barrier"
-	var plain, wait, come, gone label
+	var plain, wait, come, other, look, run label
 	if m.home >= 0 {
 		// Only here, inside and as that user, is the file the one that the program will see. Whatever the name leads
 		// to must not hold us up.
-		file := m.room(8)
+		passwd := m.room(8)
 		const at, flags = unix.AT_FDCWD, unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
-		m.sys(stage, unix.SYS_OPENAT, negative(at), m.text("/etc/passwd"), flags, 0).into(file).orElse(&plain)
-		m.send(stage, launch.MsgReady, file)
-		m.with(0, file).do(fail(stage, ""), unix.SYS_CLOSE).tolerate()
+		m.sys(stage, unix.SYS_OPENAT, negative(at), m.text("/etc/passwd"), flags, 0).into(passwd).orElse(&plain)
+		m.send(stage, launch.MsgReady, passwd)
+		m.with(0, passwd).do(fail(stage, ""), unix.SYS_CLOSE).tolerate()
 		m.jump(&wait)
 		m.place(&plain)
 	}
 	m.tell(stage, launch.MsgReady)
 	m.place(&wait)
-	got := m.room(8)
-	m.sys(stage, unix.SYS_READ, m.socket, m.answer, m.answerSize).into(got).again()
+	got, listener := m.receive(stage)
 	m.unless(got, ^uint64(0), 0, &come)
-	m.place(&gone) // the parent is gone: nobody wants this process
-	m.sys(stage, unix.SYS_EXIT_GROUP, 125)
+	m.sys(stage, unix.SYS_EXIT_GROUP, 125) // the parent is gone: nobody wants this process
 	m.place(&come)
-	m.unless(m.answer, 0xff, uint64(launch.MsgGo), &wait)
+	m.unless(m.answer, 0xff, uint64(launch.MsgGo), &other)
+	m.copy64(m.words(0), listener)
+	m.jump(&look)
+	m.place(&other)
+	m.unless(m.answer, 0xff, uint64(launch.MsgPark), &wait)
+	m.place(&look)
+	m.lookup(file, about)
+	var park label
+	m.unless(listener, ^uint64(0), 0, &park)
+	m.jump(&run)
+	m.place(&park)
+	m.park(stage, listener)
+	m.jump(&wait)
+	m.place(&run)
+}
+
+// receive receives a message. It returns the words with its size and with the descriptor that came with it, 0 for none.
+func (m *making) receive(stage string) (size, file uint64) {
+	size, file = m.room(8), m.room(8)
+	space := uint64(unix.CmsgSpace(4))
+	control := m.room(space)
+	hdr := m.words(0, 0, m.words(m.answer, m.answerSize), 1, control, 0, 0) // struct msghdr
+	controlLen := hdr + 40
+	m.copy64(m.words(0), file)
+	m.copy64(m.words(space), controlLen)
+	m.sys(stage, unix.SYS_RECVMSG, m.socket, hdr, unix.MSG_CMSG_CLOEXEC).into(size).again()
+	var none label
+	m.unless(controlLen, ^uint64(0), space, &none)
+	m.copy32(control+uint64(unix.CmsgLen(0)), file)
+	m.place(&none)
+	return size, file
+}
+
+// park replaces the connection to the parent by the first one that the listener accepts.
+func (m *making) park(stage string, listener uint64) {
+	connection := m.room(8)
+	m.tell(stage, launch.MsgParked)
+	m.with(0, listener).do(fail(stage, ""), unix.SYS_ACCEPT4, 0, 0, 0, unix.SOCK_CLOEXEC).into(connection).again(syscall.ECONNABORTED)
+	m.with(0, connection).do(fail(stage, ""), unix.SYS_DUP3, 0, m.socket, unix.O_CLOEXEC)
+	m.with(0, connection).do(fail(stage, ""), unix.SYS_CLOSE).tolerate()
+	m.with(0, listener).do(fail(stage, ""), unix.SYS_CLOSE).tolerate()
 }
 
 // tell sends a message of one byte.

@@ -11,10 +11,8 @@ import (
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
 )
 
-// execute finds the program, installs the filter and becomes the program.
-func (m *making) execute() {
-	file := m.room(8)
-	m.lookup(file)
+// execute installs the filter and becomes the program, whose name and account are in the words.
+func (m *making) execute(file, about uint64) {
 	if m.NoNewPrivs {
 		m.sys("no_new_privs", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1)
 	}
@@ -29,10 +27,14 @@ func (m *making) execute() {
 	m.tell("barrier", launch.MsgExec)
 	m.resetSignals()
 	m.filter()
-	why := account{Failure: launch.Failure{Stage: launch.StageExec}, choice: true, details: map[syscall.Errno]string{
-		syscall.ENOENT: "no such file or directory (its interpreter may be missing)",
-	}}
-	m.with(0, file).do(why, unix.SYS_EXECVE, 0, args, m.env)
+	m.about(about, func() call { return m.with(0, file).do(fail(launch.StageExec, ""), unix.SYS_EXECVE, 0, args, m.env) })
+}
+
+// about gives a call that may fail the account whose place is in a word.
+func (m *making) about(word uint64, add func() call) {
+	at := len(m.ops)
+	m.copy64(word, 0)
+	m.ops[at].args[1] = add().accountWord()
 }
 
 // resetSignals gives every signal its default action: what the caller ignored would stay ignored.
@@ -70,20 +72,19 @@ func (m *making) filter() {
 	}
 }
 
-// lookup finds the program as execvp does and stores the address of its name.
-func (m *making) lookup(file uint64) {
+// lookup finds the program as execvp does and stores the address of its name, and that of the account for a
+// failure to execute it.
+func (m *making) lookup(file, about uint64) {
 	name := m.Args[0]
-	choice := uint64(listBase + atChoice)
 	inPath := !strings.Contains(name, "/") && name != ""
-	m.files = candidates(name, m.Env)
-	refused, refusedChoice := m.room(8), m.room(8)
+	refused, refusedAbout := m.room(8), m.room(8)
+	m.copy64(m.words(0), refused)
 	var found label
-	for i, candidate := range m.files {
-		m.copy32(m.words(uint64(i)), choice)
-		m.candidate(candidate, inPath, &found, file, refused, refusedChoice)
+	for _, candidate := range candidates(name, m.Env) {
+		m.candidate(candidate, inPath, &found, [2]uint64{file, about}, [2]uint64{refused, refusedAbout})
 	}
 	if inPath {
-		m.nothing(name, refused, refusedChoice)
+		m.nothing(name, refused, refusedAbout)
 	}
 	m.place(&found)
 }
@@ -104,19 +105,23 @@ func candidates(name string, env []string) []string {
 }
 
 // candidate looks at one name. In a search, what may not be executed is remembered if it is the first, and the
-// next one is looked at.
-func (m *making) candidate(name string, search bool, found *label, file, refused, refusedChoice uint64) {
+// next one is looked at. The words in usable and refused take a name, or an errno, and an account.
+func (m *making) candidate(name string, search bool, found *label, usable, refused [2]uint64) {
 	st := m.room(uint64(unsafe.Sizeof(unix.Stat_t{})))
 	at := m.text(name)
-	why := account{Failure: launch.Failure{Stage: launch.StageExec}, choice: true, details: executableDetails(name)}
-	var bad, directory, next, usable, note label
+	why := account{Stage: launch.StageExec, Path: name, Details: executableDetails(name)}
+	interpreter := account{Stage: launch.StageExec, Path: name, Details: map[syscall.Errno]string{
+		syscall.ENOENT: "no such file or directory (its interpreter may be missing)",
+	}}
+	var bad, directory, next, file, note label
 	errno := uint64(listBase + atErrno)
 	stat := m.do(why, unix.SYS_NEWFSTATAT, negative(unix.AT_FDCWD), at, st, 0)
-	m.unless(st+uint64(unsafe.Offsetof(unix.Stat_t{}.Mode)), unix.S_IFMT, unix.S_IFDIR, &usable)
+	m.unless(st+uint64(unsafe.Offsetof(unix.Stat_t{}.Mode)), unix.S_IFMT, unix.S_IFDIR, &file)
 	m.jump(&directory)
-	m.place(&usable)
+	m.place(&file)
 	access := m.do(why, unix.SYS_FACCESSAT2, negative(unix.AT_FDCWD), at, unix.X_OK, unix.AT_EACCESS)
-	m.copy64(m.words(at), file)
+	m.copy64(m.words(at), usable[0])
+	m.copy64(m.words(m.keep(interpreter)), usable[1])
 	m.jump(found)
 	m.place(&directory)
 	isDirectory := m.words(uint64(syscall.EISDIR))
@@ -131,9 +136,9 @@ func (m *making) candidate(name string, search bool, found *label, file, refused
 	m.place(&bad)
 	m.unless(errno, ^uint64(0), uint64(syscall.EACCES), &next)
 	m.place(&note)
-	m.unless(refused, ^uint64(0), 0, &next)
-	m.copy64(errno, refused)
-	m.copy32(listBase+atChoice, refusedChoice)
+	m.unless(refused[0], ^uint64(0), 0, &next)
+	m.copy64(errno, refused[0])
+	m.copy64(m.words(m.keep(why)), refused[1])
 	m.place(&next)
 }
 
@@ -146,14 +151,12 @@ func executableDetails(name string) map[syscall.Errno]string {
 }
 
 // nothing ends a search that found nothing, with the first name that was refused.
-func (m *making) nothing(name string, refused, refusedChoice uint64) {
+func (m *making) nothing(name string, refused, refusedAbout uint64) {
 	var none, some label
 	m.unless(refused, ^uint64(0), 0, &some)
 	m.jump(&none)
 	m.place(&some)
-	m.copy32(refusedChoice, listBase+atChoice)
-	m.failWith(account{Failure: launch.Failure{Stage: launch.StageExec}, choice: true, details: executableDetails(name)}, refused)
+	m.about(refusedAbout, func() call { return m.failWith(fail(launch.StageExec, name), refused) })
 	m.place(&none)
-	m.failWith(account{Failure: launch.Failure{Stage: launch.StageExec, Path: name, Detail: "executable file not found in $PATH"}},
-		m.words(uint64(syscall.ENOENT)))
+	m.failWith(account{Stage: launch.StageExec, Path: name, Detail: "executable file not found in $PATH"}, m.words(uint64(syscall.ENOENT)))
 }

@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/manager-project/manager/pkg/libcontainer/launch"
 )
 
 // An image's address space: its code, the context with the operations behind it, what they refer to, and
@@ -20,16 +22,14 @@ const (
 	page      = 4096
 )
 
-// The context, by offset. The message of a failure is sent as it is.
+// The context, by offset. A failure is told by a message of two parts, by writev(2).
 const (
-	atErrno    = 0  // of the last call that failed, a word
-	atMessage  = 8  // launch.MsgStep, padded to four bytes
-	atStep     = 12 // offset of the operation that failed, 4 bytes
-	atCode     = 16 // its errno
-	atChoice   = 20 // which of several files it was about
-	atSocket   = 24 // descriptor that the message goes to, a word
-	ctxSize    = 64
-	failedSize = 16 // of the message
+	atErrno   = 0  // of the last call that failed, a word
+	atMessage = 8  // the kind of message, padded to four bytes, and the errno: launch.StepSize bytes
+	atHead    = 16 // struct iovec of that
+	atAccount = 32 // struct iovec of the account of the operation that failed
+	atSocket  = 48 // descriptor that the message goes to, a word
+	ctxSize   = 64
 )
 
 // op is an operation, as the machine code reads it.
@@ -43,6 +43,8 @@ type op struct {
 	alt uint64
 	// save is where the call's result goes, or 0.
 	save uint64
+	// account is the address of a struct iovec with what is told when the call fails, or 0.
+	account uint64
 }
 
 // Operations that are no system calls.
@@ -83,7 +85,9 @@ type segment struct {
 func (b *builder) file() (*os.File, error) {
 	list := make([]byte, ctxSize, ctxSize+len(b.ops)*int(opSize))
 	list[atMessage] = b.message
-	binary.NativeEndian.PutUint64(list[atSocket:], b.socket)
+	for at, word := range map[int]uint64{atHead: listBase + atMessage, atHead + 8: launch.StepSize, atSocket: b.socket} {
+		binary.NativeEndian.PutUint64(list[at:], word)
+	}
 	list = append(list, unsafe.Slice((*byte)(unsafe.Pointer(&b.ops[0])), len(b.ops)*int(opSize))...)
 	image := link([]segment{
 		{flags: 5, address: codeBase, body: code()},

@@ -18,7 +18,6 @@ import (
 // carryOut executes a list, whose socket is a pipe here, and returns what it wrote there and its exit code.
 func carryOut(t *testing.T, b *builder) ([]byte, int) {
 	t.Helper()
-	b.message, b.socket = launch.MsgStep, 3
 	file, err := b.file()
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +144,8 @@ func TestList(t *testing.T) {
 			b.write(word)
 		}, 4},
 	} {
-		b := &builder{socket: 3}
+		b := newBuilder(launch.MsgStep)
+		b.socket = 3
 		c.list(b)
 		b.exit(7)
 		out, exit := carryOut(t, b)
@@ -157,7 +157,6 @@ func TestList(t *testing.T) {
 
 func TestListFails(t *testing.T) {
 	needCode(t)
-	choice := uint64(listBase + atChoice)
 	for name, c := range map[string]struct {
 		list func(b *builder)
 		want launch.Failure
@@ -170,21 +169,26 @@ func TestListFails(t *testing.T) {
 			func(b *builder) { b.failWith(fail("x", "y"), b.words(uint64(syscall.EXDEV))) },
 			launch.Failure{Stage: "x", Path: "y", Errno: syscall.EXDEV},
 		},
-		"one of several": {func(b *builder) {
-			b.files = []string{"a", "b", "c"}
-			b.copy32(b.words(2), choice)
-			why := account{Failure: launch.Failure{Stage: "exec"}, choice: true, details: map[syscall.Errno]string{syscall.ENOENT: "more"}}
-			b.do(why, unix.SYS_EXECVE, b.text("/nothing"), 0, 0)
+		"a name that is known when it runs": {func(b *builder) {
+			word := b.room(8)
+			why := account{Stage: "exec", Path: "c", Details: map[syscall.Errno]string{syscall.ENOENT: "more", syscall.EPERM: "other"}}
+			b.copy64(b.words(b.keep(why)), word)
+			m := &making{builder: b}
+			m.about(word, func() call { return b.do(fail("exec", "a"), unix.SYS_EXECVE, b.text("/nothing"), 0, 0) })
 		}, launch.Failure{Stage: "exec", Path: "c", Errno: syscall.ENOENT, Detail: "more"}},
+		"a detail": {func(b *builder) {
+			b.failWith(account{Stage: "x", Path: "y", Detail: "z"}, b.words(uint64(syscall.EXDEV)))
+		}, launch.Failure{Stage: "x", Path: "y", Errno: syscall.EXDEV, Detail: "z"}},
 	} {
-		b := &builder{socket: 3}
+		b := newBuilder(launch.MsgStep)
+		b.socket = 3
 		c.list(b)
 		out, exit := carryOut(t, b)
 		if len(out) == 0 || out[0] != launch.MsgStep || exit != 125 {
 			t.Errorf("%s: code %d, wrote %x", name, exit, out)
 			continue
 		}
-		if f := b.explain(out); *f != c.want {
+		if f := launch.DecodeStep(out); *f != c.want {
 			t.Errorf("%s: %#v, want %#v", name, f, c.want)
 		}
 	}
@@ -192,9 +196,8 @@ func TestListFails(t *testing.T) {
 
 // A message that no list of ours sends is no reason to trust it.
 func TestExplainNonsense(t *testing.T) {
-	b := &builder{why: []account{fail("x", "")}}
-	for _, msg := range []string{"", "s", strings.Repeat("\xff", failedSize), "s" + strings.Repeat("\x00", failedSize)} {
-		if f := b.explain([]byte(msg)); f.Stage != "init" {
+	for _, msg := range []string{"", "s", "s\x00\x00\x00\x01\x00\x00\x00", "s\x00\x00\x00\x01\x00\x00\x00\x00\x00", strings.Repeat("\xff", 30)} {
+		if f := launch.DecodeStep([]byte(msg)); f.Stage != "init" {
 			t.Errorf("%x: %#v", msg, f)
 		}
 	}
@@ -202,7 +205,8 @@ func TestExplainNonsense(t *testing.T) {
 
 func TestImageIsSealed(t *testing.T) {
 	needCode(t)
-	b := &builder{socket: 3}
+	b := newBuilder(launch.MsgStep)
+	b.socket = 3
 	b.exit(0)
 	f, err := b.file()
 	if err != nil {

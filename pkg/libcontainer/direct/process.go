@@ -12,10 +12,6 @@ import (
 
 // become gives the process the attributes of the user's program, in the order of package initproc.
 func (m *making) become() {
-	m.keyring()
-	if m.Terminal {
-		m.console()
-	}
 	m.affinity()
 	m.oomScore()
 	m.labels()
@@ -75,7 +71,7 @@ func (m *making) labels() {
 	if p := m.AppArmor; p != "" {
 		var old, done label
 		why := fail("apparmor profile", p)
-		why.details = map[syscall.Errno]string{syscall.ENOENT: "it is not loaded"}
+		why.Details = map[syscall.Errno]string{syscall.ENOENT: "it is not loaded"}
 		m.writeProc(why, "thread-self/attr/apparmor/exec", "exec "+p, &old, syscall.ENOENT)
 		m.jump(&done)
 		m.place(&old)

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/manager-project/manager/pkg/libcontainer/passwd"
 )
 
 // The messages between child and parent, one packet each: the first byte, then for a
@@ -30,7 +32,9 @@ const (
 	MsgExec     = 'x' // child: the next step is execve
 	MsgFailure  = 'f' // child: a Failure; it exits after it
 	MsgChild    = 'k' // image: the pid of the process that stays; this one exits after it
-	MsgStep     = 's' // image: a call that failed; it exits after it
+	MsgBuilt    = 'b' // image: the container is built; not for a join
+	MsgUnable   = 'u' // image: a call that builds the container failed; it exits after it
+	MsgStep     = 's' // image: a call that failed, with its errno and Account; it exits after it
 )
 
 // ReaperReport is an option of our own init (Plan.Process.Reaper), followed by the number of a descriptor. When
@@ -167,16 +171,16 @@ func (c *Child) Exec() error {
 }
 
 // findHome looks HOME up for an image that sent the container's passwd file, or could not open it.
-func (c *Child) findHome(passwd *os.File) {
+func (c *Child) findHome(file *os.File) {
 	home := "/"
-	if passwd != nil {
-		defer func() { _ = passwd.Close() }()
+	if file != nil {
+		defer func() { _ = file.Close() }()
 	}
-	if c.image == nil || c.image.Home == nil {
+	if c.image == nil || !c.image.Home {
 		return
 	}
-	if passwd != nil {
-		home = c.image.Home(passwd)
+	if file != nil {
+		home = passwd.Home(file, c.image.UID)
 	}
 	c.home = []byte("HOME=" + home + "\x00")
 }
@@ -260,8 +264,8 @@ func recvPacket(sock *os.File) (msg []byte, file *os.File, err error) {
 // failed decodes the child's own account of its failure and reaps it.
 func (c *Child) failed(msg []byte) error {
 	c.kill()
-	if msg[0] == MsgStep && c.image != nil {
-		return c.image.Explain(msg)
+	if msg[0] == MsgStep {
+		return DecodeStep(msg)
 	}
 	return decodeFailure(msg[1:])
 }

@@ -20,9 +20,9 @@ import (
 // kernels do not know how to have a process born in a cgroup. Nothing was changed.
 var ErrImage = errors.New("a file in memory may not be executed here")
 
-// runImage starts an image and waits until the process that stays is there. The image is executed before anything of
-// the container is entered, so the standard library's own way of starting processes, which shares the caller's
-// memory with the child until then, serves.
+// runImage starts an image and waits until the process that stays is there, and a new container is built. The image
+// is executed before anything of a container is entered, so the standard library's own way of starting processes,
+// which shares the caller's memory with the child until then, serves.
 func (s *starting) runImage(ctx context.Context) (*Child, error) {
 	f := s.clone(s.forkImage)
 	_ = s.peer.Close() // the child's alone now
@@ -35,7 +35,10 @@ func (s *starting) runImage(ctx context.Context) (*Child, error) {
 	}
 	s.sock = nil
 	var err error
-	if s.req.Join.Flags != 0 {
+	switch {
+	case s.req.Join == nil:
+		err = c.awaitBuilt(ctx)
+	case s.req.Join.Flags != 0:
 		err = c.awaitSecond(ctx)
 	}
 	if f.tid != 0 {
@@ -49,7 +52,11 @@ func (s *starting) runImage(ctx context.Context) (*Child, error) {
 }
 
 func (s *starting) forkImage() forked {
-	f := s.forkExec(s.req.Image.File, []string{"exec"}, &syscall.SysProcAttr{})
+	name, attr := "exec", &syscall.SysProcAttr{}
+	if s.req.Join == nil {
+		name, attr = RoleInit, s.newNamespaces()
+	}
+	f := s.forkExec(s.req.Image.File, []string{name}, attr)
 	for _, refusal := range []syscall.Errno{syscall.EACCES, syscall.EPERM, syscall.ENOENT, syscall.ENOSYS} {
 		if errors.Is(f.err, refusal) {
 			f.err = ErrImage
@@ -96,6 +103,20 @@ func errnoOf(err error) syscall.Errno {
 	errors.As(err, &errno)
 	return errno
 }
+
+// awaitBuilt waits until a new container is built.
+func (c *Child) awaitBuilt(ctx context.Context) error {
+	msg, _, err := c.receive(ctx)
+	switch {
+	case err != nil:
+		return err
+	case msg[0] != MsgBuilt:
+		return errUnable
+	}
+	return nil
+}
+
+var errUnable = errors.New("the image could not build the container")
 
 // awaitSecond replaces the first process, which is done, by the one that it made. That one may be the faster to
 // speak: what it says is kept.

@@ -43,7 +43,8 @@ type Request struct {
 	Program *os.File
 	// Plan is an encoded plan: see pkg/libcontainer/plan. Never parsed here.
 	Plan []byte
-	// Image, if set, is executed in the place of Program and Plan, for a join: see package direct.
+	// Image, if set, is executed in the place of Program and Plan: see package direct. One that cannot build a new
+	// container leaves that to the program, which has the words for it.
 	Image *Image
 	// CloneFlags are the namespaces (CLONE_NEW*) to make at clone; for a join, 0.
 	CloneFlags uintptr
@@ -106,16 +107,14 @@ type JoinTarget struct {
 	Flags uintptr
 }
 
-// Image is a program that carries out one plan for one join and has it inside: see package direct. Its
-// descriptors are 0 to 2 stdio, the extra files, the socket to the parent, and the pidfd of the join's target.
+// Image is a program that carries out one plan and has it inside: see package direct. Its descriptors are 0 to 2
+// stdio, the extra files, the socket to the parent, and for a join the pidfd of its target.
 type Image struct {
 	// File is the program. The caller keeps ownership.
 	File *os.File
-	// Explain reads what the image tells of a call that failed: a MsgStep message.
-	Explain func(msg []byte) *Failure
-	// Home finds the home of the process's user in the container's passwd file, a stranger's, and gives "/" for
-	// none. Nil if the environment has one.
-	Home func(passwd *os.File) string
+	// Home says that the image asks for its user's home: HOME for UID from the container's passwd file, a stranger's.
+	Home bool
+	UID  uint32
 }
 
 // Failure is why a child could not become the user's program. It crosses the process

@@ -22,7 +22,7 @@ func (c *Child) Park(listener *os.File) error {
 	}
 	var sent error
 	err = raw.Write(func(fd uintptr) bool {
-		sent = unix.Sendmsg(int(fd), []byte{MsgPark}, unix.UnixRights(int(listener.Fd())), nil, 0)
+		sent = unix.Sendmsg(int(fd), append([]byte{MsgPark}, c.home...), unix.UnixRights(int(listener.Fd())), nil, 0)
 		return sent != unix.EAGAIN
 	})
 	if errors.Join(err, sent) != nil {
@@ -32,7 +32,7 @@ func (c *Child) Park(listener *os.File) error {
 	switch {
 	case err != nil:
 		return c.gone("init", err)
-	case msg[0] == MsgFailure:
+	case msg[0] == MsgFailure, msg[0] == MsgStep:
 		return c.failed(msg)
 	case msg[0] != MsgParked:
 		return c.gone("init", fmt.Errorf("unknown message %q", msg[0]))

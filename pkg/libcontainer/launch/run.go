@@ -131,14 +131,19 @@ func (s *starting) plain() bool {
 	return closes && !s.spec.second && !s.spec.gateMaps && !s.spec.timeNS
 }
 
-// forkPlain starts a plain child without a copy of this process. What the kernel refuses is left to the other
-// way, which knows of older kernels.
-func (s *starting) forkPlain() forked {
+// newNamespaces are the attributes of a plain child.
+func (s *starting) newNamespaces() *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Cloneflags: s.spec.flags, Setsid: s.spec.session}
 	if s.spec.cgroupNS {
 		attr.Unshareflags = unix.CLONE_NEWCGROUP
 	}
-	f := s.forkExec(s.program, s.argv(), attr)
+	return attr
+}
+
+// forkPlain starts a plain child without a copy of this process. What the kernel refuses is left to the other
+// way, which knows of older kernels.
+func (s *starting) forkPlain() forked {
+	f := s.forkExec(s.program, s.argv(), s.newNamespaces())
 	if f.err != nil {
 		return s.forkHere()
 	}

@@ -23,6 +23,18 @@ const RoleInit = "init"
 //
 // The caller must not reap children it does not know (wait4(-1)) while Start runs.
 func Start(ctx context.Context, req Request) (*Child, error) {
+	if req.Image != nil && req.Join == nil {
+		child, err := start(ctx, req)
+		if err == nil || ctx.Err() != nil {
+			return child, err
+		}
+		// Nothing is left of it but directories to mount on.
+		req.Image = nil
+	}
+	return start(ctx, req)
+}
+
+func start(ctx context.Context, req Request) (*Child, error) {
 	s, err := prepare(&req)
 	if err != nil {
 		return nil, err
@@ -71,6 +83,9 @@ func prepare(req *Request) (_ *starting, err error) {
 		return nil, err
 	}
 	if req.Image != nil {
+		if req.Join == nil {
+			s.namespaces()
+		}
 		return s, nil
 	}
 	program, err := protect(req.Program)
@@ -142,7 +157,10 @@ func (s *starting) layout() error {
 	s.peer = os.NewFile(uintptr(pair[1]), "child socket")
 	s.temporary = append(s.temporary, s.peer)
 	if s.req.Image != nil {
-		s.spec.fds = append(s.spec.fds, pair[1], int(s.req.Join.PIDFD.Fd()))
+		s.spec.fds = append(s.spec.fds, pair[1])
+		if s.req.Join != nil {
+			s.spec.fds = append(s.spec.fds, int(s.req.Join.PIDFD.Fd()))
+		}
 		return nil
 	}
 	plan, err := planFile(s.req.Plan)
