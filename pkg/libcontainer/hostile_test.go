@@ -205,9 +205,10 @@ func TestNoDescriptorLeaksInExec(t *testing.T) {
 	}
 }
 
-// The host's program cannot be written to through a container's init (S14).
+// The host's program cannot be written to through a container's init (S14); TestBuiltIsNoneOfTheHosts says the same of
+// images.
 func TestProgramIsReadOnly(t *testing.T) {
-	b, err := start(t, testSpec(testRoot(t), "true"))
+	b, _, err := byWay(t, testSpec(testRoot(t), "true"), true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,11 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/manager-project/manager/internal/testenv"
 	"github.com/manager-project/manager/pkg/libcontainer/compile"
+	"github.com/manager-project/manager/pkg/libcontainer/direct"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -140,8 +143,23 @@ func start(t *testing.T, spec *specs.Spec, change ...func(*launch.Request)) (*bo
 	}
 	req := launch.Request{Plan: b}
 	h.Apply(&req)
-	return launchBox(t, req, change...)
+	if small {
+		return launchBox(t, req, change...)
+	}
+	image := func(r *launch.Request) {
+		if direct.CanBuild(r, p) {
+			if err := direct.Build(r, p); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = r.Image.File.Close() })
+		}
+	}
+	return launchBox(t, req, append(slices.Clone(change), image)...)
 }
+
+// small says that new containers are built by the small program, as where an image fails: in the machine. Here they
+// are built by images.
+var small = os.Getenv(testenv.LaneVariable) == testenv.LaneV2
 
 func launchBox(t *testing.T, req launch.Request, change ...func(*launch.Request)) (*box, error) {
 	t.Helper()

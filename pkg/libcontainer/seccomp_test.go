@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // With and without no_new_privs: the second installs the filter by CAP_SYS_ADMIN, which the
@@ -28,19 +29,27 @@ func TestSeccompFilterInTheKernel(t *testing.T) {
 	}
 }
 
-// A filter that kills the thread that reports must end as an error, not as a wait without end.
+// A filter that kills the thread that executes must end the start, and not make it wait without end: as an error where
+// another thread lives on, and as the process's end where there is none.
 func TestSeccompThatKillsTheReporter(t *testing.T) {
-	spec := testSpec(testRoot(t), "true")
-	spec.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{
-		{Names: []string{"execve", "execveat"}, Action: specs.ActKillThread},
-	}}
-	b, err := start(t, spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Exec(); err == nil {
-		t.Error("no error")
-	} else if !strings.Contains(err.Error(), "seccomp") && !strings.Contains(err.Error(), "signal") {
-		t.Error(err)
+	for _, bySmall := range []bool{true, false} {
+		spec := testSpec(testRoot(t), "true")
+		spec.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{
+			{Names: []string{"execve", "execveat"}, Action: specs.ActKillThread},
+		}}
+		b, image, err := byWay(t, spec, bySmall)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err = b.Exec(); err == nil && image {
+			st, werr := b.Wait()
+			if werr != nil || st.Signal != unix.SIGSYS {
+				t.Errorf("%+v, %v", st, werr)
+			}
+		} else if err == nil {
+			t.Error("no error")
+		} else if !strings.Contains(err.Error(), "seccomp") && !strings.Contains(err.Error(), "signal") {
+			t.Error(err)
+		}
 	}
 }

@@ -25,7 +25,12 @@ type Setup struct {
 	Notify      *launch.Notify `json:"notify,omitempty"`
 	Affinity    []uint64       `json:"affinity,omitempty"`
 	TimeOffsets string         `json:"time_offsets,omitempty"`
-	// Join and Cgroup say that one descriptor of that role follows, Stdio which of the three.
+	// Image, Join and Cgroup say that one descriptor of that role follows, Stdio which of the three. ImageHome and
+	// ImageUID are the image's own.
+	Image     bool   `json:"image,omitempty"`
+	ImageHome bool   `json:"image_home,omitempty"`
+	ImageUID  uint32 `json:"image_uid,omitempty"`
+
 	Join   bool    `json:"join,omitempty"`
 	Cgroup bool    `json:"cgroup,omitempty"`
 	Stdio  [3]bool `json:"stdio"`
@@ -62,7 +67,7 @@ type External struct {
 // ConsoleWord stands for the console socket in External.Create: only the monitor knows its path.
 const ConsoleWord = "{console-socket}"
 
-// NewSetup describes a request and lists its descriptors: program, join target, cgroup, standard
+// NewSetup describes a request and lists its descriptors: program, image, join target, cgroup, standard
 // streams, then the three lists. The files stay the caller's.
 func NewSetup(c Config, r launch.Request) (Setup, []*os.File) {
 	s := Setup{
@@ -73,6 +78,10 @@ func NewSetup(c Config, r launch.Request) (Setup, []*os.File) {
 		Extra: len(r.ExtraFiles), Tasks: len(r.CgroupTasks), Open: len(r.OpenFiles),
 	}
 	files := []*os.File{r.Program}
+	if i := r.Image; i != nil {
+		s.Image, s.ImageHome, s.ImageUID = true, i.Home, i.UID
+		files = append(files, i.File)
+	}
 	if r.Join != nil {
 		s.JoinFlags = r.Join.Flags
 		files = append(files, r.Join.PIDFD)
@@ -111,6 +120,9 @@ func (s *Setup) Request(plan []byte, files []*os.File) (launch.Request, error) {
 		Enter: s.Enter, UIDMap: s.UIDMap, GIDMap: s.GIDMap, Program: next(),
 		Hooks: s.Hooks, Notify: s.Notify, Affinity: s.Affinity, TimeOffsets: s.TimeOffsets,
 	}
+	if s.Image {
+		r.Image = &launch.Image{File: next(), Home: s.ImageHome, UID: s.ImageUID}
+	}
 	if s.Join {
 		r.Join = &launch.JoinTarget{PIDFD: next(), Flags: s.JoinFlags}
 	}
@@ -128,7 +140,7 @@ func (s *Setup) Request(plan []byte, files []*os.File) (launch.Request, error) {
 
 func (s *Setup) count() int {
 	n := 1 + s.Extra + s.Tasks + s.Open
-	for _, b := range []bool{s.Join, s.Cgroup, s.Stdio[0], s.Stdio[1], s.Stdio[2]} {
+	for _, b := range []bool{s.Image, s.Join, s.Cgroup, s.Stdio[0], s.Stdio[1], s.Stdio[2]} {
 		if b {
 			n++
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/manager-project/manager/libpod/oci/program"
 	"github.com/manager-project/manager/pkg/libcontainer"
 	"github.com/manager-project/manager/pkg/libcontainer/compile"
+	"github.com/manager-project/manager/pkg/libcontainer/direct"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/undo"
@@ -88,6 +89,9 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (oci.Launched
 	}
 	if req.Plan, err = p.Encode(); err != nil {
 		return fail(err)
+	}
+	if direct.CanBuild(&req, p) && direct.Build(&req, p) == nil {
+		defer func() { _ = req.Image.File.Close() }()
 	}
 	if err := owePoststop(q.Bundle, handles); err != nil {
 		return fail(err)

@@ -123,11 +123,14 @@ func (r *setupReader) closeFiles() {
 
 // closeRequest closes what the init has got and the monitor does not need.
 func closeRequest(r *launch.Request) {
-	var join *os.File
+	var join, image *os.File
 	if r.Join != nil {
 		join = r.Join.PIDFD
 	}
-	for _, list := range [][]*os.File{{r.Program, join, r.Cgroup}, r.Stdio[:], r.ExtraFiles, r.CgroupTasks, r.OpenFiles} {
+	if r.Image != nil {
+		image = r.Image.File
+	}
+	for _, list := range [][]*os.File{{r.Program, image, join, r.Cgroup}, r.Stdio[:], r.ExtraFiles, r.CgroupTasks, r.OpenFiles} {
 		for _, f := range list {
 			if f != nil {
 				_ = f.Close()
