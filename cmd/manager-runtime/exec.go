@@ -68,7 +68,10 @@ func (o *execOptions) exec(a *app, id string, words []string) (code int, err err
 	if err != nil {
 		return 0, err
 	}
-	signals := catchSignals()
+	var signals chan os.Signal
+	if !o.detach {
+		signals = catchSignals()
+	}
 	p, err := c.Exec(context.Background(), cfg)
 	if err != nil {
 		return 0, err

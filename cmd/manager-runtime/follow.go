@@ -13,11 +13,11 @@ import (
 )
 
 // catchSignals begins to collect what will be passed on: before there is anything to pass it to,
-// so that none is lost; the rest when the process runs. What would stop or end us comes first too.
+// so that none is lost; the rest when the process runs.
 func catchSignals() chan os.Signal {
 	signals := make(chan os.Signal, 128)
 	signal.Notify(signals, catch.Usual...)
-	signal.Notify(signals, unix.SIGWINCH, unix.SIGCHLD, unix.SIGPIPE, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
+	signal.Notify(signals, unix.SIGCHLD)
 	return signals
 }
 
@@ -35,6 +35,8 @@ func becomeSubreaper() error {
 func follow(p *libcontainer.Process, signals chan os.Signal) (int, error) {
 	done := func() {}
 	if console := p.Console(); console != nil {
+		// What would stop or end us while we serve it.
+		signal.Notify(signals, unix.SIGWINCH, unix.SIGPIPE, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
 		done = pump(console)
 	}
 	ended := make(chan struct{})

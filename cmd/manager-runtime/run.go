@@ -50,7 +50,10 @@ func (o *runOptions) run(a *app, id string) (code int, err error) {
 			return 0, err
 		}
 	}
-	signals := catchSignals()
+	var signals chan os.Signal
+	if !o.detach {
+		signals = catchSignals()
+	}
 	notify := notifier{host: os.Getenv("NOTIFY_SOCKET")}
 	c, err := o.create(a, id, cfg)
 	if err != nil {

@@ -1,6 +1,8 @@
 package direct
 
 import (
+	"unsafe"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/manager-project/manager/internal/fault"
@@ -41,7 +43,7 @@ func Build(req *launch.Request, p *plan.Plan) error {
 	if err := m.limits(); err != nil {
 		return err
 	}
-	b := &building{making: m, Plan: p, root: m.room(8)}
+	b := &building{making: m, Plan: p, root: m.room(8), st: m.room(uint64(unsafe.Sizeof(unix.Stat_t{})))}
 	b.build()
 	return m.finish()
 }
@@ -58,6 +60,10 @@ type building struct {
 	skip *label
 	// dev is the word with /dev, 0 until it is opened.
 	dev uint64
+	// st is where files are looked at.
+	st uint64
+	// unable is where the list ends that has to be left to the small program.
+	unable label
 }
 
 func (b *building) build() {
@@ -82,6 +88,11 @@ func (b *building) build() {
 	b.finishMounts()
 	b.pivot()
 	b.closeRest()
+	var built label
+	b.jump(&built)
+	b.place(&b.unable)
+	b.failWith(account{}, b.words(uint64(unix.EIO)))
+	b.place(&built)
 	// From here on a failure has a name.
 	b.copy64(b.words(uint64(launch.MsgStep)), listBase+atMessage)
 	b.tell("barrier", launch.MsgBuilt)
@@ -104,25 +115,9 @@ func (b *building) on(word uint64, nr uintptr, args ...uint64) call {
 
 func (b *building) close(word uint64) { b.with(0, word).do(account{}, unix.SYS_CLOSE).tolerate() }
 
-// give ends the list: the small program shall find out.
-func (b *building) give() { b.failWith(account{}, b.words(uint64(unix.EIO))) }
-
-// expect ends the list unless a word, masked, has a value; not unless it has.
-func (b *building) expect(word, mask, value uint64) {
-	var wrong, right label
-	b.unless(word, mask, value, &wrong)
-	b.jump(&right)
-	b.place(&wrong)
-	b.give()
-	b.place(&right)
-}
-
-func (b *building) refuse(word, mask, value uint64) {
-	var right label
-	b.unless(word, mask, value, &right)
-	b.give()
-	b.place(&right)
-}
+// expect leaves it to the small program unless a word, masked, has a value; refuse if it has.
+func (b *building) expect(word, mask, value uint64) { b.unless(word, mask, value, &b.unable) }
+func (b *building) refuse(word, mask, value uint64) { b.except(word, mask, value, &b.unable) }
 
 // attachRoot stops propagation to the host and makes the root file system a mount of its own.
 func (b *building) attachRoot() {

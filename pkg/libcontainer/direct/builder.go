@@ -41,8 +41,12 @@ type label struct {
 	users []int
 }
 
+// newBuilder makes an empty list with room for most: what grows is copied.
 func newBuilder(message byte) *builder {
-	return &builder{message: message, texts: map[string]uint64{}, accounts: map[string]uint64{}}
+	return &builder{
+		message: message, ops: make([]op, 0, 2048), data: make([]byte, 0, 64<<10),
+		texts: make(map[string]uint64, 256), accounts: map[string]uint64{},
+	}
 }
 
 func fail(stage, path string) account { return account{Stage: stage, Path: path} }
@@ -141,6 +145,12 @@ func (b *builder) unless(word, mask, value uint64, to *label) {
 	b.refer(c.index, to)
 }
 
+// except goes elsewhere if the word at an address, masked, is the value.
+func (b *builder) except(word, mask, value uint64, to *label) {
+	c := b.add(account{}, op{nr: opExcept, args: [6]uint64{word, mask, value}})
+	b.refer(c.index, to)
+}
+
 func (b *builder) jump(to *label) { b.refer(b.add(account{}, op{nr: opJump}).index, to) }
 
 func (b *builder) copy64(from, to uint64) {
@@ -162,9 +172,9 @@ func (b *builder) failWith(why account, errno uint64) call {
 
 // bytes keeps data, aligned to a word, and returns its address. A word may be read at its end.
 func (b *builder) bytes(p []byte) uint64 {
-	b.data = append(b.data, make([]byte, -len(b.data)&7)...)
+	b.data = append(b.data, "\x00\x00\x00\x00\x00\x00\x00"[:-len(b.data)&7]...)
 	at := dataBase + uint64(len(b.data))
-	b.data = append(append(b.data, p...), make([]byte, 8)...)
+	b.data = append(append(b.data, p...), "\x00\x00\x00\x00\x00\x00\x00\x00"...)
 	return at
 }
 

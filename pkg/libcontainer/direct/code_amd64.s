@@ -85,8 +85,17 @@ special:
 	JEQ  least
 	CMPQ AX, $-5
 	JEQ  alt
+	CMPQ AX, $-7
+	JEQ  except
 	MOVQ (BX), AX
 	JMP  fail
+
+except:
+	MOVQ (BX), AX
+	ANDQ CX, AX
+	CMPQ AX, 24(R12)
+	JEQ  alt
+	JMP  next
 
 test:
 	MOVQ (BX), AX

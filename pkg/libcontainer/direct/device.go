@@ -34,7 +34,7 @@ func (b *building) devFolder() uint64 {
 // makeDevice makes the node, or accepts one that is the same device. What is chowned is the opened, checked node.
 func (b *building) makeDevice(d *plan.Device) {
 	clean := path.Clean("/" + d.Path)
-	dir, node, st, name := uint64(0), b.room(8), b.stat(), b.text(path.Base(clean))
+	dir, node, st, name := uint64(0), b.room(8), b.st, b.text(path.Base(clean))
 	if path.Dir(clean) == "/dev" {
 		dir = b.devFolder()
 	} else {
@@ -77,7 +77,7 @@ func (b *building) bindDevice(d *plan.Device) {
 func (b *building) hostDevice(source string, mode, major, minor uint32) (tree uint64) {
 	tree = b.room(8)
 	b.call(unix.SYS_OPEN_TREE, negative(unix.AT_FDCWD), b.text(source), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC).into(tree)
-	st := b.stat()
+	st := b.st
 	b.on(tree, unix.SYS_FSTAT, st)
 	b.expect(st+statMode, unix.S_IFMT, uint64(mode)&unix.S_IFMT)
 	b.expect(st+statRdev, ^uint64(0), unix.Mkdev(major, minor))
@@ -89,7 +89,7 @@ func (b *building) ownNull() {
 	// Numbers that a name can be made of beforehand.
 	place := b.socket + 32
 	name := b.text("/proc/self/fd/" + strconv.FormatUint(place, 10))
-	null, st := b.room(8), b.stat()
+	null, st := b.room(8), b.st
 	isNull := func(otherwise *label) {
 		b.unless(st+statMode, unix.S_IFMT, unix.S_IFCHR, otherwise)
 		b.unless(st+statRdev, ^uint64(0), unix.Mkdev(1, 3), otherwise)

@@ -29,7 +29,7 @@ func (b *building) maskedPaths() {
 	empty := b.room(8)
 	for _, p := range b.MaskedPaths {
 		var next, file, done label
-		place, st := b.room(8), b.stat()
+		place, st := b.room(8), b.st
 		b.openIn(p, unix.O_PATH, place).orElse(&next, unix.ENOENT, unix.ENOTDIR)
 		b.on(place, unix.SYS_FSTAT, st)
 		b.unless(st+statMode, unix.S_IFMT, unix.S_IFDIR, &file)
@@ -49,7 +49,7 @@ func (b *building) maskedPaths() {
 func (b *building) coverDir(place, empty uint64) {
 	var first, end label
 	again := b.room(8)
-	b.ifZero(empty, &first)
+	b.except(empty, ^uint64(0), 0, &first)
 	b.on(empty, unix.SYS_OPEN_TREE, b.text(""), unix.AT_EMPTY_PATH|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC).into(again)
 	b.attach(again, place)
 	b.close(again)
@@ -63,14 +63,6 @@ func (b *building) coverDir(place, empty uint64) {
 	b.instance("tmpfs", "tmpfs", options, set, empty)
 	b.attach(empty, place)
 	b.place(&end)
-}
-
-// ifZero goes elsewhere if a word is 0.
-func (b *building) ifZero(word uint64, zero *label) {
-	var set label
-	b.unless(word, ^uint64(0), 0, &set)
-	b.jump(zero)
-	b.place(&set)
 }
 
 // names sets the host and domain name.

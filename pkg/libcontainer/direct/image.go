@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -55,6 +57,7 @@ const (
 	opLeast  = -4 // stores at args[0] the lesser of the words at args[0] and args[1]
 	opJump   = -5 // goes on at alt
 	opFail   = -6 // fails with the errno at args[0]
+	opExcept = -7 // goes to alt if the word at args[0], masked by args[1], is args[2]; else on
 )
 
 // anyErrno stands for all errnos.
@@ -77,22 +80,22 @@ func code() []byte {
 type segment struct {
 	flags   uint32 // of elf.h: 1 execute, 2 write, 4 read
 	address uint64
-	body    []byte
-	size    uint64 // 0 is len(body)
+	body    [][]byte
+	size    uint64 // beyond the body
 }
 
 // file writes the image into a sealed file in memory, which nobody can change. The caller closes it.
 func (b *builder) file() (*os.File, error) {
-	list := make([]byte, ctxSize, ctxSize+len(b.ops)*int(opSize))
-	list[atMessage] = b.message
+	context := make([]byte, ctxSize)
+	context[atMessage] = b.message
 	for at, word := range map[int]uint64{atHead: listBase + atMessage, atHead + 8: launch.StepSize, atSocket: b.socket} {
-		binary.NativeEndian.PutUint64(list[at:], word)
+		binary.NativeEndian.PutUint64(context[at:], word)
 	}
-	list = append(list, unsafe.Slice((*byte)(unsafe.Pointer(&b.ops[0])), len(b.ops)*int(opSize))...)
-	image := link([]segment{
-		{flags: 5, address: codeBase, body: code()},
-		{flags: 6, address: listBase, body: list},
-		{flags: 6, address: dataBase, body: b.data},
+	ops := unsafe.Slice((*byte)(unsafe.Pointer(&b.ops[0])), len(b.ops)*int(opSize))
+	parts, size := link([]segment{
+		{flags: 5, address: codeBase, body: [][]byte{code()}},
+		{flags: 6, address: listBase, body: [][]byte{context, ops}},
+		{flags: 6, address: dataBase, body: [][]byte{b.data}},
 		{flags: 6, address: spaceBase, size: max(b.space, 8)},
 	})
 	// MFD_EXEC is asked for by kernels from 6.3 on and unknown to those before.
@@ -104,8 +107,13 @@ func (b *builder) file() (*os.File, error) {
 		return nil, fmt.Errorf("image in memory: %w", err)
 	}
 	f := os.NewFile(uintptr(fd), "image")
-	if _, err = f.Write(image); err == nil {
-		err = unix.Ftruncate(fd, int64(len(image))+int64(b.space)+page)
+	n, err := unix.Writev(fd, parts)
+	runtime.KeepAlive(b)
+	if err == nil && n != size {
+		err = io.ErrShortWrite
+	}
+	if err == nil {
+		err = unix.Ftruncate(fd, int64(size)+int64(b.space)+page)
 	}
 	if err == nil {
 		const all = unix.F_SEAL_WRITE | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
@@ -118,39 +126,47 @@ func (b *builder) file() (*os.File, error) {
 	return f, nil
 }
 
-// link puts the segments behind a header. The first has the header at its beginning, the last no body: it is
-// a hole at the end of the file. Source: elf(5).
-func link(segments []segment) []byte {
+// link puts the segments behind a header and returns the parts of the file, and their size in bytes. The first segment
+// has the header at its beginning, the last no body: it is a hole at the end of the file. Source: elf(5).
+func link(segments []segment) (parts [][]byte, size int) {
 	const headerSize, entrySize, stack = 64, 56, 0x6474e551 // PT_GNU_STACK
 	le := binary.NativeEndian
 	head := headerSize + entrySize*(len(segments)+1)
-	out := make([]byte, head, head+page*len(segments))
-	copy(out, "\x7fELF\x02\x01\x01")
-	le.PutUint16(out[16:], 2) // ET_EXEC
-	le.PutUint16(out[18:], machine)
-	le.PutUint32(out[20:], 1)
-	le.PutUint64(out[24:], codeBase+uint64(head))
-	le.PutUint64(out[32:], headerSize)
-	le.PutUint16(out[52:], headerSize)
-	le.PutUint16(out[54:], entrySize)
-	le.PutUint16(out[56:], uint16(len(segments)+1))
+	h := make([]byte, head)
+	copy(h, "\x7fELF\x02\x01\x01")
+	le.PutUint16(h[16:], 2) // ET_EXEC
+	le.PutUint16(h[18:], machine)
+	le.PutUint32(h[20:], 1)
+	le.PutUint64(h[24:], codeBase+uint64(head))
+	le.PutUint64(h[32:], headerSize)
+	le.PutUint16(h[52:], headerSize)
+	le.PutUint16(h[54:], entrySize)
+	le.PutUint16(h[56:], uint16(len(segments)+1))
 	entry := func(i int, kind, flags uint32, offset, address, size uint64) {
-		e := out[headerSize+i*entrySize:]
+		e := h[headerSize+i*entrySize:]
 		le.PutUint32(e, kind)
 		le.PutUint32(e[4:], flags)
 		for k, v := range []uint64{offset, address, address, size, size, page} {
 			le.PutUint64(e[8+8*k:], v)
 		}
 	}
+	padding := make([]byte, page)
+	parts, size = [][]byte{h}, head
 	for i, s := range segments {
-		offset, size := uint64(len(out)), max(s.size, uint64(len(s.body)))
-		if i == 0 {
-			offset, size = 0, uint64(head)+size
+		offset, length := size, int(s.size)
+		for _, part := range s.body {
+			parts = append(parts, part)
+			size += len(part)
+			length += len(part)
 		}
-		out = append(out, s.body...)
-		entry(i, 1, s.flags, offset, s.address, size)
-		out = append(out, make([]byte, -len(out)&(page-1))...)
+		if i == 0 {
+			offset, length = 0, size
+		}
+		entry(i, 1, s.flags, uint64(offset), s.address, uint64(length))
+		gap := -size & (page - 1)
+		parts = append(parts, padding[:gap])
+		size += gap
 	}
 	entry(len(segments), stack, 6, 0, 0, 0)
-	return out
+	return parts, size
 }

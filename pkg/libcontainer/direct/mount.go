@@ -52,7 +52,7 @@ func (b *building) mount(m *plan.Mount) {
 
 // bind clones a tree of the host and attaches it.
 func (b *building) bind(m *plan.Mount) {
-	tree, st := b.room(8), b.stat()
+	tree, st := b.room(8), b.st
 	flags := uint64(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
 	if m.Recursive {
 		flags |= unix.AT_RECURSIVE
@@ -168,17 +168,14 @@ const (
 	statRdev  = uint64(unsafe.Offsetof(unix.Stat_t{}.Rdev))
 )
 
-func (b *building) stat() uint64 { return b.room(uint64(unsafe.Sizeof(unix.Stat_t{}))) }
-
 // notProc gives up on a target that a link of the image led into procfs; below /proc, the compiler let through
 // what may be covered.
 func (b *building) notProc(m *plan.Mount, target uint64) {
 	if strings.HasPrefix(m.Target, "/proc/") {
 		return
 	}
-	st := b.room(uint64(unsafe.Sizeof(unix.Statfs_t{})))
-	b.on(target, unix.SYS_FSTATFS, st)
-	b.refuse(st, ^uint64(0), unix.PROC_SUPER_MAGIC)
+	b.on(target, unix.SYS_FSTATFS, b.st) // is no larger than a struct stat
+	b.refuse(b.st, ^uint64(0), unix.PROC_SUPER_MAGIC)
 }
 
 // openIn opens a path as after chroot.
@@ -216,7 +213,7 @@ func (b *building) open(name string, kind, file uint64) {
 	}
 	b.with(0, parent).do(account{}, unix.SYS_OPENAT, 0, base, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).into(file)
 	b.close(parent)
-	st := b.stat()
+	st := b.st
 	b.on(file, unix.SYS_FSTAT, st)
 	if kind == unix.S_IFDIR {
 		b.expect(st+statMode, unix.S_IFMT, unix.S_IFDIR)
@@ -229,7 +226,7 @@ func (b *building) open(name string, kind, file uint64) {
 // openStrict opens the place of a file system of which masks and labels rely on that it is where it seems to be.
 func (b *building) openStrict(name string, file uint64) {
 	var missing, end label
-	st := b.stat()
+	st := b.st
 	b.openIn(name, unix.O_PATH|unix.O_NOFOLLOW, file).orElse(&missing, unix.ENOENT)
 	b.on(file, unix.SYS_FSTAT, st)
 	b.expect(st+statMode, unix.S_IFMT, unix.S_IFDIR)
