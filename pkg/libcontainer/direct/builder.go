@@ -102,6 +102,25 @@ func (c call) into(word uint64) call {
 
 // orElse goes on elsewhere after an errno; without one, after any.
 func (c call) orElse(to *label, errnos ...syscall.Errno) call {
+	c.allow(errnos)
+	c.b.refer(c.index, to)
+	return c
+}
+
+// tolerate goes on with the next operation after an errno; without one, after any.
+func (c call) tolerate(errnos ...syscall.Errno) call {
+	c.allow(errnos).alt = addressOf(c.index + 1)
+	return c
+}
+
+// again makes the call anew when a signal broke it off, and after the errnos.
+func (c call) again(errnos ...syscall.Errno) call {
+	c.allow(append(errnos, syscall.EINTR)).alt = addressOf(c.index)
+	return c
+}
+
+// allow says which errnos do not end the list; none is all.
+func (c call) allow(errnos []syscall.Errno) *op {
 	o := &c.b.ops[c.index]
 	if len(errnos) == 0 {
 		o.errs = anyErrno
@@ -109,18 +128,7 @@ func (c call) orElse(to *label, errnos ...syscall.Errno) call {
 	for i, e := range errnos {
 		o.errs |= uint64(e) << (16 * i)
 	}
-	c.b.refer(c.index, to)
-	return c
-}
-
-// tolerate goes on with the next operation after an errno; without one, after any.
-func (c call) tolerate(errnos ...syscall.Errno) call {
-	return c.orElse(&label{at: c.index + 2}, errnos...)
-}
-
-// again makes the call anew when a signal broke it off, and after the errnos.
-func (c call) again(errnos ...syscall.Errno) call {
-	return c.orElse(&label{at: c.index + 1}, append(errnos, syscall.EINTR)...)
+	return o
 }
 
 func (b *builder) refer(user int, to *label) {
