@@ -281,7 +281,7 @@ func (c *locked) unmountAll(ctx context.Context) error {
 // mountsBelowRunDir reports whether a start mounts anything below the run directory.
 func (c *container) mountsBelowRunDir() bool {
 	for i := range c.cfg.Mounts {
-		if c.cfg.Mounts[i].Overlay {
+		if m := &c.cfg.Mounts[i]; m.Overlay || m.Subpath != "" {
 			return true
 		}
 	}

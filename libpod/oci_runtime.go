@@ -127,9 +127,6 @@ func needs(cfg *spec.Config) []oci.Ability {
 	if slices.ContainsFunc(cfg.Mounts, func(m spec.Mount) bool { return len(m.UIDMappings)+len(m.GIDMappings) > 0 }) {
 		all = append(all, oci.IDMappedMounts)
 	}
-	if slices.ContainsFunc(cfg.Mounts, func(m spec.Mount) bool { return m.Kind == spec.MountVolume && m.Subpath != "" }) {
-		all = append(all, oci.OpenedTrees)
-	}
 	return all
 }
 

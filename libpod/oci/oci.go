@@ -45,8 +45,6 @@ const (
 	Personality Ability = "personality"
 	// IDMappedMounts is to heed the uidMappings of a mount (the volume option idmap).
 	IDMappedMounts Ability = "id-mapped mounts"
-	// OpenedTrees takes LaunchRequest.Trees for mounts whose source another container may exchange.
-	OpenedTrees Ability = "opened trees"
 )
 
 // Leftover names what a launch may have left.

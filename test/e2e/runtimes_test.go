@@ -71,7 +71,7 @@ func unfitFor(runtime, script string) string {
 }
 
 // elsewhere are scripts about what no runtime has a part in: they run once, with the embedded one.
-var elsewhere = regexp.MustCompile(`^(ps-|prune-|names-|inspect-mixed|run-out-of-scope|run-names|run-limits-wrong|update-wrong|run-hello|top-descriptors|run-volume|run-mounts-volume|rm-options|wait-|logs-|run-gpus|run-chrootdirs|run-host-words|run-blkio|start-attach-running|stop-deaf|stop-choice)`)
+var elsewhere = regexp.MustCompile(`^(ps-|prune-|names-|inspect-mixed|run-out-of-scope|run-names|run-limits-wrong|update-wrong|run-hello|top-descriptors|run-volume|rm-options|wait-|logs-|run-gpus|run-chrootdirs|run-host-words|run-blkio|start-attach-running|stop-deaf|stop-choice)`)
 
 // scriptsFor lists the scripts of a noun for this process's runtime.
 func scriptsFor(noun string) ([]string, error) {

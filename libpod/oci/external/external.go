@@ -104,6 +104,9 @@ func (r *Runtime) launch(ctx context.Context, q oci.LaunchRequest, commands *mon
 		fault.Point("cgroup: made")
 		q.Cgroup, q.Monitor.MemoryEvents = cg.Path(), cg.MemoryEvents()
 	}
+	if err := attachTrees(&q); err != nil {
+		return fail(err)
+	}
 	if err := writeSpec(&q); err != nil {
 		return fail(err)
 	}

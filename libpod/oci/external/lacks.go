@@ -29,10 +29,6 @@ func (r *Runtime) Check(ctx context.Context, needs ...oci.Ability) error {
 		return errdefs.Unsupported("--cgroups=disabled", "the runtime %s makes a cgroup for every container", r.o.Name).
 			WithHint("use another --runtime, or name this one in containers.conf under runtime_supports_nocgroups")
 	}
-	if slices.Contains(needs, oci.OpenedTrees) {
-		return errdefs.Unsupported("--mount: subpath", "the runtime %s would look the path up again, which a container that shares the volume could lead elsewhere", r.o.Name).
-			WithHint("mount the whole volume, or leave --runtime out")
-	}
 	for _, l := range lacks {
 		if !slices.Contains(needs, l.ability) {
 			continue
