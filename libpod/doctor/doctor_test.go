@@ -1,0 +1,532 @@
+package doctor
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.podman.io/image/v5/pkg/sysregistriesv2"
+	"go.podman.io/image/v5/signature"
+	"go.podman.io/image/v5/types"
+	"golang.org/x/sys/unix"
+
+	"github.com/manager-project/manager/pkg/conf"
+	"github.com/manager-project/manager/pkg/errdefs"
+)
+
+// cut takes a path out of a text.
+func cut(text, path string) string { return strings.ReplaceAll(text, path, "FILE") }
+
+// text is a report as one line for each finding that is not well.
+func text(r *Report) string {
+	var b strings.Builder
+	for _, f := range r.Findings {
+		if f.Status == OK || f.Status == Skipped {
+			continue
+		}
+		fmt.Fprintf(&b, "%s %s: %s: %s; %s\n", f.Status, f.Probe, f.What, f.Why, strings.Join(f.Cure, " && "))
+	}
+	return b.String()
+}
+
+// Nothing is said of machines on which all is well.
+func TestHealthy(t *testing.T) {
+	for name, change := range map[string]func(*machine){
+		"usual":      func(*machine) {},
+		"cgroups 1":  func(m *machine) { cgroup1(m) },
+		"no session": func(m *machine) { m.remove("/run/systemd/system/x"); m.env("XDG_RUNTIME_DIR", ""); m.RuntimeDir = "" },
+		"btrfs":      func(m *machine) { m.spaces[m.GraphRoot] = Space{Free: 50 << 30, Size: 100 << 30} },
+		"small run": func(m *machine) {
+			m.spaces[m.RunRoot] = Space{Free: 9 << 20, Size: 10 << 20, FreeInodes: 900, Inodes: 1000}
+		},
+		"driver vfs": func(m *machine) { m.Driver, m.trial.Overlay = "vfs", unix.ENODEV },
+		"file caps":  func(m *machine) { fileCapabilities(m) },
+		"proxy":      func(m *machine) { m.env("HTTPS_PROXY", "http://proxy:3128"); m.remove("/etc/resolv.conf") },
+		"one range each": func(m *machine) {
+			m.write("/etc/subuid", "1000:100000:65536\n")
+			m.write("/etc/subgid", "alice:100000:65536\n")
+		},
+		"other's name":    func(m *machine) { m.write("/etc/subuid", "1000:100000:65536\nalice:100000:65536\n") },
+		"selinux":         func(m *machine) { selinux(m, "container_var_lib_t") },
+		"apparmor":        func(m *machine) { apparmor(m); m.Profile = "containers-default" },
+		"unknown limits":  func(m *machine) { m.remove("/proc/sys/fs/inotify/max_user_instances") },
+		"ubuntu, profile": func(m *machine) { m.sysctl("kernel/apparmor_restrict_unprivileged_userns", "1") },
+	} {
+		for _, uid := range []int{0, 1000} {
+			t.Run(fmt.Sprint(name, uid), func(t *testing.T) {
+				m := healthy(uid)
+				change(m)
+				r := Examine(t.Context(), m.Env)
+				if got := text(r); got != "" || !r.Healthy {
+					t.Errorf("healthy %v:\n%s", r.Healthy, got)
+				}
+				if len(r.Findings) < len(probes) {
+					t.Errorf("%d findings of %d probes", len(r.Findings), len(probes))
+				}
+			})
+		}
+	}
+}
+
+func cgroup1(m *machine) {
+	m.remove("/sys/fs/cgroup/cgroup.controllers", "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/cgroup.controllers")
+	for _, c := range wanted {
+		m.write("/sys/fs/cgroup/"+c+"/tasks", "")
+	}
+}
+
+func fileCapabilities(m *machine) {
+	for _, name := range []string{"newuidmap", "newgidmap"} {
+		m.program(name)
+		m.xattrs["/usr/bin/"+name+" security.capability"] = "\x01\x00\x00\x02\x80"
+	}
+}
+
+func selinux(m *machine, label string) {
+	m.write("/sys/fs/selinux/enforce", "1")
+	m.write("/etc/selinux/config", "SELINUX=enforcing\nSELINUXTYPE=targeted\n")
+	m.write("/etc/selinux/targeted/contexts/lxc_contexts", "process = \"x\"")
+	m.xattrs[m.GraphRoot+" security.selinux"] = "system_u:object_r:" + label + ":s0\x00"
+}
+
+func apparmor(m *machine) {
+	m.write("/sys/module/apparmor/parameters/enabled", "Y\n")
+	m.write("/sys/kernel/security/apparmor/profiles", "containers-default (enforce)\n/usr/bin/man (enforce)\n")
+}
+
+// fixtures break one thing each.
+var fixtures = []struct {
+	name string
+	// root says that the caller is root, and not alice.
+	root bool
+	harm func(*testing.T, *machine)
+	// want is the whole report; see text.
+	want string
+}{
+	{
+		"no user namespaces", false, func(_ *testing.T, m *machine) { m.remove("/proc/self/ns/user") },
+		"broken user-namespaces: the kernel has no user namespaces: no container can be run without root; boot a kernel with CONFIG_USER_NS=y\n",
+	},
+	{
+		"no user namespaces allowed", false, func(_ *testing.T, m *machine) { m.sysctl("user/max_user_namespaces", "0"); m.trial.Clone = unix.ENOSPC },
+		"broken user-namespaces: user.max_user_namespaces is 0: no container can be run without root; sudo sysctl -w user.max_user_namespaces=15000 && echo user.max_user_namespaces=15000 | sudo tee /etc/sysctl.d/99-containers.conf\n",
+	},
+	{
+		"Debian's switch", false, func(_ *testing.T, m *machine) {
+			m.sysctl("kernel/unprivileged_userns_clone", "0")
+			m.trial.Clone = unix.EPERM
+		},
+		"broken user-namespaces: kernel.unprivileged_userns_clone is 0: no container can be run without root; sudo sysctl -w kernel.unprivileged_userns_clone=1 && echo kernel.unprivileged_userns_clone=1 | sudo tee /etc/sysctl.d/99-containers.conf\n",
+	},
+	{"Ubuntu's switch", false, func(_ *testing.T, m *machine) {
+		m.sysctl("kernel/apparmor_restrict_unprivileged_userns", "1")
+		m.trial.Map = fmt.Errorf("newuidmap: %w", unix.EPERM)
+	}, "broken user-namespaces: AppArmor denies user namespaces to programs without a profile (kernel.apparmor_restrict_unprivileged_userns is 1): no container can be run without root; sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 && echo kernel.apparmor_restrict_unprivileged_userns=0 | sudo tee /etc/sysctl.d/99-containers.conf\n"},
+	{
+		"namespaces used up", false, func(_ *testing.T, m *machine) { m.trial.Clone = unix.ENOSPC },
+		"broken namespace: no more user namespaces can be made: no space left on device: no container can be run; sudo sysctl -w user.max_user_namespaces=15000 user.max_mnt_namespaces=15000\n",
+	},
+	{
+		"a sandbox forbids clone", false, func(_ *testing.T, m *machine) { m.trial.Clone = unix.EPERM },
+		"broken namespace: a user namespace cannot be made: operation not permitted: no container can be run; let the surrounding container, or the security module, allow clone(CLONE_NEWUSER)\n",
+	},
+	{
+		"root without power", true, func(_ *testing.T, m *machine) { m.trial.Clone = unix.EPERM },
+		"broken namespace: a mount namespace cannot be made: operation not permitted: no container can be run; give this root the capability SYS_ADMIN: run the surrounding container with --privileged\n",
+	},
+	{
+		"newuidmap fails", false, func(_ *testing.T, m *machine) {
+			m.trial.Map = errors.New("newuidmap: write to uid_map failed: Operation not permitted")
+		},
+		"broken namespace: ids cannot be mapped: newuidmap: write to uid_map failed: Operation not permitted: images with files of any other user than root cannot be used; " +
+			"sudo sh -c 'chown root:root /usr/bin/newuidmap /usr/bin/newgidmap && chmod u+s /usr/bin/newuidmap /usr/bin/newgidmap' && see that /usr is not mounted nosuid: findmnt -no OPTIONS -T /usr/bin/newuidmap\n",
+	},
+	{
+		"no newuidmap", false, func(_ *testing.T, m *machine) {
+			m.remove("/usr/bin/newuidmap")
+			m.trial.Map = errors.New("newuidmap is not installed")
+		},
+		"broken newuidmap: newuidmap is not installed: subordinate ids cannot be mapped; sudo apt-get install uidmap\n",
+	},
+	{
+		"no newgidmap, Fedora", false, func(_ *testing.T, m *machine) { m.remove("/usr/bin/newgidmap", "/usr/bin/apt-get"); m.program("dnf") },
+		"broken newuidmap: newgidmap is not installed: subordinate ids cannot be mapped; sudo dnf install shadow-utils\n",
+	},
+	{
+		"newuidmap lost its bit", false, func(_ *testing.T, m *machine) { m.program("newuidmap"); m.trial.Map = errors.New("newuidmap: denied") },
+		"broken newuidmap: /usr/bin/newuidmap is neither set-user-id root nor has it its file capability: subordinate ids cannot be mapped; sudo chown root:root /usr/bin/newuidmap && sudo chmod u+s /usr/bin/newuidmap\n",
+	},
+	{
+		"no subordinate ids", false, func(_ *testing.T, m *machine) {
+			m.write("/etc/subuid", "bob:165536:65536\n")
+			m.write("/etc/subgid", "bob:165536:65536\n")
+		},
+		"broken subids: user alice has no subordinate ids in /etc/subuid and /etc/subgid: images with files of any other user than root cannot be used; sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 alice && manager system migrate\n",
+	},
+	{
+		"no subordinate group ids", false, func(_ *testing.T, m *machine) { m.write("/etc/subgid", "bob:100000:65536\n") },
+		"broken subids: user alice has no subordinate ids in /etc/subgid: images with files of any other user than root cannot be used; sudo usermod --add-subgids 231072-296607 alice && manager system migrate\n",
+	},
+	{
+		"few subordinate ids", false, func(_ *testing.T, m *machine) { m.write("/etc/subuid", "alice:100000:1000\nbob:165536:65536\n") },
+		"warn subids: user alice has 1000 subordinate ids; images expect 65536: an image with a file of a higher id cannot be used; sudo usermod --add-subuids 231072-296607 alice && manager system migrate\n",
+	},
+	{
+		"ranges overlap", false, func(_ *testing.T, m *machine) { m.write("/etc/subuid", "alice:100000:65536\nbob:160000:65536\n") },
+		"broken subids: /etc/subuid: alice:100000:65536 and bob:160000:65536 overlap: their containers can read and kill each other's; sudo usermod --del-subuids 160000-225535 --add-subuids 231072-296607 bob && as bob: manager system migrate\n",
+	},
+	{
+		"a torn line", true, func(_ *testing.T, m *machine) { m.write("/etc/subuid", "alice:100000:65536\nbob:165536\n") },
+		"warn subids: /etc/subuid: \"bob:165536\" is not NAME:FIRST:COUNT: the line is passed over; sudoedit /etc/subuid\n",
+	},
+	{
+		"ranges changed", false, func(_ *testing.T, m *machine) { m.outdated = true },
+		"warn subids: the user's namespaces were made with other ranges than /etc/subuid and /etc/subgid have now: containers have the ids of before; manager system migrate\n",
+	},
+	{
+		"overlay is not loaded", true, func(_ *testing.T, m *machine) { m.trial.Overlay = fmt.Errorf("mount: %w", unix.ENODEV) },
+		"broken overlay: the kernel does not know the file system overlay: images cannot be mounted; sudo modprobe overlay && echo overlay | sudo tee /etc/modules-load.d/overlay.conf\n",
+	},
+	{
+		"overlay on overlay", true, func(_ *testing.T, m *machine) { m.trial.Overlay = fmt.Errorf("mount: %w", unix.EINVAL) },
+		"broken overlay: no overlay can be mounted on /var/lib/containers/storage: mount: invalid argument: images cannot be mounted; put the store on ext4, xfs or btrfs: graphroot in storage.conf && or set driver = \"vfs\" there, which copies every image\n",
+	},
+	{
+		"old kernel for users", false, func(_ *testing.T, m *machine) {
+			m.Kernel, m.trial.Overlay = "5.10.0-28-amd64", fmt.Errorf("mount: %w", unix.EPERM)
+		},
+		"broken overlay: Linux 5.10.0-28-amd64 mounts no overlay for ordinary users; 5.11 was the first: images cannot be mounted; sudo apt-get install fuse-overlayfs && or boot a newer kernel\n",
+	},
+	{"overlay by fuse", false, func(_ *testing.T, m *machine) {
+		m.trial.Overlay = fmt.Errorf("mount: %w", unix.EPERM)
+		m.program("fuse-overlayfs")
+		m.write("/dev/fuse", "")
+	}, "warn overlay: no overlay can be mounted on /home/alice/.local/share/containers/storage: mount: operation not permitted: fuse-overlayfs is used, which is slower; boot a kernel of version 5.13 or newer, or put the store on ext4, xfs or btrfs\n"},
+	{
+		"no owners", false, func(_ *testing.T, m *machine) { m.trial.Chown = fmt.Errorf("chown: %w", unix.EPERM) },
+		"broken overlay: files in /home/alice/.local/share/containers/storage cannot be given to other ids: chown: operation not permitted: images with files of any other user than root cannot be used; put the store on ext4, xfs or btrfs: graphroot in storage.conf\n",
+	},
+	{
+		"the store is root's", false, func(_ *testing.T, m *machine) { m.trial.Place = unix.EACCES },
+		"broken overlay: nothing can be written to the store /home/alice/.local/share/containers/storage: permission denied: nothing can be pulled or started; sudo chown -R alice /home/alice/.local/share/containers/storage\n",
+	},
+	{
+		"home on NFS", false, func(_ *testing.T, m *machine) {
+			m.spaces[m.GraphRoot] = Space{Free: 50 << 30, Size: 100 << 30, Kind: "nfs"}
+		},
+		"broken filesystem: the store /home/alice/.local/share/containers/storage is on nfs: files there cannot belong to a container's users, and layers cannot be mounted; set rootless_storage_path = \"/var/tmp/$USER/containers\" in /etc/containers/storage.conf, or any other directory of the user's on ext4, xfs or btrfs\n",
+	},
+	{
+		"home is noexec", false, func(_ *testing.T, m *machine) {
+			m.spaces[m.GraphRoot] = Space{Free: 50 << 30, Size: 100 << 30, NoExec: true}
+		},
+		"broken filesystem: the store /home/alice/.local/share/containers/storage is on a file system that is mounted noexec: no program of an image can be executed; sudo mount -o remount,exec \"$(findmnt -no TARGET -T /home/alice/.local/share/containers/storage)\"\n",
+	},
+	{"the disk is read-only", true, func(_ *testing.T, m *machine) {
+		m.spaces[m.GraphRoot], m.trial.Place = Space{Free: 50 << 30, Size: 100 << 30, ReadOnly: true}, unix.EROFS
+	}, "broken filesystem: the store /var/lib/containers/storage is on a file system that is mounted read-only: nothing can be pulled or started; sudo mount -o remount,rw \"$(findmnt -no TARGET -T /var/lib/containers/storage)\"\n"},
+	{"the disk is full", true, func(_ *testing.T, m *machine) {
+		m.spaces[m.GraphRoot], m.trial.Place = Space{Size: 100 << 30, FreeInodes: 1 << 20, Inodes: 1 << 21}, unix.ENOSPC
+	}, "broken disk: the store /var/lib/containers/storage has 0 B left of 100 GiB: nothing new can be pulled or started; manager image prune --all\n"},
+	{
+		"the disk is nearly full", true, func(_ *testing.T, m *machine) { m.spaces[m.GraphRoot] = Space{Free: 700 << 20, Size: 100 << 30} },
+		"warn disk: the store /var/lib/containers/storage has 700 MiB left of 100 GiB: the next pull may fill it; manager image prune --all\n",
+	},
+	{
+		"no inodes", true, func(_ *testing.T, m *machine) {
+			m.spaces[m.GraphRoot] = Space{Free: 50 << 30, Size: 100 << 30, FreeInodes: 12, Inodes: 6553600}
+		},
+		"broken inodes: the store /var/lib/containers/storage can have 12 more files, of 6553600: nothing new can be pulled or started, whatever space there is; manager image prune --all\n",
+	},
+	{
+		"the run directory is full", false, func(_ *testing.T, m *machine) {
+			m.spaces["/run/user/1000"] = Space{Free: 4096, Size: 200 << 20, FreeInodes: 5000, Inodes: 50000}
+		},
+		"broken disk: the run directory /run/user/1000 has 4 KiB left of 200 MiB: nothing new can be pulled or started; sudo du -xh --max-depth=2 /run/user/1000 | sort -h | tail\n",
+	},
+	{"not delegated", false, func(_ *testing.T, m *machine) {
+		m.write("/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/cgroup.controllers", "memory pids\n")
+	}, "warn delegation: systemd does not delegate cpu to user alice: limits of that kind are errors; sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' | sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload && sudo systemctl restart user@1000.service\n"},
+	{"the delegated cgroup is root's", false, func(_ *testing.T, m *machine) {
+		m.dirErr["/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service"] = unix.EACCES
+	}, "broken delegation: no cgroup can be made in /sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service: permission denied: no container can be started with limits; sudo systemctl restart user@1000.service\n"},
+	{"no cgroups", true, func(_ *testing.T, m *machine) {
+		for name := range m.files {
+			if strings.HasPrefix(name, "sys/fs/cgroup") {
+				delete(m.files, name)
+			}
+		}
+	}, "broken cgroups: no cgroups are mounted on /sys/fs/cgroup: limits cannot be set, and nothing can be paused; sudo mount -t cgroup2 none /sys/fs/cgroup\n"},
+	{
+		"cgroups are read-only", true, func(_ *testing.T, m *machine) { m.dirErr["/sys/fs/cgroup"] = unix.EROFS },
+		"broken cgroups: no cgroup can be made in /sys/fs/cgroup: read-only file system: limits cannot be set, and nothing can be paused; sudo mount -o remount,rw /sys/fs/cgroup\n",
+	},
+	{
+		"no memory controller", true, func(_ *testing.T, m *machine) { m.write("/sys/fs/cgroup/cgroup.controllers", "cpuset cpu io pids\n") },
+		"warn cgroups: cgroups lack memory: limits of that kind cannot be set; put \"cgroup_enable=memory\" on the kernel's command line and boot\n",
+	},
+	{
+		"linger is off", false, func(_ *testing.T, m *machine) { m.remove("/var/lib/systemd/linger/alice") },
+		"warn linger: user alice does not linger: the user's containers end with the last session; loginctl enable-linger alice\n",
+	},
+	{
+		"a runtime directory of another", false, func(_ *testing.T, m *machine) {
+			m.env("XDG_RUNTIME_DIR", "/run/user/0")
+			m.dir("/run/user/0", 0, 0o700)
+		},
+		"broken runtime-directory: XDG_RUNTIME_DIR is /run/user/0, which belongs to the user with the id 0: containers are started with another directory, which other commands of the user do not find; su keeps the caller's: use machinectl shell or a login; export XDG_RUNTIME_DIR=/run/user/1000\n",
+	},
+	{
+		"an open runtime directory", false, func(_ *testing.T, m *machine) { m.dir("/run/user/1000", 1000, 0o777) },
+		"broken runtime-directory: XDG_RUNTIME_DIR is /run/user/1000 with mode 0777: others may write there: containers are started with another directory, which other commands of the user do not find; chmod 0700 /run/user/1000\n",
+	},
+	{
+		"a runtime directory that is not there", false, func(_ *testing.T, m *machine) { m.env("XDG_RUNTIME_DIR", "/home/alice/run") },
+		"broken runtime-directory: XDG_RUNTIME_DIR is /home/alice/run, which is not there: containers are started with another directory, which other commands of the user do not find; mkdir -m 0700 /home/alice/run\n",
+	},
+	{
+		"no session", false, func(_ *testing.T, m *machine) {
+			m.env("XDG_RUNTIME_DIR", "")
+			m.remove("/run/user/1000")
+			m.RuntimeDir = ""
+		},
+		"warn runtime-directory: there is no XDG_RUNTIME_DIR, since there is no session: containers that were started in a session are not found, and theirs are not found by sessions; sudo loginctl enable-linger alice && export XDG_RUNTIME_DIR=/run/user/1000\n",
+	},
+	{"somebody took the directory in /tmp", false, func(_ *testing.T, m *machine) {
+		m.env("XDG_RUNTIME_DIR", "")
+		m.remove("/run/user/1000")
+		m.RuntimeDir = ""
+		m.dir("/tmp/manager-run-1000", 1001, 0o755)
+	}, "broken runtime-directory: /tmp/manager-run-1000 is not a directory of this user's alone: owner 1001, mode 0755: no command can be run outside of a session; sudo rm -r /tmp/manager-run-1000\n"},
+	{
+		"no sockets", true, func(_ *testing.T, m *machine) { m.bindErr = unix.EPERM },
+		"broken runtime-directory: no socket can be made in /run/containers/storage: operation not permitted: nobody can attach to a container; put it on a local file system: tmpfs, ext4, xfs or btrfs; free space there\n",
+	},
+	{
+		"no home", false, func(_ *testing.T, m *machine) { m.remove("/home/alice") },
+		"broken home: the home directory /home/alice is not there: there is no place for images; sudo install -d -m 0700 -o alice -g \"$(id -g alice)\" /home/alice\n",
+	},
+	{
+		"root's home", false, func(_ *testing.T, m *machine) { m.Home = "/root"; m.dir("/root", 0, 0o700) },
+		"broken home: the home directory /root belongs to the user with the id 0: there is no place for images; export HOME=$(getent passwd alice | cut -d: -f6)\n",
+	},
+	{
+		"/tmp without its bit", true, func(_ *testing.T, m *machine) { m.dir("/tmp", 0, 0o777) },
+		"broken tmp: /tmp has no sticky bit (mode 0777): any user can replace another's files there; sudo chmod 1777 /tmp\n",
+	},
+	{
+		"SELinux without containers", true, func(_ *testing.T, m *machine) {
+			selinux(m, "container_var_lib_t")
+			m.remove("/etc/selinux/targeted/contexts/lxc_contexts")
+		},
+		"broken selinux: the policy \"targeted\" does not know containers: containers run unconfined, or are denied their own files; sudo apt-get install selinux-policy-default\n",
+	},
+	{
+		"a mislabelled store", true, func(_ *testing.T, m *machine) { m.GraphRoot = "/data/store"; selinux(m, "default_t") },
+		"broken selinux: the store /data/store is labelled default_t: containers are denied the files of their images; sudo semanage fcontext -a -e /var/lib/containers/storage /data/store && sudo restorecon -R /data/store\n",
+	},
+	{
+		"AppArmor lacks a profile", true, func(_ *testing.T, m *machine) { apparmor(m); m.Profile = "mine" },
+		"broken apparmor: the AppArmor profile mine of containers.conf is not loaded: no container can be started; sudo apparmor_parser -r /etc/apparmor.d/mine\n",
+	},
+	{
+		"AppArmor is off", true, func(_ *testing.T, m *machine) { m.Profile = "mine" },
+		"broken apparmor: containers.conf names the AppArmor profile mine, and AppArmor is off: no container can be started; remove apparmor_profile from containers.conf, or boot with security=apparmor\n",
+	},
+	{
+		"no seccomp", true, func(_ *testing.T, m *machine) { m.remove("/proc/sys/kernel/seccomp/actions_avail") },
+		"broken seccomp: the kernel filters no system calls (seccomp): containers are refused unless --security-opt seccomp=unconfined is given; boot a kernel with CONFIG_SECCOMP_FILTER=y\n",
+	},
+	{
+		"a broken seccomp profile", true, func(_ *testing.T, m *machine) {
+			m.SeccompProfile = "/etc/seccomp.json"
+			m.write("/etc/seccomp.json", "{")
+		},
+		"broken seccomp: the seccomp profile /etc/seccomp.json of containers.conf: it is not JSON: no container can be started; remove seccomp_profile from containers.conf, or correct the file\n",
+	},
+	{
+		"few inotify instances", true, func(_ *testing.T, m *machine) { m.sysctl("fs/inotify/max_user_instances", "16") },
+		"warn limits: fs.inotify.max_user_instances is 16: programs that watch files fail with \"too many open files\"; sudo sysctl -w fs.inotify.max_user_instances=1024 && echo fs.inotify.max_user_instances=1024 | sudo tee -a /etc/sysctl.d/99-containers.conf\n",
+	},
+	{
+		"no network namespaces", true, func(_ *testing.T, m *machine) { m.sysctl("user/max_net_namespaces", "0") },
+		"broken limits: user.max_net_namespaces is 0: no more containers can be started once that many namespaces are made; sudo sysctl -w user.max_net_namespaces=15000 && echo user.max_net_namespaces=15000 | sudo tee -a /etc/sysctl.d/99-containers.conf\n",
+	},
+	{
+		"few files", false, func(_ *testing.T, m *machine) { m.hard[unix.RLIMIT_NOFILE] = 1024 },
+		"warn limits: the hard limit nofile is 1024: servers in containers run out of files; echo 'alice hard nofile 524288' | sudo tee /etc/security/limits.d/containers.conf && log in again\n",
+	},
+	{
+		"an old kernel", true, func(_ *testing.T, m *machine) { m.Kernel = "4.19.0-26-amd64" },
+		"broken kernel: Linux 4.19.0-26-amd64 is older than 5.10: system calls are missing that containers are made with; boot a kernel of version 5.10 or newer\n",
+	},
+	{
+		"the clock is years back", true, func(_ *testing.T, m *machine) {
+			m.Now = func() time.Time { return time.Date(1970, 1, 1, 0, 3, 0, 0, time.UTC) }
+		},
+		"broken clock: it is set to 1970-01-01 00:03:00, before this program was made: certificates and tokens look as if they were not valid; sudo timedatectl set-ntp true\n",
+	},
+	{"the clock is hours back", true, func(_ *testing.T, m *machine) {
+		m.remove("/run/systemd/system/x")
+		m.pings["registry.example"] = Ping{Date: noon.Add(3 * time.Hour)}
+	}, "broken clock: it is 3h0m0s behind registry.example: certificates and tokens look as if they were not valid; sudo date -u -s '2026-03-01 15:00:00'\n"},
+	{
+		"before the boot", true, func(_ *testing.T, m *machine) { m.write("/proc/stat", "btime 1772373600\n") },
+		"broken clock: it is set to 2026-03-01 12:00:00, before the boot: certificates and tokens look as if they were not valid; sudo timedatectl set-ntp true\n",
+	},
+	{
+		"no resolver", true, func(_ *testing.T, m *machine) { m.remove("/etc/resolv.conf") },
+		"broken dns: /etc/resolv.conf names no server: no registry is found, and containers find no host; sudo systemctl restart systemd-resolved && resolvectl status\n",
+	},
+	{"dead resolvers", true, func(_ *testing.T, m *machine) {
+		m.resolvers["192.0.2.1"], m.resolvers["192.0.2.2"] = errors.New("no answer within a second"), errors.New("no answer within a second")
+	}, "broken dns: no server of /etc/resolv.conf (192.0.2.1, 192.0.2.2) resolves registry.example: no answer within a second: no registry is found, and containers find no host; sudo systemctl restart systemd-resolved && resolvectl status\n"},
+	{
+		"a dead resolver", true, func(_ *testing.T, m *machine) { m.resolvers["192.0.2.1"] = errors.New("no answer within a second") },
+		"warn dns: the server 192.0.2.1 of /etc/resolv.conf does not resolve registry.example: no answer within a second: every look-up waits for it first; remove the line from /etc/resolv.conf, or start the server\n",
+	},
+	{"nobody listens", true, func(_ *testing.T, m *machine) {
+		m.pings["registry.example"] = Ping{Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}
+	}, "broken registry: registry.example: nobody listens there: nothing can be pulled from it; start the registry, or remove it from registries.conf\n"},
+	{
+		"an unknown authority", true, func(_ *testing.T, m *machine) { m.pings["registry.example"] = Ping{Err: x509.UnknownAuthorityError{}} },
+		"broken registry: registry.example: its certificate is signed by an authority that this machine does not know: nothing can be pulled from it; sudo install -D -m 0644 CA.crt /etc/containers/certs.d/registry.example/ca.crt\n",
+	},
+	{
+		"no answer", true, func(_ *testing.T, m *machine) {
+			m.pings["registry.example"] = Ping{Err: fmt.Errorf("get: %w", context.DeadlineExceeded)}
+		},
+		"broken registry: registry.example does not answer within a second: nothing can be pulled from it; set HTTPS_PROXY if there is a proxy, or let the firewall pass port 443\n",
+	},
+	{
+		"no way", true, func(_ *testing.T, m *machine) { m.names = nil; m.pings["docker.io"] = Ping{Err: syscall.ENETUNREACH} },
+		"warn registry: docker.io: there is no way to it: nothing can be pulled from it; connect this machine: ip route && or set HTTPS_PROXY\n",
+	},
+	{"plain HTTP", true, func(_ *testing.T, m *machine) {
+		m.names = []string{"registry.example:5000"}
+		m.pings["registry.example:5000"] = Ping{Err: errors.New("http: server gave HTTP response to HTTPS client")}
+	}, "broken registry: registry.example:5000 speaks HTTP, not HTTPS: nothing can be pulled from it; printf '[[registry]]\\nlocation = \"registry.example:5000\"\\ninsecure = true\\n' | sudo tee /etc/containers/registries.conf.d/registry.example-5000.conf\n"},
+	{
+		"old credentials", true, func(_ *testing.T, m *machine) { m.pings["registry.example"] = Ping{Refused: true} },
+		"broken registry: registry.example refuses the credentials that are kept for it: nothing can be pulled from it; manager login registry.example\n",
+	},
+	{"open credentials", false, func(_ *testing.T, m *machine) {
+		m.write("/home/alice/.docker/config.json", "{}")
+		m.files["home/alice/.docker/config.json"].Sys = &syscall.Stat_t{Uid: 1000}
+	}, "warn configuration: /home/alice/.docker/config.json can be read by others: it holds passwords of registries; chmod 600 /home/alice/.docker/config.json\n"},
+	{"containers.conf", true, func(t *testing.T, m *machine) {
+		m.setting(t, "containers.conf", "[containers]\npids_limit = = 3\n", func(path string) error {
+			_, err := conf.Load(conf.Source{Getenv: func(key string) string { return map[string]string{"CONTAINERS_CONF": path}[key] }})
+			return err
+		})
+	}, "broken configuration: containers.conf: configuration file FILE: line 2: expected value but found '=' instead: no command that reads it works; correct the file, or remove it\n"},
+	{"registries.conf", true, func(t *testing.T, m *machine) {
+		m.setting(t, "registries.conf", "unqualified-search-registries = [\"a b\"]\n[[registry]]\nlocation = \"https://x\"\n", func(path string) error {
+			_, err := sysregistriesv2.GetRegistries(&types.SystemContext{SystemRegistriesConfPath: path, SystemRegistriesConfDirPath: "/nonexistent"})
+			return err
+		})
+	}, "broken configuration: registries.conf: loading registries configuration \"FILE\": invalid location 'https://x': URI schemes are not supported: no command that reads it works; correct the file, or remove it\n"},
+	{"policy.json", true, func(t *testing.T, m *machine) {
+		m.setting(t, "policy.json", `{"default":[{"type":"trustEverybody"}]}`, func(path string) error {
+			_, err := signature.NewPolicyFromFile(path)
+			return err
+		})
+	}, "broken configuration: policy.json: invalid policy in \"FILE\": Unknown policy requirement type \"trustEverybody\": no command that reads it works; correct the file, or remove it\n"},
+	{"a program that others may write", true, func(_ *testing.T, m *machine) {
+		m.programs = &errdefs.Error{Op: "open", Name: "/x/manager-monitor-1", Class: errdefs.ErrPermission, Cause: errors.New("owner 1000 and mode 777 let others change it"), Hint: "remove the file"}
+	}, "broken program: open /x/manager-monitor-1: owner 1000 and mode 777 let others change it: containers cannot be started; remove the file\n"},
+}
+
+// Each broken thing is found, with its cure, and nothing else is said.
+func TestFixtures(t *testing.T) {
+	for _, f := range fixtures {
+		t.Run(strings.ReplaceAll(f.name, "/", ""), func(t *testing.T) {
+			m := healthy(1000)
+			if f.root {
+				m = healthy(0)
+			}
+			f.harm(t, m)
+			r := Examine(t.Context(), m.Env)
+			if got := text(r); got != f.want {
+				t.Errorf("got\n%swant\n%s", got, f.want)
+			}
+			if r.Healthy != !strings.Contains(f.want, "broken ") {
+				t.Errorf("healthy: %v", r.Healthy)
+			}
+			if len(m.did) > 0 {
+				t.Errorf("changed something: %v", m.did)
+			}
+		})
+	}
+}
+
+// What is safe is done by Fix, and told; what is not is left.
+func TestFix(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		uid     int
+		change  func(*machine)
+		did     []string
+		healthy bool
+	}{
+		{"mode of the runtime directory", 1000, func(m *machine) { m.dir("/run/user/1000", 1000, 0o777) }, []string{"chmod", "-rwx------", "/run/user/1000"}, true},
+		{"runtime directory", 1000, func(m *machine) { m.env("XDG_RUNTIME_DIR", "/home/alice/run") }, []string{"mkdir", "/home/alice/run"}, true},
+		{"linger", 1000, func(m *machine) { m.remove("/var/lib/systemd/linger/alice") }, []string{"loginctl", "enable-linger", "alice"}, true},
+		{"migrate", 1000, func(m *machine) { m.outdated = true }, []string{"manager", "system", "migrate"}, true},
+		{
+			"ranges, as root under sudo", 0, func(m *machine) { m.Sudo = "alice"; m.write("/etc/subuid", ""); m.write("/etc/subgid", "") },
+			[]string{"usermod", "--add-subuids", "100000-165535", "--add-subgids", "100000-165535", "alice"},
+			true,
+		},
+		{"ranges, as a user", 1000, func(m *machine) { m.write("/etc/subuid", "") }, nil, false},
+		{"/tmp, as root", 0, func(m *machine) { m.dir("/tmp", 0, 0o777) }, []string{"chmod", (fs.ModeSticky | 0o777).String(), "/tmp"}, true},
+		{"/tmp, as a user", 1000, func(m *machine) { m.dir("/tmp", 0, 0o777) }, nil, false},
+		{"kernel", 0, func(m *machine) { m.Kernel = "4.1" }, nil, false},
+	} {
+		t.Run(strings.ReplaceAll(c.name, "/", ""), func(t *testing.T) {
+			m := healthy(c.uid)
+			c.change(m)
+			r := Examine(t.Context(), m.Env)
+			if err := Fix(t.Context(), m.Env, r); err != nil || !slices.Equal(m.did, c.did) || r.Healthy != c.healthy {
+				t.Errorf("did %q, healthy %v, %v\n%s", m.did, r.Healthy, err, text(r))
+			}
+		})
+	}
+	m := healthy(1000)
+	m.outdated = true
+	m.Run = func(context.Context, ...string) error { return errors.New("it is busy") }
+	r := Examine(t.Context(), m.Env)
+	if err := Fix(t.Context(), m.Env, r); err == nil || !strings.Contains(err.Error(), "subids: it is busy") {
+		t.Errorf("%v", err)
+	}
+}
+
+// A probe that hangs is told as that, and holds nobody up.
+func TestHanging(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := healthy(0)
+		free := make(chan struct{})
+		m.Space = func(string) (Space, error) { <-free; return Space{}, errors.New("server not responding") }
+		began := time.Now()
+		r := Examine(t.Context(), m.Env)
+		close(free)
+		if took := time.Since(began); took >= 2*time.Second {
+			t.Errorf("%v", took)
+		}
+		for _, f := range r.Findings {
+			if hangs := slices.Contains([]string{"filesystem", "disk", "inodes"}, f.Probe); hangs != (f.Status == Warn) {
+				t.Errorf("%s: %s: %s", f.Probe, f.Status, f.What)
+			}
+		}
+		synctest.Wait()
+	})
+}
