@@ -26,6 +26,16 @@ func Doctor(o Options) *doctor.Env {
 		c = &conf.File{}
 	}
 	store, storeErr := storeOptions()
+	given := os.Getenv(runtimeDirVariable)
+	e.Getenv = func(name string) string {
+		if name == runtimeDirVariable {
+			return given
+		}
+		return os.Getenv(name)
+	}
+	if rootless.Active() {
+		showRuntimeDir()
+	}
 	e.Settings = []doctor.Setting{
 		{Name: "containers.conf", Check: func() error {
 			if confErr != nil {
@@ -61,25 +71,31 @@ var storeOptions = sync.OnceValues(func() (types.StoreOptions, error) {
 	if !rootless.Active() {
 		return types.DefaultStoreOptions()
 	}
-	const name = "XDG_RUNTIME_DIR"
-	old, set := os.LookupEnv(name)
-	dir, _ := rootless.FindRuntimeDir()
-	if err := os.Setenv(name, cmp.Or(dir, "/")); err != nil {
-		return types.StoreOptions{}, err
-	}
+	old, set := os.LookupEnv(runtimeDirVariable)
+	showRuntimeDir()
 	store, err := types.DefaultStoreOptions()
 	if set {
-		return store, cmp.Or(err, os.Setenv(name, old))
+		_ = os.Setenv(runtimeDirVariable, old)
+	} else {
+		_ = os.Unsetenv(runtimeDirVariable)
 	}
-	return store, cmp.Or(err, os.Unsetenv(name))
+	return store, err
 })
+
+const runtimeDirVariable = "XDG_RUNTIME_DIR"
+
+// showRuntimeDir lets the libraries find a directory that is there, so that they make none and complain of none.
+func showRuntimeDir() {
+	dir, _ := rootless.FindRuntimeDir()
+	_ = os.Setenv(runtimeDirVariable, cmp.Or(dir, "/"))
+}
 
 // FullProgramInMemory is FullProgram for who must not change anything: where the program was never unpacked, its
 // file is one in memory. The caller owns it.
 func FullProgramInMemory(o Options) (*os.File, error) {
 	store, err := storeOptions()
 	if err != nil {
-		return nil, err
+		store.GraphRoot = "/nonexistent" // what is wrong with storage.conf is told by its probe
 	}
 	return embedded.OpenFullInMemory(filepath.Join(cmp.Or(o.Root, store.GraphRoot), "manager", "programs"))
 }

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"path"
+	"strings"
 
 	"github.com/manager-project/manager/pkg/errdefs"
 )
@@ -16,7 +17,7 @@ func probeConfiguration(_ context.Context, e *Env) []Finding {
 			if cure == "" {
 				cure = "correct the file, or remove it"
 			}
-			found = append(found, broken(s.Name+": "+err.Error(), "no command that reads it works", cure))
+			found = append(found, broken(s.Name+": "+strings.TrimPrefix(err.Error(), s.Name+": "), "no command that reads it works", cure))
 		}
 	}
 	for _, file := range e.credentials() {

@@ -19,7 +19,7 @@ import (
 )
 
 // Limit is how long an examination takes at most.
-const Limit = 1700 * time.Millisecond
+const Limit = 1500 * time.Millisecond
 
 // Status is how a probe came out.
 type Status string

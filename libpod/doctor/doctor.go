@@ -45,7 +45,10 @@ var probes = []probe{
 func Examine(ctx context.Context, e *Env) *Report { return examine(ctx, e, Limit) }
 
 func examine(ctx context.Context, e *Env, limit time.Duration) *Report {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	// What is being said when the time is over is heard still.
+	last, cancel := context.WithTimeout(ctx, limit+limit/20)
+	defer cancel()
+	ctx, cancel = context.WithTimeout(last, limit)
 	defer cancel()
 	answers := make([]chan []Finding, len(probes))
 	for i, p := range probes {
@@ -57,10 +60,10 @@ func examine(ctx context.Context, e *Env, limit time.Duration) *Report {
 		var found []Finding
 		select {
 		case found = <-answers[i]:
-		case <-ctx.Done():
+		case <-last.Done():
 			select {
 			case found = <-answers[i]:
-			case <-time.After(limit / 20): // what was just being said
+			default:
 				found = []Finding{poor("no answer within "+limit.String(), "whatever needs it may hang as well", "run \"manager doctor\" again when the machine is less busy")}
 			}
 		}

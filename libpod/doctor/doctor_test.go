@@ -216,7 +216,7 @@ var fixtures = []struct {
 		"broken overlay: files in /home/alice/.local/share/containers/storage cannot be given to other ids: chown: operation not permitted: images with files of any other user than root cannot be used; put the store on ext4, xfs or btrfs: graphroot in storage.conf\n",
 	},
 	{
-		"the store is root's", false, func(_ *testing.T, m *machine) { m.trial.Place = unix.EACCES },
+		"the store is root's", false, func(_ *testing.T, m *machine) { m.trial.Place = unix.EACCES; m.dir(m.GraphRoot, 0, 0o700) },
 		"broken overlay: nothing can be written to the store /home/alice/.local/share/containers/storage: permission denied: nothing can be pulled or started; sudo chown -R alice /home/alice/.local/share/containers/storage\n",
 	},
 	{

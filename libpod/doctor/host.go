@@ -21,6 +21,8 @@ import (
 
 // Options are what only the caller knows of this machine.
 type Options struct {
+	// Getenv asks the environment as the user gave it.
+	Getenv func(string) string
 	// GraphRoot, RunRoot, TempDir, Driver, Settings, Profile, SeccompProfile, Programs and Built are as in Env.
 	GraphRoot, RunRoot, TempDir, Driver, Profile, SeccompProfile string
 	Settings                                                     []Setting
@@ -33,7 +35,7 @@ type Options struct {
 // Host is this machine, as the calling user sees it outside of his namespaces.
 func Host(o Options) *Env {
 	e := &Env{
-		Files: os.DirFS("/"), Getenv: os.Getenv, UID: os.Geteuid(), Home: os.Getenv("HOME"),
+		Files: os.DirFS("/"), Getenv: o.Getenv, UID: os.Geteuid(), Home: os.Getenv("HOME"),
 		GraphRoot: o.GraphRoot, RunRoot: o.RunRoot, TempDir: o.TempDir, Driver: o.Driver,
 		Kernel: release(), Settings: append(o.Settings, transferSettings()...), Space: space, Xattr: xattr, HardLimit: hardLimit,
 		Bind: bind, MakeDir: makeDir, Holder: rootless.Outdated, Programs: o.Programs,

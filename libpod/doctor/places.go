@@ -23,16 +23,16 @@ func probeRuntimeDir(_ context.Context, e *Env) []Finding {
 	o, err := e.stat(dir)
 	switch {
 	case !path.IsAbs(dir):
-		f = broken("XDG_RUNTIME_DIR is "+dir+", not an absolute path", why, "export XDG_RUNTIME_DIR="+session)
+		f = broken("XDG_RUNTIME_DIR is "+dir+", not an absolute path", why, e.useSession(session)...)
 	case err != nil && dir == session && e.systemd():
 		f = broken("XDG_RUNTIME_DIR is "+dir+", which is not there", why, "sudo loginctl enable-linger "+e.User)
 	case err != nil:
 		f = broken("XDG_RUNTIME_DIR is "+dir+", which is not there", why, "mkdir -m 0700 "+dir)
 		f.fix = func(_ context.Context, e *Env) (string, error) { return "made " + dir, e.Mkdir(dir) }
 	case !o.mode.IsDir():
-		f = broken("XDG_RUNTIME_DIR is "+dir+", not a directory", why, "export XDG_RUNTIME_DIR="+session)
+		f = broken("XDG_RUNTIME_DIR is "+dir+", not a directory", why, e.useSession(session)...)
 	case o.uid != e.UID:
-		f = broken(fmt.Sprintf("XDG_RUNTIME_DIR is %s, which belongs to the user with the id %d", dir, o.uid), why+"; su keeps the caller's: use machinectl shell or a login", "export XDG_RUNTIME_DIR="+session)
+		f = broken(fmt.Sprintf("XDG_RUNTIME_DIR is %s, which belongs to the user with the id %d", dir, o.uid), why+"; su keeps the caller's: use machinectl shell or a login", e.useSession(session)...)
 	case o.mode&0o022 != 0:
 		f = broken(fmt.Sprintf("XDG_RUNTIME_DIR is %s with mode %04o: others may write there", dir, o.mode.Perm()), why, "chmod 0700 "+dir)
 		f.fix = func(_ context.Context, e *Env) (string, error) {
@@ -42,6 +42,17 @@ func probeRuntimeDir(_ context.Context, e *Env) []Finding {
 		return e.canBind(dir)
 	}
 	return []Finding{f}
+}
+
+// useSession are the steps to the directory that systemd makes, where it does.
+func (e *Env) useSession(dir string) []string {
+	switch {
+	case e.exists(dir):
+		return []string{"export XDG_RUNTIME_DIR=" + dir}
+	case e.systemd():
+		return []string{"sudo loginctl enable-linger " + e.User, "export XDG_RUNTIME_DIR=" + dir}
+	}
+	return []string{"unset XDG_RUNTIME_DIR"}
 }
 
 // noSession is for a user without XDG_RUNTIME_DIR: after su, in cron jobs.

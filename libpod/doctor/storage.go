@@ -16,7 +16,7 @@ var strange = []string{"nfs", "cifs", "smb3", "9p", "vfat", "exfat", "ntfs", "fu
 func probeFilesystem(_ context.Context, e *Env) []Finding {
 	s, err := e.Space(e.GraphRoot)
 	if err != nil {
-		return []Finding{broken(fmt.Sprintf("the store %s cannot be looked at: %v", e.GraphRoot, err), "there is no place for images", "sudo chown -R "+e.User+" "+e.GraphRoot)}
+		return []Finding{broken(fmt.Sprintf("the store %s cannot be looked at: %v", e.GraphRoot, err), "there is no place for images", e.ownStore())}
 	}
 	elsewhere := "set graphroot in /etc/containers/storage.conf to a directory on ext4, xfs or btrfs"
 	if e.rootless() {
@@ -48,16 +48,27 @@ func probeOverlay(ctx context.Context, e *Env) []Finding {
 	case t.Clone != nil || t.Map != nil || t.Other != nil:
 		return []Finding{skipped("there are no namespaces to mount it in")}
 	case t.Place != nil:
-		if s, err := e.Space(e.GraphRoot); err == nil && (s.ReadOnly || s.Free == 0) {
+		if e.rootless() && probeHome(ctx, e)[0].Status == Broken {
+			return []Finding{skipped("there is no home directory")}
+		}
+		if s, err := e.Space(e.GraphRoot); err == nil && (s.ReadOnly || s.Size > 0 && s.Free == 0) {
 			return []Finding{skipped("nothing can be written to %s", e.GraphRoot)}
 		}
-		return []Finding{broken(fmt.Sprintf("nothing can be written to the store %s: %v", e.GraphRoot, t.Place), "nothing can be pulled or started", "sudo chown -R "+e.User+" "+e.GraphRoot)}
+		return []Finding{broken(fmt.Sprintf("nothing can be written to the store %s: %v", e.GraphRoot, t.Place), "nothing can be pulled or started", e.ownStore())}
 	case t.Overlay != nil:
 		return []Finding{e.noOverlay(t.Overlay)}
 	case t.Chown != nil:
 		return []Finding{broken(fmt.Sprintf("files in %s cannot be given to other ids: %v", e.GraphRoot, t.Chown), "images with files of any other user than root cannot be used", "put the store on ext4, xfs or btrfs: graphroot in storage.conf")}
 	}
 	return []Finding{well("an overlay was mounted on %s", e.GraphRoot)}
+}
+
+// ownStore makes the store the user's.
+func (e *Env) ownStore() string {
+	if e.exists(e.GraphRoot) {
+		return "sudo chown -R " + e.User + " " + e.GraphRoot
+	}
+	return "sudo install -d -m 0700 -o " + e.User + " " + e.GraphRoot
 }
 
 func (e *Env) noOverlay(err error) Finding {
