@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -52,7 +53,7 @@ func probeSeccomp(_ context.Context, e *Env) []Finding {
 
 // strip is an error without the path that package fs puts before it.
 func strip(err error) error {
-	if p, ok := err.(*fs.PathError); ok { //nolint:errorlint // only the outermost one is ours
+	if p := new(fs.PathError); errors.As(err, &p) {
 		return p.Err
 	}
 	return err
