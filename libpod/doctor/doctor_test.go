@@ -148,7 +148,22 @@ var fixtures = []struct {
 			m.trial.Map = errors.New("newuidmap: write to uid_map failed: Operation not permitted")
 		},
 		"broken namespace: ids cannot be mapped: newuidmap: write to uid_map failed: Operation not permitted: images with files of any other user than root cannot be used; " +
-			"sudo sh -c 'chown root:root /usr/bin/newuidmap /usr/bin/newgidmap && chmod u+s /usr/bin/newuidmap /usr/bin/newgidmap' && see that /usr is not mounted nosuid: findmnt -no OPTIONS -T /usr/bin/newuidmap\n",
+			"give this user ranges that are all his in /etc/subuid and /etc/subgid, and let the surrounding container have the capabilities SETUID and SETGID\n",
+	},
+	{
+		"newuidmap without effect", false, func(_ *testing.T, m *machine) {
+			m.spaces["/usr/bin/newuidmap"] = Space{Free: 50 << 30, Size: 100 << 30, NoSetuid: true}
+			m.trial.Map = errors.New("newuidmap: write to uid_map failed: Operation not permitted")
+		},
+		"broken newuidmap: /usr/bin/newuidmap is on a file system that is mounted nosuid: subordinate ids cannot be mapped; sudo mount -o remount,suid \"$(findmnt -no TARGET -T /usr/bin/newuidmap)\"\n",
+	},
+	{
+		"root was here", false, func(_ *testing.T, m *machine) {
+			m.trial.Place = unix.EACCES
+			m.dir("/home/alice/.local", 1000, 0o700)
+			m.dir("/home/alice/.local/share", 0, 0o755)
+		},
+		"broken overlay: nothing can be written to the store /home/alice/.local/share/containers/storage: permission denied: nothing can be pulled or started; sudo chown -R alice /home/alice/.local/share\n",
 	},
 	{
 		"no newuidmap", false, func(_ *testing.T, m *machine) {
@@ -216,8 +231,11 @@ var fixtures = []struct {
 		"broken overlay: files in /home/alice/.local/share/containers/storage cannot be given to other ids: chown: operation not permitted: images with files of any other user than root cannot be used; put the store on ext4, xfs or btrfs: graphroot in storage.conf\n",
 	},
 	{
-		"the store is root's", false, func(_ *testing.T, m *machine) { m.trial.Place = unix.EACCES; m.dir(m.GraphRoot, 0, 0o700) },
-		"broken overlay: nothing can be written to the store /home/alice/.local/share/containers/storage: permission denied: nothing can be pulled or started; sudo chown -R alice /home/alice/.local/share/containers/storage\n",
+		"the store is root's", false, func(_ *testing.T, m *machine) {
+			m.GraphRoot, m.trial.Place = "/data/alice", unix.EACCES
+			m.dir(m.GraphRoot, 0, 0o700)
+		},
+		"broken overlay: nothing can be written to the store /data/alice: permission denied: nothing can be pulled or started; sudo chown -R alice /data/alice\n",
 	},
 	{
 		"home on NFS", false, func(_ *testing.T, m *machine) {
@@ -240,6 +258,16 @@ var fixtures = []struct {
 	{
 		"the disk is nearly full", true, func(_ *testing.T, m *machine) { m.spaces[m.GraphRoot] = Space{Free: 700 << 20, Size: 100 << 30} },
 		"warn disk: the store /var/lib/containers/storage has 700 MiB left of 100 GiB: the next pull may fill it; manager image prune --all\n",
+	},
+	{
+		"no inodes on a small disk", true, func(_ *testing.T, m *machine) {
+			m.spaces[m.GraphRoot], m.trial.Place = Space{Free: 50 << 30, Size: 100 << 30, Inodes: 20}, unix.ENOSPC
+		},
+		"broken inodes: the store /var/lib/containers/storage can have 0 more files, of 20: nothing new can be pulled or started, whatever space there is; manager image prune --all\n",
+	},
+	{
+		"the quota is used up", false, func(_ *testing.T, m *machine) { m.trial.Place = unix.EDQUOT },
+		"broken overlay: nothing can be written to the store /home/alice/.local/share/containers/storage: disk quota exceeded: nothing can be pulled or started; manager image prune --all\n",
 	},
 	{
 		"no inodes", true, func(_ *testing.T, m *machine) {

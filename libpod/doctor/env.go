@@ -87,8 +87,8 @@ type Space struct {
 	FreeInodes, Inodes uint64
 	// Kind is the file system's, as in mount(8), or "" for one that needs no word.
 	Kind string
-	// NoExec and ReadOnly are options of its mount.
-	NoExec, ReadOnly bool
+	// NoExec, NoSetuid and ReadOnly are options of its mount.
+	NoExec, NoSetuid, ReadOnly bool
 }
 
 // Trial is how the namespaces came out. A step that was not reached has no error.

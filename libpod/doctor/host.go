@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -93,15 +92,15 @@ func space(path string) (Space, error) {
 		}
 		return Space{
 			Free: st.Bavail * uint64(st.Bsize), Size: st.Blocks * uint64(st.Bsize), FreeInodes: st.Ffree, Inodes: st.Files,
-			Kind: kinds[int64(st.Type)&0xffffffff], NoExec: st.Flags&unix.ST_NOEXEC != 0, ReadOnly: st.Flags&unix.ST_RDONLY != 0,
+			Kind: kinds[int64(st.Type)&0xffffffff], NoExec: st.Flags&unix.ST_NOEXEC != 0, NoSetuid: st.Flags&unix.ST_NOSUID != 0, ReadOnly: st.Flags&unix.ST_RDONLY != 0,
 		}, nil
 	}
 }
 
-// nearest is a path, or the directory above it that exists.
+// nearest is a path, or the directory above it that is there for this user.
 func nearest(path string) string {
 	for path != "/" && path != "." {
-		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(path); err == nil {
 			break
 		}
 		path = filepath.Dir(path)

@@ -34,10 +34,7 @@ func probeRuntimeDir(_ context.Context, e *Env) []Finding {
 	case o.uid != e.UID:
 		f = broken(fmt.Sprintf("XDG_RUNTIME_DIR is %s, which belongs to the user with the id %d", dir, o.uid), why+"; su keeps the caller's: use machinectl shell or a login", e.useSession(session)...)
 	case o.mode&0o022 != 0:
-		f = broken(fmt.Sprintf("XDG_RUNTIME_DIR is %s with mode %04o: others may write there", dir, o.mode.Perm()), why, "chmod 0700 "+dir)
-		f.fix = func(_ context.Context, e *Env) (string, error) {
-			return "changed the mode of " + dir + " to 0700", e.Chmod(dir, 0o700)
-		}
+		f = closeDir(fmt.Sprintf("XDG_RUNTIME_DIR is %s with mode %04o: others may write there", dir, o.mode.Perm()), why, dir)
 	default:
 		return e.canBind(dir)
 	}
@@ -55,6 +52,15 @@ func (e *Env) useSession(dir string) []string {
 	return []string{"unset XDG_RUNTIME_DIR"}
 }
 
+// closeDir is for a directory of the user's that others may write to.
+func closeDir(what, why, dir string) Finding {
+	f := broken(what, why, "chmod 0700 "+dir)
+	f.fix = func(_ context.Context, e *Env) (string, error) {
+		return "changed the mode of " + dir + " to 0700", e.Chmod(dir, 0o700)
+	}
+	return f
+}
+
 // noSession is for a user without XDG_RUNTIME_DIR: after su, in cron jobs.
 func (e *Env) noSession(session string) []Finding {
 	const why = "containers that were started in a session are not found, and theirs are not found by sessions"
@@ -62,8 +68,11 @@ func (e *Env) noSession(session string) []Finding {
 		return e.canBind(session) // found without the variable
 	}
 	if o, err := e.stat(e.Fallback); err == nil && (o.uid != e.UID || o.mode&0o022 != 0 || !o.mode.IsDir()) {
-		return []Finding{broken(fmt.Sprintf("%s is not a directory of this user's alone: owner %d, mode %04o", e.Fallback, o.uid, o.mode.Perm()),
-			"no command can be run outside of a session", "sudo rm -r "+e.Fallback)}
+		what, alone := fmt.Sprintf("%s is not a directory of this user's alone: owner %d, mode %04o", e.Fallback, o.uid, o.mode.Perm()), "no command can be run outside of a session"
+		if o.mode.IsDir() && o.uid == e.UID {
+			return []Finding{closeDir(what, alone, e.Fallback)}
+		}
+		return []Finding{broken(what, alone, "sudo rm -r "+e.Fallback)}
 	}
 	if e.systemd() {
 		return []Finding{poor("there is no XDG_RUNTIME_DIR, since there is no session", why, "sudo loginctl enable-linger "+e.User, "export XDG_RUNTIME_DIR="+session)}

@@ -51,10 +51,7 @@ func probeOverlay(ctx context.Context, e *Env) []Finding {
 		if e.rootless() && probeHome(ctx, e)[0].Status == Broken {
 			return []Finding{skipped("there is no home directory")}
 		}
-		if s, err := e.Space(e.GraphRoot); err == nil && (s.ReadOnly || s.Size > 0 && s.Free == 0) {
-			return []Finding{skipped("nothing can be written to %s", e.GraphRoot)}
-		}
-		return []Finding{broken(fmt.Sprintf("nothing can be written to the store %s: %v", e.GraphRoot, t.Place), "nothing can be pulled or started", e.ownStore())}
+		return []Finding{e.noPlace(t.Place)}
 	case t.Overlay != nil:
 		return []Finding{e.noOverlay(t.Overlay)}
 	case t.Chown != nil:
@@ -63,8 +60,31 @@ func probeOverlay(ctx context.Context, e *Env) []Finding {
 	return []Finding{well("an overlay was mounted on %s", e.GraphRoot)}
 }
 
+// noPlace says why nothing can be written to the store, unless another probe does.
+func (e *Env) noPlace(err error) Finding {
+	s, spaceErr := e.Space(e.GraphRoot)
+	cure := e.ownStore()
+	switch full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT); {
+	case spaceErr == nil && (s.ReadOnly || full && (s.Free == 0 || s.Inodes > 0 && s.FreeInodes == 0)):
+		return skipped("nothing can be written to %s", e.GraphRoot)
+	case full:
+		cure = "manager image prune --all"
+	}
+	return broken(fmt.Sprintf("nothing can be written to the store %s: %v", e.GraphRoot, err), "nothing can be pulled or started", cure)
+}
+
 // ownStore makes the store the user's.
 func (e *Env) ownStore() string {
+	if below, ok := strings.CutPrefix(e.GraphRoot, e.Home+"/"); ok && e.rootless() {
+		// Whoever ran something as root in a user's home has left directories of root's on the way.
+		dir := e.Home
+		for part := range strings.SplitSeq(below, "/") {
+			dir += "/" + part
+			if o, err := e.stat(dir); err == nil && o.uid != e.UID {
+				return "sudo chown -R " + e.User + " " + dir
+			}
+		}
+	}
 	if e.exists(e.GraphRoot) {
 		return "sudo chown -R " + e.User + " " + e.GraphRoot
 	}
@@ -132,7 +152,7 @@ func probeDisk(_ context.Context, e *Env) []Finding {
 		tight := min(p.tight, s.Size/20)
 		what := fmt.Sprintf("%s %s has %s left of %s", p.name, p.dir, size(s.Free), size(s.Size))
 		switch {
-		case s.Free < min(p.none, s.Size/50):
+		case s.Free == 0, s.Free < min(p.none, s.Size/50):
 			found = append(found, broken(what, "nothing new can be pulled or started", p.cure))
 		case s.Free < tight:
 			found = append(found, poor(what, "the next pull may fill it", p.cure))
@@ -151,7 +171,7 @@ func probeInodes(_ context.Context, e *Env) []Finding {
 		}
 		what := fmt.Sprintf("%s %s can have %d more files, of %d", p.name, p.dir, s.FreeInodes, s.Inodes)
 		switch {
-		case s.FreeInodes < min(noFiles, s.Inodes/50):
+		case s.FreeInodes == 0, s.FreeInodes < min(noFiles, s.Inodes/50):
 			found = append(found, broken(what, "nothing new can be pulled or started, whatever space there is", p.cure))
 		case s.FreeInodes < min(tightFiles, s.Inodes/20):
 			found = append(found, poor(what, "the next pull may use them up", p.cure))

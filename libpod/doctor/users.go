@@ -229,6 +229,8 @@ func probeMappers(_ context.Context, e *Env) []Finding {
 		setuid := err == nil && o.mode&fs.ModeSetuid != 0 && o.uid == 0
 		if !setuid && e.Xattr(file, "security.capability") == "" {
 			found = append(found, broken(fmt.Sprintf("%s is neither set-user-id root nor has it its file capability", file), why, "sudo chown root:root "+file, "sudo chmod u+s "+file))
+		} else if s, err := e.Space(file); err == nil && s.NoSetuid {
+			found = append(found, broken(file+" is on a file system that is mounted nosuid", why, "sudo mount -o remount,suid \"$(findmnt -no TARGET -T "+file+")\""))
 		}
 	}
 	return orWell(found, "newuidmap and newgidmap are installed")
@@ -293,6 +295,5 @@ func (e *Env) mapFailed(err error) []Finding {
 		return []Finding{skipped("AppArmor denies it")}
 	}
 	return []Finding{broken("ids cannot be mapped: "+err.Error(), "images with files of any other user than root cannot be used",
-		"sudo sh -c 'chown root:root /usr/bin/newuidmap /usr/bin/newgidmap && chmod u+s /usr/bin/newuidmap /usr/bin/newgidmap'",
-		"see that /usr is not mounted nosuid: findmnt -no OPTIONS -T /usr/bin/newuidmap")}
+		"give this user ranges that are all his in /etc/subuid and /etc/subgid, and let the surrounding container have the capabilities SETUID and SETGID")}
 }
