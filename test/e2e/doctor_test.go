@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,7 +14,6 @@ import (
 	"time"
 
 	"github.com/manager-project/manager/internal/testenv"
-	"github.com/manager-project/manager/internal/testenv/registry"
 	"github.com/manager-project/manager/libpod/doctor"
 )
 
@@ -71,14 +72,16 @@ func found(r *doctor.Report, probe string) (all []doctor.Finding) {
 // nothing is changed.
 func TestDoctor(t *testing.T) {
 	m := testenv.NewManager(t)
-	server := registry.Start(t, registry.Options{})
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }))
+	defer server.Close()
+	host := strings.TrimPrefix(server.URL, "https://")
 	write := func(name, text string) {
 		t.Helper()
 		if err := os.WriteFile(filepath.Join(m.Dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	registries := fmt.Sprintf("unqualified-search-registries = [%q]\n[[registry]]\nlocation = %q\ninsecure = true\n", server.Host, server.Host)
+	registries := fmt.Sprintf("unqualified-search-registries = [%q]\n[[registry]]\nlocation = %q\ninsecure = true\n", host, host)
 	write("registries.conf", registries)
 	before := picture(t, m.Dir)
 	r := examined(t, m)
