@@ -2,6 +2,8 @@ package doctor
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"path"
 	"strings"
 
@@ -9,10 +11,14 @@ import (
 )
 
 // probeConfiguration reads the configuration files as the commands do.
-func probeConfiguration(_ context.Context, e *Env) []Finding {
+func probeConfiguration(ctx context.Context, e *Env) []Finding {
 	var found []Finding
 	for _, s := range e.Settings {
-		if err := s.Check(); err != nil {
+		err := s.Check()
+		if errors.Is(err, fs.ErrPermission) && e.rootless() && probeHome(ctx, e)[0].Status == Broken {
+			continue // that is why
+		}
+		if err != nil {
 			cure := errdefs.Hint(err)
 			if cure == "" {
 				cure = "correct the file, or remove it"

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/fstest"
@@ -30,8 +31,44 @@ type machine struct {
 	outdated  bool
 	programs  error
 	names     []string
+	// barred is a directory that the caller may not enter.
+	barred string
 	// did is what fixes did.
 	did []string
+}
+
+// barred are files of which some are behind a directory that may not be entered.
+type barred struct {
+	fstest.MapFS
+	dir *string
+}
+
+func (b barred) denies(op, name string) error {
+	if *b.dir != "" && strings.HasPrefix(name, inFS(*b.dir)+"/") {
+		return &fs.PathError{Op: op, Path: name, Err: syscall.EACCES}
+	}
+	return nil
+}
+
+func (b barred) Open(name string) (fs.File, error) {
+	if err := b.denies("open", name); err != nil {
+		return nil, err
+	}
+	return b.MapFS.Open(name)
+}
+
+func (b barred) Stat(name string) (fs.FileInfo, error) {
+	if err := b.denies("stat", name); err != nil {
+		return nil, err
+	}
+	return b.MapFS.Stat(name)
+}
+
+func (b barred) ReadFile(name string) ([]byte, error) {
+	if err := b.denies("read", name); err != nil {
+		return nil, err
+	}
+	return b.MapFS.ReadFile(name)
 }
 
 // noon is the machine's clock.
@@ -75,7 +112,7 @@ func healthy(uid int) *machine {
 	m.dir("/home/alice", 1000, 0o700)
 	m.dir("/run/user/1000", 1000, 0o700)
 	m.Env = &Env{
-		Files: m.files, Getenv: func(string) string { return "" }, UID: uid, User: "root", Home: "/root",
+		Files: barred{m.files, &m.barred}, Getenv: func(string) string { return "" }, UID: uid, User: "root", Home: "/root",
 		GraphRoot: "/var/lib/containers/storage", RunRoot: "/run/containers/storage", TempDir: "/var/tmp", Kernel: "6.1.0-18-amd64",
 		Space: func(path string) (Space, error) {
 			if s, ok := m.spaces[path]; ok {

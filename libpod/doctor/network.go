@@ -108,6 +108,9 @@ func probeRegistry(ctx context.Context, e *Env) []Finding {
 			found = append(found, f)
 		}
 	}
+	if len(names) == 0 {
+		return []Finding{skipped("which there are is not known")}
+	}
 	return orWell(found, "%s", strings.Join(names, ", "))
 }
 

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -107,12 +108,24 @@ func probeHome(_ context.Context, e *Env) []Finding {
 	switch {
 	case e.Home == "" || !path.IsAbs(e.Home):
 		return []Finding{broken(fmt.Sprintf("HOME is %q, not an absolute path", e.Home), why, "export HOME=$(getent passwd "+e.User+" | cut -d: -f6)")}
+	case errors.Is(err, fs.ErrPermission):
+		return []Finding{broken("the home directory "+e.Home+" cannot be entered", why, "sudo chmod o+x "+e.barrier(e.Home))}
 	case err != nil:
 		return []Finding{broken("the home directory "+e.Home+" is not there", why, fmt.Sprintf("sudo install -d -m 0700 -o %s -g \"$(id -g %s)\" %s", e.User, e.User, e.Home))}
 	case o.uid != e.UID:
 		return []Finding{broken(fmt.Sprintf("the home directory %s belongs to the user with the id %d", e.Home, o.uid), why, "export HOME=$(getent passwd "+e.User+" | cut -d: -f6)")}
 	}
 	return []Finding{well("%s is the user's", e.Home)}
+}
+
+// barrier is the directory on the way to a path that this user may not pass.
+func (e *Env) barrier(name string) string {
+	for dir := path.Dir(name); dir != "/" && dir != "."; dir = path.Dir(dir) {
+		if _, err := e.stat(dir); err == nil {
+			return dir
+		}
+	}
+	return path.Dir(name)
 }
 
 // probeTmp looks at the directories for temporary files.
@@ -123,6 +136,8 @@ func probeTmp(_ context.Context, e *Env) []Finding {
 		shared := dir == "/tmp" || dir == "/var/tmp"
 		var f Finding
 		switch {
+		case errors.Is(err, fs.ErrPermission):
+			f = broken(dir+" cannot be entered", "nothing can be pulled or built", "sudo chmod o+x "+e.barrier(dir))
 		case err != nil:
 			f = broken(dir+" is not there", "nothing can be pulled or built", "sudo install -d -m 1777 "+dir)
 		case !shared:

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"strings"
 	"syscall"
@@ -259,6 +260,13 @@ var fixtures = []struct {
 	{
 		"no home", false, func(_ *testing.T, m *machine) { m.remove("/home/alice") },
 		"broken home: the home directory /home/alice is not there: there is no place for images; sudo install -d -m 0700 -o alice -g \"$(id -g alice)\" /home/alice\n",
+	},
+	{
+		"a barred home", false, func(_ *testing.T, m *machine) {
+			m.barred = "/home"
+			m.Settings = append(m.Settings, Setting{Name: "storage.conf", Check: func() error { return &fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES} }})
+		},
+		"broken home: the home directory /home/alice cannot be entered: there is no place for images; sudo chmod o+x /home\n",
 	},
 	{
 		"root's home", false, func(_ *testing.T, m *machine) { m.Home = "/root"; m.dir("/root", 0, 0o700) },
