@@ -110,9 +110,22 @@ type Ping struct {
 	Refused bool
 	// usual says that nobody has configured it.
 	usual bool
+	// Certificate is what Err has against its certificate.
+	Certificate Distrust
 	// Date is its clock; zero when it did not say.
 	Date time.Time
 }
+
+// Distrust is what is wrong with a certificate.
+type Distrust string
+
+// The reasons. NoDistrust is the zero value.
+const (
+	NoDistrust       Distrust = ""
+	UnknownAuthority Distrust = "unknown authority"
+	NotValidNow      Distrust = "not valid now"
+	OtherHost        Distrust = "other host"
+)
 
 // once remembers what several probes ask for.
 type once[T any] struct {

@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -119,21 +118,18 @@ const plainHTTP = "server gave HTTP response to HTTPS client"
 
 func (e *Env) unreachable(p Ping) Finding {
 	var (
-		unknown x509.UnknownAuthorityError
-		invalid x509.CertificateInvalidError
-		name    x509.HostnameError
 		dns     *net.DNSError
 		timeout net.Error
 	)
 	what := fmt.Sprintf("%s: %v", p.Registry, p.Err)
 	const why = "nothing can be pulled from it"
 	switch {
-	case errors.As(p.Err, &unknown):
+	case p.Certificate == UnknownAuthority:
 		return broken(p.Registry+": its certificate is signed by an authority that this machine does not know", why,
 			"sudo install -D -m 0644 CA.crt /etc/containers/certs.d/"+p.Registry+"/ca.crt")
-	case errors.As(p.Err, &invalid) && invalid.Reason == x509.Expired:
+	case p.Certificate == NotValidNow:
 		return broken(p.Registry+": its certificate is not valid at this time", why, "compare the time: date", "have the registry's certificate renewed")
-	case errors.As(p.Err, &name):
+	case p.Certificate == OtherHost:
 		return broken(p.Registry+": its certificate is another host's", why, "use the name that the certificate has, or correct /etc/hosts")
 	case errors.As(p.Err, &dns):
 		return broken(p.Registry+": its name is not resolved", why, "correct the name in registries.conf, or see that the servers of /etc/resolv.conf know it")

@@ -5,6 +5,7 @@ package doctor
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -103,6 +104,7 @@ func ping(ctx context.Context, registry string) Ping {
 		p.Date, p.Err = version(ctx, client, "http://"+address+"/v2/")
 	}
 	if p.Err != nil {
+		p.Certificate = distrust(p.Err)
 		return p
 	}
 	c, err := config.GetCredentials(system(), registry)
@@ -118,6 +120,24 @@ func ping(ctx context.Context, registry string) Ping {
 		p.Err = err
 	}
 	return p
+}
+
+// distrust is what an error says of a certificate.
+func distrust(err error) Distrust {
+	var (
+		unknown x509.UnknownAuthorityError
+		invalid x509.CertificateInvalidError
+		name    x509.HostnameError
+	)
+	switch {
+	case errors.As(err, &unknown):
+		return UnknownAuthority
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return NotValidNow
+	case errors.As(err, &name):
+		return OtherHost
+	}
+	return NoDistrust
 }
 
 // version asks for the version and returns the registry's clock.

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -33,6 +34,12 @@ func TestPing(t *testing.T) {
 	defer close(silence)
 	name := func(s *httptest.Server) string {
 		return strings.TrimPrefix(strings.TrimPrefix(s.URL, "http://"), "https://")
+	}
+	if d := distrust(fmt.Errorf("get: %w", x509.HostnameError{})); d != OtherHost {
+		t.Errorf("another host's: %q", d)
+	}
+	if d := distrust(x509.CertificateInvalidError{Reason: x509.Expired}); d != NotValidNow {
+		t.Errorf("expired: %q", d)
 	}
 	gone := httptest.NewTLSServer(http.NotFoundHandler())
 	gone.Close()

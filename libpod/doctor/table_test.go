@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -351,8 +350,22 @@ var fixtures = []struct {
 		m.pings["registry.example"] = Ping{Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}
 	}, "broken registry: registry.example: nobody listens there: nothing can be pulled from it; start the registry, or remove it from registries.conf\n"},
 	{
-		"an unknown authority", true, func(_ *testing.T, m *machine) { m.pings["registry.example"] = Ping{Err: x509.UnknownAuthorityError{}} },
+		"an unknown authority", true, func(_ *testing.T, m *machine) {
+			m.pings["registry.example"] = Ping{Err: errors.New("x509"), Certificate: UnknownAuthority}
+		},
 		"broken registry: registry.example: its certificate is signed by an authority that this machine does not know: nothing can be pulled from it; sudo install -D -m 0644 CA.crt /etc/containers/certs.d/registry.example/ca.crt\n",
+	},
+	{
+		"a certificate of last year", true, func(_ *testing.T, m *machine) {
+			m.pings["registry.example"] = Ping{Err: errors.New("x509"), Certificate: NotValidNow}
+		},
+		"broken registry: registry.example: its certificate is not valid at this time: nothing can be pulled from it; compare the time: date && have the registry's certificate renewed\n",
+	},
+	{
+		"another host's certificate", true, func(_ *testing.T, m *machine) {
+			m.pings["registry.example"] = Ping{Err: errors.New("x509"), Certificate: OtherHost}
+		},
+		"broken registry: registry.example: its certificate is another host's: nothing can be pulled from it; use the name that the certificate has, or correct /etc/hosts\n",
 	},
 	{
 		"no answer", true, func(_ *testing.T, m *machine) {
