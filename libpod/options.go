@@ -79,6 +79,8 @@ type RunReport struct {
 type StartOptions struct {
 	// Streams attach the caller; nil starts in the background.
 	Streams *Streams
+	// Warn hears what the user should know before the program begins; may be nil.
+	Warn func(Warning)
 	// dependency says that the container is started for another one: what a service manager gave is not for it.
 	dependency bool
 }

@@ -42,6 +42,7 @@ func (r *Runtime) Run(ctx context.Context, req *spec.Request, o RunOptions) (Run
 			return r.keepCreated(ctx, c, err)
 		}
 		if o.Created != nil {
+			warnings = append(warnings, s.notices(o.Streams == nil)...)
 			o.Created(CreateReport{ID: c.row.ID, Name: c.row.Name, Warnings: warnings})
 		}
 		var err error

@@ -203,6 +203,15 @@ func (s *start) noteRunning(ctx context.Context) error {
 	return nil
 }
 
+// notices are what the user should know before the program begins.
+func (s *start) notices(background bool) []Warning {
+	all := s.unreadable()
+	if background {
+		all = append(all, s.rt.endsAtLogout()...)
+	}
+	return all
+}
+
 // unleash lets the init become the user's program. A program that is not there, or cannot be
 // executed, is class ErrNoProgram or ErrNotExecutable; the start is taken back, and with --rm
 // the container too.
@@ -271,6 +280,11 @@ func (r *Runtime) Start(ctx context.Context, id string, o StartOptions) (AttachR
 				return err // it had not begun
 			}
 			return errors.Join(err, c.failStart(ctx, err))
+		}
+		if o.Warn != nil {
+			for _, w := range s.notices(o.Streams == nil) {
+				o.Warn(w)
+			}
 		}
 		var err error
 		run, err = s.begun(ctx, o.Streams)

@@ -63,23 +63,29 @@ func dropOthers(dir, name string) {
 	}
 }
 
+// find opens the program of that file name where it was installed or unpacked, or returns ErrNotExist.
+func find(name, dir string) (*os.File, error) {
+	here := filepath.Dir(Self())
+	for _, p := range []string{filepath.Join(here, "..", "libexec", "manager", name), filepath.Join(here, name), filepath.Join(dir, name)} {
+		f, err := openOwn(p)
+		if err == nil || !errors.Is(err, os.ErrNotExist) {
+			return f, err
+		}
+	}
+	return nil, os.ErrNotExist
+}
+
 // open finds or unpacks the program of that file name.
 func open(name, dir string, unpack func() ([]byte, error)) (*os.File, error) {
-	here := filepath.Dir(Self())
-	path := filepath.Join(dir, name)
-	for _, p := range []string{filepath.Join(here, "..", "libexec", "manager", name), filepath.Join(here, name), path} {
-		f, err := openOwn(p)
-		if err == nil {
-			return f, nil
-		}
-		if !errors.Is(err, os.ErrNotExist) {
-			return nil, err
-		}
+	f, err := find(name, dir)
+	if !errors.Is(err, os.ErrNotExist) {
+		return f, err
 	}
 	raw, err := unpack()
 	if err != nil {
 		return nil, err
 	}
+	path := filepath.Join(dir, name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}

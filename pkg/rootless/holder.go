@@ -57,18 +57,23 @@ func findHolder(dir string, note func(string)) (*holder, error) {
 
 func recordFile(dir string) string { return filepath.Join(dir, "manager-namespace.json") }
 
+// readRecord reads which process it was, since the last boot.
+func readRecord(dir string) (r record, err error) {
+	raw, err := os.ReadFile(recordFile(dir))
+	if err == nil {
+		err = json.Unmarshal(raw, &r)
+	}
+	if err == nil && (r.PID <= 1 || r.BootID != bootID()) {
+		err = os.ErrNotExist
+	}
+	return r, err
+}
+
 // openHolder opens the process of the record if it is still that one and its namespace still the user's.
 func openHolder(dir string) (*holder, error) {
-	raw, err := os.ReadFile(recordFile(dir))
+	r, err := readRecord(dir)
 	if err != nil {
 		return nil, err
-	}
-	var r record
-	if err := json.Unmarshal(raw, &r); err != nil {
-		return nil, err
-	}
-	if r.PID <= 1 || r.BootID != bootID() {
-		return nil, os.ErrNotExist
 	}
 	fd, err := unix.PidfdOpen(r.PID, 0)
 	if err != nil {

@@ -23,7 +23,7 @@ func commands(t *tree) []*command.Command {
 		image.Pull(), image.Push(), image.Rmi(), image.Save(), image.Tag(), image.Untag(),
 		image.Noun(inspect.Image()),
 		volume.Noun(inspect.Volume()),
-		system.Events(), system.Info(), system.Version(), system.Unshare(), system.Noun(),
+		system.Doctor(), system.Events(), system.Info(), system.Version(), system.Unshare(), system.Noun(),
 		t.completionCommand(),
 	}
 }

@@ -117,6 +117,11 @@ func detachKeys(option *string) string {
 	return *option
 }
 
+// warner prints what the core has to say.
+func warner(app *command.App) func(libpod.Warning) {
+	return func(w libpod.Warning) { app.Warn("%s", string(w)) }
+}
+
 func printWarnings(app *command.App, warnings []libpod.Warning) {
 	for _, w := range warnings {
 		app.Warn("%s", string(w))

@@ -79,7 +79,7 @@ func start(ctx context.Context, app *command.App, core starter, o startOptions) 
 		o.selection.Statuses = []define.Status{define.StatusCreated, define.StatusExited}
 	}
 	return each(ctx, app, core, o.selection, func(id string) error {
-		_, err := core.Start(ctx, id, libpod.StartOptions{})
+		_, err := core.Start(ctx, id, libpod.StartOptions{Warn: warner(app)})
 		return err
 	})
 }
@@ -110,7 +110,7 @@ func startAttached(ctx context.Context, app *command.App, core starter, o startO
 		return err
 	}
 	defer session.Close()
-	result, err := core.Start(ctx, id, libpod.StartOptions{Streams: &session.Streams})
+	result, err := core.Start(ctx, id, libpod.StartOptions{Streams: &session.Streams, Warn: warner(app)})
 	return attachEnd(result, err)
 }
 
