@@ -36,10 +36,11 @@ func (r *Runtime) restartHeld(id string) bool {
 	return held || err != nil
 }
 
-// restart is what the policy has come to, for the monitor of the present start; nil without a policy.
+// restart is what the policy has come to, for the monitor of the present start; nil without a policy, unless its
+// health may have the container restarted.
 func (c *container) restart() *monitor.Restart {
 	p := &c.cfg.Life.Restart
-	if p.Policy == "" {
+	if p.Policy == "" && !c.cfg.Health.Restarts() {
 		return nil
 	}
 	s := &c.row.State

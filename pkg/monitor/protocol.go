@@ -8,7 +8,8 @@
 // record. It never needs the command line, and the command line never needs it to list.
 //
 // Files in RunDir: monitor.lock (flock held), attach.sock (0600), live.json (Live, once the
-// init waits), stop.json (Stop), health.json (Health, with a healthcheck), exit.json (ExitRecord, written to a temporary file and renamed).
+// init waits), stop.json (Stop), health.json (Health, with a healthcheck), update.json
+// (Update, while one is under way), exit.json (ExitRecord, written to a temporary file and renamed).
 //
 // The order is fixed. live.json is there before Ready answers. At the end: the log is complete,
 // exit.json is there, attach.sock is gone, the lock is free, and only then the clients are told.
@@ -180,6 +181,8 @@ type ExitRecord struct {
 	Failure *launch.Failure `json:"failure,omitempty"`
 	// Unseen says that no monitor saw the end: the record was made up by who missed it.
 	Unseen bool `json:"-"`
+	// Again says that the monitor ended it for its health to have it started anew, whatever the policy.
+	Again bool `json:"again,omitempty"`
 	// Restart is what follows by the container's policy, or nil.
 	Restart *NextStart `json:"restart,omitempty"`
 }

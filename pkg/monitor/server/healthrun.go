@@ -44,7 +44,7 @@ func (c *check) run() {
 		return
 	}
 	c.h.s.after(c.cmd.Timeout, c.expire)
-	start := c.h.start
+	start := c.h.s.start
 	if x := c.cmd.External; x != nil {
 		start = probeStarter(x, c.h.s.child.PID())
 	}

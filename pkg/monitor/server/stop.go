@@ -20,6 +20,8 @@ type stopRequest struct {
 	by, cause string
 	// kill sends SIGKILL at once.
 	kill bool
+	// again has the container started anew, whatever its policy.
+	again bool
 }
 
 // stop ends the container as a client's stop would: the stop signal, and SIGKILL after the timeout.
@@ -31,7 +33,7 @@ func (s *server) stop(r stopRequest) {
 	if s.phase < starting {
 		return // its owner has not let it run, and decides
 	}
-	s.ending = r.cause
+	s.ending, s.again = r.cause, r.again
 	sig := syscall.Signal(s.cfg.Stop.Signal)
 	if r.kill {
 		sig = unix.SIGKILL
