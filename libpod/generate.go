@@ -101,7 +101,7 @@ func (s *start) cleanupCommand() []string {
 // cleanupEnv passes on where the configuration is, and nothing else.
 func cleanupEnv() []string {
 	var env []string
-	keys := append([]string{"PATH", "HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE", "CONTAINERS_STORAGE_CONF", "CONTAINERS_REGISTRIES_CONF", "STORAGE_DRIVER", "STORAGE_OPTS"}, rootless.Variables...)
+	keys := append([]string{"PATH", "HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE", "CONTAINERS_STORAGE_CONF", "CONTAINERS_REGISTRIES_CONF", "STORAGE_DRIVER", "STORAGE_OPTS", "INVOCATION_ID"}, rootless.Variables...)
 	for _, key := range keys {
 		if v, ok := os.LookupEnv(key); ok {
 			env = append(env, key+"="+v)

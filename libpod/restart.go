@@ -91,7 +91,12 @@ func (r *Runtime) RestartByPolicy(ctx context.Context, id string, generation uin
 		if c.status() != define.StatusRestarting || c.row.State.Generation != generation {
 			return nil
 		}
-		return c.startAgain(ctx)
+		// The monitor passes on what the service manager gave for the first start.
+		given, err := readService(c.cfg.Process.SdNotify != "ignore")
+		if err != nil {
+			return err
+		}
+		return c.startAgain(ctx, given)
 	})
 	if errors.Is(err, errdefs.ErrNotFound) {
 		return nil // removed meanwhile
@@ -99,18 +104,29 @@ func (r *Runtime) RestartByPolicy(ctx context.Context, id string, generation uin
 	return err
 }
 
+// CallOffRestart leaves a container that waits for its restart after that start as a stopped one: its monitor was
+// told to stop it meanwhile.
+func (r *Runtime) CallOffRestart(ctx context.Context, id string, generation uint64) error {
+	return r.update(ctx, id, func(ctx context.Context, c *locked) error {
+		if c.status() != define.StatusRestarting || c.row.State.Generation != generation {
+			return nil
+		}
+		return c.cancelRestart(ctx, true)
+	})
+}
+
 // takeOverRestart carries out a restart whose monitor was killed.
 func (c *locked) takeOverRestart(ctx context.Context) error {
 	if c.status() != define.StatusRestarting || c.rt.restartHeld(c.row.ID) {
 		return nil
 	}
-	return c.startAgain(ctx)
+	return c.startAgain(ctx, service{})
 }
 
 // startAgain is a start by the policy. One that fails is the last, as with Docker: the container has ended
 // then, and its error says why.
-func (c *locked) startAgain(ctx context.Context) error {
-	s := &start{locked: c, again: true}
+func (c *locked) startAgain(ctx context.Context, given service) error {
+	s := &start{locked: c, again: true, service: given}
 	defer s.closeExtra()
 	if err := s.prepare(ctx); err != nil {
 		if ctx.Err() != nil {

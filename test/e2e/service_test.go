@@ -75,6 +75,28 @@ func TestNotifySocket(t *testing.T) {
 	}
 	_ = conn.Close()
 	m.MustRun(t, "rm", "-f", "-t", "0", "c")
+	// A restart by the policy stays a part of the service: the monitor passes its place on.
+	started("run", "-d", "--name", "c", "--network", "none", "--sdnotify", "conmon", "--restart", "on-failure", "busybox", "sh", "-c", "until rm /tmp/end; do sleep 0.1; done 2>/dev/null; exit 1")
+	if got := next() + " " + next(); !strings.HasPrefix(got, "MAINPID=") || !strings.HasSuffix(got, " READY=1") {
+		t.Errorf("the first start says %q", got)
+	}
+	m.MustRun(t, "exec", "c", "touch", "/tmp/end")
+	said := map[string]bool{}
+	until(t, waiting, func() error {
+		said[next()] = true
+		pid := "MAINPID=" + strings.TrimSpace(m.MustRun(t, "inspect", "--format", "{{.State.ConmonPid}}", "c"))
+		if !said[pid] || !said["READY=1"] {
+			return fmt.Errorf("the next start says %v, not %s", said, pid)
+		}
+		return nil
+	})
+	m.MustRun(t, "rm", "-f", "-t", "0", "c")
+	// Drop the signs of life of the monitors.
+	for drained := false; !drained; {
+		_ = socket.SetReadDeadline(time.Now())
+		_, err := socket.Read(make([]byte, 8192))
+		drained = err != nil
+	}
 	// The others have no socket inside, and say themselves that they are ready.
 	started("run", "-d", "--name", "c", "--network", "none", "--sdnotify", "conmon", "busybox", "sh", "-c", "test -z \"$NOTIFY_SOCKET$WATCHDOG_USEC\" && sleep 1000")
 	if got := next() + " " + next(); !strings.HasPrefix(got, "MAINPID=") || !strings.HasSuffix(got, " READY=1") {

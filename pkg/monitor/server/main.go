@@ -94,7 +94,6 @@ func (s *server) run(req launch.Request, start starter) error {
 		return err
 	}
 	if !s.aborted && !s.cleaned && !s.restart.due { // a restart that is due begins with a clean-up
-		signal.Reset()
 		s.callCleanup()
 		fault.Point("monitor: clean-up called")
 	}

@@ -108,6 +108,8 @@ type server struct {
 	// ending is the cause of an end that the monitor itself wants, or ""; again that a start is to follow it.
 	ending string
 	again  bool
+	// stops has something in it once a signal asked for a stop; nil when signals ask for nothing.
+	stops chan struct{}
 	// code is what the monitor itself ends with.
 	code int
 	// health and notifier are nil without a healthcheck and a service manager.

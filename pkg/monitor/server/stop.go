@@ -74,10 +74,15 @@ func (s *server) catchStop() {
 	if s.cfg.Stop == nil {
 		return
 	}
+	s.stops = make(chan struct{}, 1)
 	ch := make(chan os.Signal, 1)
 	signal.Notify(ch, unix.SIGTERM, unix.SIGINT, unix.SIGABRT)
 	go func() {
 		for sig := range ch {
+			select {
+			case s.stops <- struct{}{}:
+			default:
+			}
 			s.loop.post(func() {
 				s.notify("STOPPING=1")
 				s.stop(stopRequest{by: monitor.StopByStop, cause: monitor.CauseStop, kill: sig == unix.SIGABRT})

@@ -16,6 +16,7 @@ type cleaner interface {
 	inspector
 	Cleanup(ctx context.Context, id string, generation uint64, remove bool) error
 	RestartByPolicy(ctx context.Context, id string, generation uint64) error
+	CallOffRestart(ctx context.Context, id string, generation uint64) error
 }
 
 type cleanupOptions struct {
@@ -23,6 +24,7 @@ type cleanupOptions struct {
 	generation uint64
 	remove     bool
 	restart    bool
+	callOff    bool
 }
 
 // Cleanup is `manager container cleanup`. The monitor calls it when a container has ended
@@ -38,6 +40,7 @@ manager container cleanup --all`,
 		Flags: func() []flags.Flag {
 			return []flags.Flag{
 				allFlag(&o.selection, "a", "Clean up after all containers that have ended"),
+				{Name: "call-off", To: &o.callOff, Hidden: true, Usage: "Do not start the container again"},
 				{Name: "exec", Type: "string", Unsupported: "exec sessions leave nothing to clean up"},
 				{Name: "generation", To: &o.generation, Hidden: true, Usage: "The start to clean up after; 0 is the last"},
 				latestFlag(&o.selection),
@@ -73,7 +76,10 @@ func cleanup(ctx context.Context, app *command.App, core cleaner, o cleanupOptio
 			}
 			generation = record.State.Generation
 		}
-		if o.restart {
+		switch {
+		case o.callOff:
+			return core.CallOffRestart(ctx, id, generation)
+		case o.restart:
 			return core.RestartByPolicy(ctx, id, generation)
 		}
 		return core.Cleanup(ctx, id, generation, o.remove)
