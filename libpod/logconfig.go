@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/journal"
 	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/spec"
 )
@@ -46,7 +47,7 @@ func (c *container) logConfig() (monitor.LogConfig, error) {
 	case l.IsFile():
 		m.Path, m.MaxSize, m.MaxFile = c.logPath(), l.MaxSize, c.logFiles()
 	case l.Driver == spec.LogJournald:
-		m.Path = spec.JournalSocket
+		m.Path = journal.Socket
 	}
 	var err error
 	m.Tag, err = c.logTag()

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/journal"
 )
 
 // The log drivers, in the words of the monitor's protocol.
@@ -149,11 +150,7 @@ func (l *Log) addLabel(word, v string) error {
 	return nil
 }
 
-// JournalSocket is where the driver journald finds the journal.
-// Source: systemd, "Native Journal Protocol".
-const JournalSocket = "/run/systemd/journal/socket"
-
-var errNoJournal = errors.New("there is no journal: " + JournalSocket + " does not exist")
+var errNoJournal = errors.New("there is no journal: " + journal.Socket + " does not exist")
 
 // reservedFields are set with every line by the driver journald, besides those with CONTAINER_.
 var reservedFields = []string{"MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER"}
