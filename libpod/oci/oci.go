@@ -167,7 +167,7 @@ type LaunchRequest struct {
 	// Cgroup is the cgroup's path below the hierarchies' mount points, or "slice:prefix:name" for a scope
 	// of systemd; "" for none.
 	Cgroup string
-	// Monitor is what the monitor is told; the runtime fills in what only it knows (MemoryEvents).
+	// Monitor is what the monitor is told; the runtime fills in what only it knows (MemoryEvents, Freezer).
 	Monitor monitor.Config
 	// Stdio, where set, are the program's streams in place of the monitor's. The caller keeps ownership.
 	Stdio [3]*os.File

@@ -54,6 +54,8 @@ type Config struct {
 	// MemoryEvents is the cgroup file that counts out-of-memory kills (memory.events on v2,
 	// memory.oom_control on v1), or "". Read at the exit.
 	MemoryEvents string `json:"memory_events,omitempty"`
+	// Freezer is the cgroup file that pauses the container (cgroup.freeze on v2, freezer.state on v1), or "".
+	Freezer string `json:"freezer,omitempty"`
 	// PIDFile is where the init's pid is written (--pidfile), or "".
 	PIDFile string `json:"pid_file,omitempty"`
 	// OOMScoreAdj is the monitor's own oom_score_adj; tried, never fatal. Nil leaves it.

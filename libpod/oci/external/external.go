@@ -102,7 +102,7 @@ func (r *Runtime) launch(ctx context.Context, q oci.LaunchRequest, commands *mon
 			return fail(err)
 		}
 		fault.Point("cgroup: made")
-		q.Cgroup, q.Monitor.MemoryEvents = cg.Path(), cg.MemoryEvents()
+		q.Cgroup, q.Monitor.MemoryEvents, q.Monitor.Freezer = cg.Path(), cg.MemoryEvents(), cg.FreezerFile()
 	}
 	if err := attachTrees(&q); err != nil {
 		return fail(err)

@@ -114,7 +114,7 @@ func (h *health) answer(c *client, r monitor.CheckReport) {
 // begin runs the check whose turn it is. A paused container's would wait until it is resumed.
 func (h *health) begin() {
 	h.turn++
-	if h.frozen() {
+	if h.s.frozen() {
 		for _, c := range h.askers {
 			h.answer(c, monitor.CheckReport{Refused: "the container is paused"})
 		}

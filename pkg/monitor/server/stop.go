@@ -44,6 +44,7 @@ func (s *server) stop(r stopRequest) {
 		})
 	}
 	s.signal(sig)
+	s.thaw()
 	if sig != unix.SIGKILL {
 		s.after(s.cfg.Stop.Timeout, func() {
 			if s.phase == running {
