@@ -94,8 +94,12 @@ func (s *start) monitorConfig() monitor.Config {
 
 // cleanupCommand is what the monitor runs when the container has ended and no client is left.
 func (s *start) cleanupCommand() []string {
-	return append(append([]string{embedded.Self()}, s.rt.globalArgs()...), "container", "cleanup",
-		"--generation", strconv.FormatUint(s.row.State.Generation, 10), s.row.ID)
+	return s.rt.command("container", "cleanup", "--generation", strconv.FormatUint(s.row.State.Generation, 10), s.row.ID)
+}
+
+// command is a command line of ours for the same store.
+func (r *Runtime) command(words ...string) []string {
+	return append(append([]string{embedded.Self()}, r.globalArgs()...), words...)
 }
 
 // cleanupEnv passes on where the configuration is, and nothing else.

@@ -107,6 +107,10 @@ type LogConfig struct {
 	Name   string   `json:"name,omitempty"`
 	Tag    string   `json:"tag,omitempty"`
 	Labels []string `json:"labels,omitempty"`
+	// Compress is the command (argv) that compresses Path.1 after a rotation, which it is called for; empty calls none.
+	Compress []string `json:"compress,omitempty"`
+	// Buffer is how many bytes of output wait for the log at most, the rest being lost; 0 makes the container wait.
+	Buffer int64 `json:"buffer,omitempty"`
 }
 
 // Live is what runs: written when the init has been prepared, before the user's program starts.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -47,7 +48,8 @@ func openJournal(c *monitor.Config, b *buffer) (*journal, error) {
 	}
 	j.fields = wire.AppendField(j.fields, "SYSLOG_IDENTIFIER", identifier)
 	for _, label := range c.Log.Labels {
-		j.fields = append(append(j.fields, label...), '\n')
+		name, value, _ := strings.Cut(label, "=")
+		j.fields = wire.AppendBytes(j.fields, name, []byte(value)) // the value of a variable may have any bytes
 	}
 	return j, j.connect()
 }
