@@ -178,9 +178,7 @@ func TestSystemdRestart(t *testing.T) {
 		t.Errorf("service and container are %s", got)
 	}
 	u.systemctl("stop", u.service())
-	if got := u.property("ActiveState") + " " + u.property("Result") + " " + u.container("{{.State.Status}}"); got != "inactive success exited" {
-		t.Errorf("stopped, service and container are %s", got)
-	}
+	u.stoppedWell("stopped")
 	// One that ends at once waits ever longer.
 	u.install("", "--sdnotify", "conmon", "--restart", "always", "busybox", "true")
 	u.systemctl("start", u.service())
@@ -191,8 +189,15 @@ func TestSystemdRestart(t *testing.T) {
 		return nil
 	})
 	u.systemctl("stop", u.service())
+	u.stoppedWell("stopped in the back-off")
+}
+
+// stoppedWell wants service and container to have ended as they were asked to.
+func (u *units) stoppedWell(when string) {
+	u.t.Helper()
 	if got := u.property("ActiveState") + " " + u.property("Result") + " " + u.container("{{.State.Status}}"); got != "inactive success exited" {
-		t.Errorf("stopped in the back-off, service and container are %s", got)
+		journal, _ := exec.Command("journalctl", "--no-pager", "-n", "60", "-u", u.service()).CombinedOutput()
+		u.t.Errorf("%s, service and container are %s\n%s", when, got, journal)
 	}
 }
 
