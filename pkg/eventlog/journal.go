@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -31,9 +32,16 @@ func (l Log) send(e *Event) error {
 	}
 	out := journal.AppendField(nil, "PRIORITY", "6")
 	for _, f := range [][2]string{
-		{"SYSLOG_IDENTIFIER", "manager"}, {"MESSAGE", text}, {JournalStore, l.Store},
-		{"MANAGER_EVENT_TYPE", e.Type}, {"MANAGER_EVENT_STATUS", e.Status}, {"MANAGER_EVENT_ID", e.ID}, {"MANAGER_EVENT_NAME", e.Name},
-		{"MANAGER_EVENT_IMAGE", e.Image}, {"MANAGER_EVENT_HEALTH", e.HealthStatus}, {"MANAGER_EVENT_ERROR", e.Error},
+		{"SYSLOG_IDENTIFIER", "manager"},
+		{"MESSAGE", text},
+		{JournalStore, l.Store},
+		{"MANAGER_EVENT_TYPE", e.Type},
+		{"MANAGER_EVENT_STATUS", e.Status},
+		{"MANAGER_EVENT_ID", e.ID},
+		{"MANAGER_EVENT_NAME", e.Name},
+		{"MANAGER_EVENT_IMAGE", e.Image},
+		{"MANAGER_EVENT_HEALTH", e.HealthStatus},
+		{"MANAGER_EVENT_ERROR", e.Error},
 	} {
 		if f[1] != "" && !strings.ContainsRune(f[1], '\n') {
 			out = journal.AppendField(out, f[0], f[1])
@@ -57,7 +65,7 @@ func (l Log) deliver(record []byte) error {
 	for end := time.Now().Add(journalPatience); ; {
 		err := journal.Send(fd, record)
 		left := time.Until(end)
-		if err != unix.EAGAIN || left <= 0 {
+		if !errors.Is(err, unix.EAGAIN) || left <= 0 {
 			return err
 		}
 		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, int(left.Milliseconds())+1)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -96,10 +97,11 @@ func (j *journal) emit(k monitor.Kind, _ time.Time, head, tail []byte, full bool
 // deliver sends one datagram and says whether the journal has it.
 func (j *journal) deliver(p []byte) bool {
 	for again := false; ; {
-		switch wire.Send(j.fd, p) {
-		case nil:
+		err := wire.Send(j.fd, p)
+		switch {
+		case err == nil:
 			return true
-		case unix.EAGAIN:
+		case errors.Is(err, unix.EAGAIN):
 			if j.stalled || !j.waitForRoom() {
 				j.stalled = true
 				return false
