@@ -104,15 +104,21 @@ func (r *Runtime) RestartByPolicy(ctx context.Context, id string, generation uin
 	return err
 }
 
-// CallOffRestart leaves a container that waits for its restart after that start as a stopped one: its monitor was
-// told to stop it meanwhile.
+// CallOffRestart leaves a container that waits for its restart after that start as a stopped one, or stops it if it
+// was started meanwhile: its monitor was told to stop it.
 func (r *Runtime) CallOffRestart(ctx context.Context, id string, generation uint64) error {
-	return r.update(ctx, id, func(ctx context.Context, c *locked) error {
+	started := false
+	err := r.update(ctx, id, func(ctx context.Context, c *locked) error {
+		started = c.status().Live() && c.row.State.Generation == generation+1
 		if c.status() != define.StatusRestarting || c.row.State.Generation != generation {
 			return nil
 		}
 		return c.cancelRestart(ctx, true)
 	})
+	if err == nil && started {
+		_, err = r.Stop(ctx, id, StopOptions{})
+	}
+	return err
 }
 
 // takeOverRestart carries out a restart whose monitor was killed.

@@ -45,25 +45,38 @@ func (s *server) carryOut() {
 	if r.next == nil || r.held != nil && !r.held.Idle() {
 		return
 	}
-	word := "--restart"
-	if s.stoppedBefore(r.next.At) {
-		word = "--call-off"
-	}
+	stopped := s.stoppedBefore(r.next.At)
 	if r.held != nil {
 		r.held.Free()
 	}
-	s.callCleanup(word)
-	s.passMainOn()
+	if !stopped {
+		s.callCleanup("--restart")
+		s.passMainOn()
+		stopped = s.stoppedBefore(time.Time{}) // meanwhile: the command may have been ended too
+	}
+	if stopped {
+		s.callCleanup("--call-off")
+	}
 }
 
 // stoppedBefore waits until then, or for a signal that stops the container.
 func (s *server) stoppedBefore(then time.Time) bool {
-	select {
-	case <-s.stops:
-		s.code = 0
-		return true
-	case <-time.After(time.Until(then)):
-		return false
+	for {
+		select {
+		case <-s.stops:
+			s.code = 0
+			return true
+		default:
+		}
+		wait := time.Until(then)
+		if wait <= 0 {
+			return false
+		}
+		select {
+		case sig := <-s.stops:
+			s.stops <- sig
+		case <-time.After(wait):
+		}
 	}
 }
 
