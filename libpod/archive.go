@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -27,7 +26,7 @@ type ExportOptions struct {
 	Path string
 	// Compress is gzip, zstd or none.
 	Compress string
-	// IgnoreRootfs leaves out what changed in the root filesystem. IgnoreVolumes lets volumes stay behind.
+	// IgnoreRootfs leaves out what changed in the root filesystem, IgnoreVolumes what is in volumes.
 	IgnoreRootfs, IgnoreVolumes bool
 }
 
@@ -38,7 +37,8 @@ type ImportOptions struct {
 	Path, Previous string
 	// Name is the new container's; "" takes the archive's, and its id.
 	Name string
-	// IgnoreRootfs leaves the root filesystem as the image has it. IgnoreVolumes makes volumes anew.
+	// IgnoreRootfs leaves the root filesystem as the image has it. IgnoreVolumes takes volumes as they are, or makes them
+	// anew.
 	IgnoreRootfs, IgnoreVolumes bool
 }
 
@@ -79,6 +79,11 @@ func (c *locked) archive(ctx context.Context, o *ExportOptions, p *portable, ima
 			return err
 		}
 	}
+	if p.VolumesIn {
+		if err := c.archiveVolumes(ctx, w, p); err != nil {
+			return err
+		}
+	}
 	if err := errors.Join(w.Close(), f.Sync()); err != nil {
 		return err
 	}
@@ -86,7 +91,7 @@ func (c *locked) archive(ctx context.Context, o *ExportOptions, p *portable, ima
 	return os.Rename(f.Name(), o.Path)
 }
 
-// archiveRootfs adds the root filesystem's changes, whose size is known once they are written.
+// archiveRootfs adds the root filesystem's changes.
 func (c *locked) archiveRootfs(ctx context.Context, w *checkpoint.Writer) error {
 	images, err := c.rt.Images(ctx)
 	if err != nil {
@@ -96,21 +101,7 @@ func (c *locked) archiveRootfs(ctx context.Context, w *checkpoint.Writer) error 
 	if err != nil {
 		return err
 	}
-	defer func() { _ = diff.Close() }()
-	spool, err := os.CreateTemp(c.rt.paths.staticDir(c.row.ID), "rootfs-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = spool.Close() }()
-	_ = os.Remove(spool.Name())
-	size, err := io.Copy(spool, diff)
-	if err != nil {
-		return err
-	}
-	if _, err := spool.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	return w.Add(checkpoint.RootfsName, size, spool)
+	return c.spool(w, checkpoint.RootfsName, diff)
 }
 
 // checkExport refuses, before anything is done, what cannot become an archive.
@@ -128,9 +119,10 @@ func (c *locked) checkExport(ctx context.Context, o *ExportOptions) (*portable, 
 	if st, err := os.Stat(filepath.Dir(o.Path)); err != nil || !st.IsDir() {
 		return nil, errdefs.Invalid("--export", o.Path, "there is no such directory").WithHint("make it first")
 	}
-	volumes := slices.ContainsFunc(c.cfg.Mounts, func(m spec.Mount) bool { return m.Kind == spec.MountVolume })
-	if volumes && !o.IgnoreVolumes {
-		return nil, errdefs.Unsupported("--export", "volumes are not put into archives by this version").WithHint("add --ignore-volumes to leave them behind")
+	if !o.IgnoreVolumes {
+		if err := c.checkVolumesExport(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return c.rt.exportable(ctx, c.cfg)
 }
@@ -160,13 +152,21 @@ func (r *Runtime) RestoreArchive(ctx context.Context, o ImportOptions) (Checkpoi
 	if err != nil {
 		return report, err
 	}
+	made, err := r.checkVolumesImport(ctx, p, o.IgnoreVolumes)
+	if err != nil {
+		return report, err
+	}
 	report.ID = cfg.ID
-	return report, r.make(ctx, cfg, false, func(ctx context.Context, c *locked) error {
-		if err := c.unpack(ctx, a, &o); err != nil {
+	err = r.make(ctx, cfg, false, func(ctx context.Context, c *locked) error {
+		if err := c.unpack(ctx, a, p, &o); err != nil {
 			return err
 		}
 		return c.restore(ctx, &o.RestoreOptions, &report)
 	})
+	if err != nil {
+		return report, errors.Join(err, r.removeMade(context.WithoutCancel(ctx), made))
+	}
+	return report, nil
 }
 
 func openArchive(option, path string) (*os.File, *checkpoint.Reader, *portable, error) {
@@ -219,9 +219,6 @@ func (r *Runtime) decideImport(ctx context.Context, p *portable, o *ImportOption
 	if err != nil {
 		return nil, err
 	}
-	if len(cfg.Mounts) > 0 && !o.IgnoreVolumes && slices.ContainsFunc(cfg.Mounts, func(m spec.Mount) bool { return m.Kind == spec.MountVolume }) {
-		return nil, errdefs.Unsupported("--import", "volumes are not in the archive").WithHint("add --ignore-volumes to begin with new ones")
-	}
 	if o.Name != "" {
 		return cfg, nil
 	}
@@ -237,7 +234,7 @@ func (r *Runtime) decideImport(ctx context.Context, p *portable, o *ImportOption
 }
 
 // unpack fills a new container from archives.
-func (c *locked) unpack(ctx context.Context, a *checkpoint.Reader, o *ImportOptions) error {
+func (c *locked) unpack(ctx context.Context, a *checkpoint.Reader, p *portable, o *ImportOptions) error {
 	dir, err := os.OpenRoot(c.rt.paths.staticDir(c.row.ID))
 	if err != nil {
 		return err
@@ -264,7 +261,10 @@ func (c *locked) unpack(ctx context.Context, a *checkpoint.Reader, o *ImportOpti
 			return err
 		}
 	}
-	return c.applyRootfs(ctx, dir, o.IgnoreRootfs)
+	if err := c.applyRootfs(ctx, dir, o.IgnoreRootfs); err != nil {
+		return err
+	}
+	return c.unpackVolumes(ctx, dir, p, o.IgnoreVolumes)
 }
 
 func (c *locked) extract(a *checkpoint.Reader, dir *os.Root) error {

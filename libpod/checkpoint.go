@@ -146,6 +146,7 @@ func (c *locked) checkpoint(ctx context.Context, o *CheckpointOptions, report *C
 	var exported error
 	if archive != nil {
 		archive.Pre, archive.Previous = o.PreCheckpoint, o.WithPrevious
+		archive.VolumesIn = len(archive.Volumes) > 0 && !o.Export.IgnoreVolumes && !o.PreCheckpoint
 		if exported = c.archive(ctx, &o.Export, archive, filepath.Join(dir, name)); exported != nil {
 			exported = c.fail("export", nil, exported, first(errdefs.Hint(exported), fmt.Sprintf("let it go on with \"manager container restore %s\", and try again", c.row.Name)))
 		}

@@ -5,13 +5,17 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/manager-project/manager/libpod/image"
+	"github.com/manager-project/manager/libpod/logs"
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/pkg/conf"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/eventlog"
+	"github.com/manager-project/manager/pkg/journal"
 	"github.com/manager-project/manager/pkg/monitor"
+	"github.com/manager-project/manager/pkg/rootless"
 )
 
 // events is where a Runtime notes what it did.
@@ -37,18 +41,24 @@ func eventLog(o *Options, c *conf.File, p *paths) (eventlog.Log, error) {
 	case "none":
 		return eventlog.Log{}, nil
 	case "journald":
-		return eventlog.Log{}, errdefs.Unsupported(origin+" journald", "this version keeps events in a file").
-			WithHint("use --events-backend file, or none")
+		if !exists(journal.Socket) {
+			return eventlog.Log{}, errdefs.New(errdefs.ErrUnavailable, "", origin, "journald: there is no journal at %s", journal.Socket).
+				WithHint("use --events-backend file, or start systemd-journald")
+		}
+		return eventlog.Log{Journal: journal.Socket, Store: p.static}, nil
 	}
-	return eventlog.Log{}, errdefs.Invalid(origin, backend, "no such place for events").WithHint("use file or none")
+	return eventlog.Log{}, errdefs.Invalid(origin, backend, "no such place for events").WithHint("use file, journald or none")
 }
 
 // backend is the name of the place.
 func (e *events) backend() string {
-	if e.log.Path == "" {
-		return "none"
+	switch {
+	case e.log.Journal != "":
+		return "journald"
+	case e.log.Path != "":
+		return "file"
 	}
-	return "file"
+	return "none"
 }
 
 // emit keeps an event.
@@ -84,7 +94,7 @@ func with(e eventlog.Event, key, value string) eventlog.Event {
 
 // monitorEvents is what a monitor is told about events; nil when none are kept.
 func (c *container) monitorEvents(about eventlog.Event, started, ended string) *monitor.Events {
-	if c.rt.events.log.Path == "" {
+	if !c.rt.events.log.Kept() {
 		return nil
 	}
 	return &monitor.Events{Log: c.rt.events.log, About: about, Started: started, Ended: ended}
@@ -139,7 +149,7 @@ type EventsOptions struct {
 
 // Events calls each for the events that match, in their order.
 func (r *Runtime) Events(ctx context.Context, o EventsOptions, each func(eventlog.Event) error) error {
-	if r.events.log.Path == "" {
+	if !r.events.log.Kept() {
 		return errdefs.New(errdefs.ErrUnavailable, "events", "", "none are kept").
 			WithHint("leave out --events-backend none, or set events_logger of containers.conf to \"file\"")
 	}
@@ -147,8 +157,31 @@ func (r *Runtime) Events(ctx context.Context, o EventsOptions, each func(eventlo
 	if err != nil {
 		return err
 	}
-	return r.events.log.Read(ctx, o.ReadOptions, func(e eventlog.Event) error {
+	matching := func(e eventlog.Event) error {
 		if !match(&e) {
+			return nil
+		}
+		return each(e)
+	}
+	if r.events.log.Journal != "" {
+		return r.journalEvents(ctx, o.ReadOptions, matching)
+	}
+	return r.events.log.Read(ctx, o.ReadOptions, matching)
+}
+
+// journalEvents reads them from the journal, where others write too: those of this store that this user sent count.
+func (r *Runtime) journalEvents(ctx context.Context, o eventlog.ReadOptions, each func(eventlog.Event) error) error {
+	if !o.FromStart && o.Since.IsZero() {
+		o.Since = time.Now()
+	}
+	q := logs.JournalQuery{
+		Field: eventlog.JournalEvent,
+		Match: []string{eventlog.JournalStore + "=" + r.events.log.Store, "_UID=" + strconv.Itoa(rootless.UID())},
+		Since: o.Since, Follow: o.Follow, Until: o.Until,
+	}
+	return logs.ReadJournal(ctx, q, func(line []byte) error {
+		e := eventlog.Parse(line)
+		if e.Status == "" || !o.Wanted(&e) {
 			return nil
 		}
 		return each(e)

@@ -7,8 +7,8 @@ import (
 
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/journal"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
-	"github.com/manager-project/manager/pkg/spec"
 )
 
 // explainLaunch says in the user's words why a container's process did not come to be; op is
@@ -88,7 +88,7 @@ func stageHint(f *launch.Failure) string {
 	case "--pidfile":
 		return "name a file in a directory that exists"
 	case "log":
-		if f.Path == spec.JournalSocket {
+		if f.Path == journal.Socket {
 			return "start systemd-journald; a container that does not need it is made with --log-driver k8s-file"
 		}
 		return "make the directory, or name another file with --log-opt path="

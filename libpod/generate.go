@@ -94,14 +94,18 @@ func (s *start) monitorConfig() monitor.Config {
 
 // cleanupCommand is what the monitor runs when the container has ended and no client is left.
 func (s *start) cleanupCommand() []string {
-	return append(append([]string{embedded.Self()}, s.rt.globalArgs()...), "container", "cleanup",
-		"--generation", strconv.FormatUint(s.row.State.Generation, 10), s.row.ID)
+	return s.rt.command("container", "cleanup", "--generation", strconv.FormatUint(s.row.State.Generation, 10), s.row.ID)
+}
+
+// command is a command line of ours for the same store.
+func (r *Runtime) command(words ...string) []string {
+	return append(append([]string{embedded.Self()}, r.globalArgs()...), words...)
 }
 
 // cleanupEnv passes on where the configuration is, and nothing else.
 func cleanupEnv() []string {
 	var env []string
-	keys := append([]string{"PATH", "HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE", "CONTAINERS_STORAGE_CONF", "CONTAINERS_REGISTRIES_CONF", "STORAGE_DRIVER", "STORAGE_OPTS"}, rootless.Variables...)
+	keys := append([]string{"PATH", "HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE", "CONTAINERS_STORAGE_CONF", "CONTAINERS_REGISTRIES_CONF", "STORAGE_DRIVER", "STORAGE_OPTS", "INVOCATION_ID"}, rootless.Variables...)
 	for _, key := range keys {
 		if v, ok := os.LookupEnv(key); ok {
 			env = append(env, key+"="+v)

@@ -105,8 +105,8 @@ func imageHealth(h *image.Healthcheck) *spec.ImageHealth {
 }
 
 // monitorHealth is what the monitor is told of the healthcheck, without its processes.
-func (s *start) monitorHealth() *monitor.HealthConfig {
-	h := s.cfg.Health
+func (c *container) monitorHealth() *monitor.HealthConfig {
+	h := c.cfg.Health
 	if h == nil {
 		return nil
 	}
@@ -115,7 +115,7 @@ func (s *start) monitorHealth() *monitor.HealthConfig {
 	}
 	m := &monitor.HealthConfig{
 		Check: check(&h.Check), StartPeriod: h.StartPeriod, StartInterval: h.StartInterval, OnFailure: h.OnFailure,
-		Path: s.rt.healthPath(s.row.ID, h.LogDirectory), MaxLog: int(h.MaxLogCount), MaxOutput: int(h.MaxLogSize),
+		Path: c.rt.healthPath(c.row.ID, h.LogDirectory), MaxLog: int(h.MaxLogCount), MaxOutput: int(h.MaxLogSize),
 	}
 	if h.Startup != nil {
 		c := check(h.Startup)
@@ -124,27 +124,27 @@ func (s *start) monitorHealth() *monitor.HealthConfig {
 	return m
 }
 
-// probes are the healthcheck's processes. They are what exec would start: the container's user,
-// environment, directory and confinement.
-func (s *start) probes(m *monitor.HealthConfig) ([]oci.Probe, error) {
+// probes are the healthcheck's processes, with names that end in suffix. They are what exec would start: the
+// container's user, environment, directory and confinement.
+func (c *container) probes(m *monitor.HealthConfig, f *spec.Facts, suffix string) ([]oci.Probe, error) {
 	if m == nil {
 		return nil, nil
 	}
 	var list []oci.Probe
-	add := func(name string, c *spec.HealthCheck, to *monitor.HealthCheck) error {
-		p, base, err := spec.GenerateExec(s.cfg, spec.ExecFacts{Command: c.Args(), User: s.facts.User, Rlimits: s.facts.Rlimits})
+	add := func(name string, check *spec.HealthCheck, to *monitor.HealthCheck) error {
+		p, base, err := spec.GenerateExec(c.cfg, spec.ExecFacts{Command: check.Args(), User: f.User, Rlimits: f.Rlimits})
 		if err != nil {
 			return err
 		}
-		if !s.cfg.Security.Privileged {
-			base.Linux.Seccomp = s.facts.Seccomp
+		if !c.cfg.Security.Privileged {
+			base.Linux.Seccomp = f.Seccomp
 		}
-		list = append(list, oci.Probe{Name: name, Spec: base, Process: p, To: &to.Probe})
+		list = append(list, oci.Probe{Name: name + suffix, Spec: base, Process: p, To: &to.Probe})
 		return nil
 	}
-	err := add("health", &s.cfg.Health.Check, &m.Check)
+	err := add("health", &c.cfg.Health.Check, &m.Check)
 	if err == nil && m.Startup != nil {
-		err = add("health-startup", s.cfg.Health.Startup, m.Startup)
+		err = add("health-startup", c.cfg.Health.Startup, m.Startup)
 	}
 	return list, err
 }
@@ -156,6 +156,10 @@ func (s *start) stopConfig() *monitor.StopConfig {
 	if s.cfg.Health == nil && s.service.notify == "" && os.Getenv("INVOCATION_ID") == "" {
 		return nil
 	}
-	l := &s.cfg.Life
+	return s.stopping()
+}
+
+func (c *container) stopping() *monitor.StopConfig {
+	l := &c.cfg.Life
 	return &monitor.StopConfig{Signal: l.StopSignal, Timeout: time.Duration(l.StopTimeout) * time.Second}
 }

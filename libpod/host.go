@@ -20,6 +20,7 @@ import (
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/pkg/apparmor"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/journal"
 	"github.com/manager-project/manager/pkg/rootless"
 	"github.com/manager-project/manager/pkg/spec"
 )
@@ -40,7 +41,7 @@ func (r *Runtime) host(ctx context.Context) (*spec.Host, error) {
 		Rlimits: hostRlimits(), CanRaiseRlimits: hasCapability(unix.CAP_SYS_RESOURCE),
 		OOMScoreAdj: oomScoreAdj(), IntelRDT: exists("/sys/fs/resctrl/schemata"),
 		AppArmor: apparmor.Kernel{}.Enabled(), AppArmorLacks: apparmor.Kernel{}.Lacks,
-		Journal: exists(spec.JournalSocket), Rootless: rootless.Active(), ThrottlePaths: throttlePaths(),
+		Journal: exists(journal.Socket), Rootless: rootless.Active(), ThrottlePaths: throttlePaths(),
 		FindContainer: r.peer(ctx), FindHostUser: findHostUser,
 		Now: time.Now(), NewID: define.NewID,
 	}

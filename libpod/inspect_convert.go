@@ -185,7 +185,7 @@ func inspectHostConfig(cfg *spec.Config, facts inspectFacts) *InspectHostConfig 
 		Devices: []InspectDevice{}, Ulimits: []InspectUlimit{},
 		LogConfig: InspectLog{
 			Type: cfg.Log.Driver, Path: first(cfg.Log.Path, facts.LogPath), Tag: cfg.Log.Tag,
-			Size: units.HumanSizeWithPrecision(float64(cfg.Log.MaxSize), 3),
+			Size: units.HumanSizeWithPrecision(float64(cfg.Log.MaxSize), 3), Config: cfg.Log.DockerOptions(),
 		},
 	}
 	if !cfg.Log.IsFile() {

@@ -1,16 +1,20 @@
 package libpod
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/template"
 
 	"golang.org/x/term"
 
+	"github.com/manager-project/manager/libpod/logs"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/journal"
 	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/spec"
 )
@@ -39,18 +43,34 @@ func (c *container) logFiles() int {
 // logConfig is what the monitor is told of the log.
 func (c *container) logConfig() (monitor.LogConfig, error) {
 	l := &c.cfg.Log
-	m := monitor.LogConfig{Driver: l.Driver, Name: c.row.Name, Labels: l.Labels}
+	m := monitor.LogConfig{Driver: l.Driver, Name: c.row.Name, Labels: l.Labels, Buffer: l.Buffer}
 	switch {
 	case l.IsPassthrough():
 		m.Driver = monitor.LogNone
 	case l.IsFile():
 		m.Path, m.MaxSize, m.MaxFile = c.logPath(), l.MaxSize, c.logFiles()
 	case l.Driver == spec.LogJournald:
-		m.Path = spec.JournalSocket
+		m.Path = journal.Socket
 	}
-	var err error
+	if l.Compress {
+		m.Compress = append(c.rt.command("container", "cleanup", "--compress-log"), c.row.ID)
+	}
+	extra, err := l.ExtraFields(c.cfg.Labels, c.cfg.Process.Env)
+	if err != nil {
+		return m, err
+	}
+	m.Labels = append(slices.Clip(m.Labels), extra...)
 	m.Tag, err = c.logTag()
 	return m, err
+}
+
+// CompressLog compresses the log file that a container's monitor has just rotated.
+func (r *Runtime) CompressLog(ctx context.Context, id string) error {
+	c, err := r.load(ctx, id)
+	if err != nil {
+		return err
+	}
+	return logs.Compress(c.logPath() + ".1")
 }
 
 // maxLogTag bounds the tag of every line, in bytes.

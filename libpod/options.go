@@ -23,7 +23,7 @@ type Options struct {
 	StorageOpts    []string // --storage-opt
 	VolumePath     string   // --volumepath
 	CgroupManager  string   // --cgroup-manager: cgroupfs
-	EventsBackend  string   // --events-backend: file or none
+	EventsBackend  string   // --events-backend: file, journald or none
 	Runtime        string   // --runtime
 	RuntimeFlags   []string // --runtime-flag, without the dashes
 	CDISpecDirs    []string // --cdi-spec-dir

@@ -46,6 +46,9 @@ type portable struct {
 	MemorySwap  int64             `json:"memory_swap,omitempty"`
 	CPUs        float64           `json:"cpus,omitempty"`
 	PidsLimit   int64             `json:"pids_limit,omitempty"`
+	// Volumes are all of the container's, VolumesIn says that the archive has their content.
+	Volumes   []portableVolume `json:"volumes,omitempty"`
+	VolumesIn bool             `json:"volumes_in,omitempty"`
 }
 
 const portableVersion = 1
@@ -57,6 +60,7 @@ func newPortable(cfg *spec.Config) *portable {
 		Workdir: cfg.Process.Workdir, User: cfg.Process.User, Umask: cfg.Process.Umask, TTY: cfg.Process.Terminal, Interactive: cfg.Process.Stdin,
 		Init: cfg.Process.Init, Hostname: cfg.Net.Hostname, Network: string(cfg.Net.Namespace.Mode), ReadOnly: cfg.Rootfs.ReadOnly, ShmSize: cfg.ShmSize,
 		StopSignal: cfg.Life.StopSignal, StopTimeout: cfg.Life.StopTimeout, CapDrop: cfg.Security.CapDrop, CPUs: cfg.Limits.CPUs, PidsLimit: -1,
+		Volumes: portableVolumes(cfg.Mounts),
 	}
 	if r := cfg.Limits.Resources; r != nil {
 		if r.Memory != nil {
@@ -78,7 +82,10 @@ func (p *portable) request() *spec.Request {
 		Entrypoint: &none, UnsetEnvAll: true, Env: p.Env, Workdir: p.Workdir, User: p.User, Umask: p.Umask, TTY: p.TTY, Interactive: p.Interactive,
 		Init: p.Init, Hostname: p.Hostname, Passwd: true,
 	}
-	r.Mounts.ReadOnly, r.Mounts.ReadOnlyTmpfs = p.ReadOnly, true
+	r.Mounts.ReadOnly, r.Mounts.ReadOnlyTmpfs, r.Mounts.ImageVolume = p.ReadOnly, true, "ignore"
+	for i := range p.Volumes {
+		r.Mounts.Volume = append(r.Mounts.Volume, p.Volumes[i].words())
+	}
 	if p.ShmSize > 0 {
 		r.Mounts.ShmSize = strconv.FormatInt(p.ShmSize, 10)
 	}
@@ -120,6 +127,9 @@ func (p *portable) check(archive string) error {
 		return bad("the network mode %q cannot be imported", p.Network)
 	case len(p.Args) == 0:
 		return bad("it has no command")
+	}
+	if err := p.checkVolumes(); err != nil {
+		return bad("%w", err)
 	}
 	return nil
 }

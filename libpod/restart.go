@@ -36,10 +36,11 @@ func (r *Runtime) restartHeld(id string) bool {
 	return held || err != nil
 }
 
-// restart is what the policy has come to, for the monitor of the present start; nil without a policy.
+// restart is what the policy has come to, for the monitor of the present start; nil without a policy, unless its
+// health may have the container restarted.
 func (c *container) restart() *monitor.Restart {
 	p := &c.cfg.Life.Restart
-	if p.Policy == "" {
+	if p.Policy == "" && !c.cfg.Health.Restarts() {
 		return nil
 	}
 	s := &c.row.State
@@ -90,10 +91,32 @@ func (r *Runtime) RestartByPolicy(ctx context.Context, id string, generation uin
 		if c.status() != define.StatusRestarting || c.row.State.Generation != generation {
 			return nil
 		}
-		return c.startAgain(ctx)
+		// The monitor passes on what the service manager gave for the first start.
+		given, err := readService(c.cfg.Process.SdNotify != "ignore")
+		if err != nil {
+			return err
+		}
+		return c.startAgain(ctx, given)
 	})
 	if errors.Is(err, errdefs.ErrNotFound) {
 		return nil // removed meanwhile
+	}
+	return err
+}
+
+// CallOffRestart leaves a container that waits for its restart after that start as a stopped one, or stops it if it
+// was started meanwhile: its monitor was told to stop it.
+func (r *Runtime) CallOffRestart(ctx context.Context, id string, generation uint64) error {
+	started := false
+	err := r.update(ctx, id, func(ctx context.Context, c *locked) error {
+		started = c.status().Live() && c.row.State.Generation == generation+1
+		if c.status() != define.StatusRestarting || c.row.State.Generation != generation {
+			return nil
+		}
+		return c.cancelRestart(ctx, true)
+	})
+	if err == nil && started {
+		_, err = r.Stop(ctx, id, StopOptions{})
 	}
 	return err
 }
@@ -103,13 +126,13 @@ func (c *locked) takeOverRestart(ctx context.Context) error {
 	if c.status() != define.StatusRestarting || c.rt.restartHeld(c.row.ID) {
 		return nil
 	}
-	return c.startAgain(ctx)
+	return c.startAgain(ctx, service{})
 }
 
 // startAgain is a start by the policy. One that fails is the last, as with Docker: the container has ended
 // then, and its error says why.
-func (c *locked) startAgain(ctx context.Context) error {
-	s := &start{locked: c, again: true}
+func (c *locked) startAgain(ctx context.Context, given service) error {
+	s := &start{locked: c, again: true, service: given}
 	defer s.closeExtra()
 	if err := s.prepare(ctx); err != nil {
 		if ctx.Err() != nil {

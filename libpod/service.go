@@ -69,6 +69,10 @@ func (s *start) serve(preserve []uint) error {
 			return errdefs.Unsupported("LISTEN_FDS", "sockets can be passed to process 1 of a container alone").
 				WithHint("leave --init and --pid out")
 		}
+		if s.restart() != nil {
+			return errdefs.Unsupported("LISTEN_FDS", "a container that is restarted by --restart or for its health would not have the sockets again").
+				WithHint("leave that out, and write Restart= into the service's unit")
+		}
 		for fd := range uint(n) {
 			preserve = append(preserve, 3+fd)
 		}
@@ -107,9 +111,10 @@ func (s *start) makeNotifyDir() error {
 }
 
 // announceMain tells the service manager that the monitor is the service's main process from now on. It
-// comes from here because the manager may listen to nobody but the main process, which this one is.
+// comes from here because the manager may listen to nobody but the main process, which this one is; at a restart
+// by the policy, it is the monitor of the start before.
 func (s *start) announceMain() error {
-	if s.service.notify == "" {
+	if s.service.notify == "" || s.again {
 		return nil
 	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)

@@ -26,13 +26,14 @@ import (
 //	                                                  by its restart policy: restarting (restart.go)
 //	live       no record, monitor alive            -> it is about to write one: wait briefly
 //	live       no record, monitor gone             -> settle as lost
+//	other      mounted, ended with the machine     -> undo its start; --rm: remove, and it is not found
 //	other      mounted                             -> a start was cut short: undo it
 func (c *locked) reconcile(ctx context.Context) error {
 	s := &c.row.State
 	switch {
 	case s.Status == define.StatusCreating || s.Status == define.StatusRemoving:
-		// Whether a removal that was cut short meant the volumes too is not known: they stay.
-		o := RemoveOptions{Force: true, Volumes: s.Status == define.StatusCreating}
+		// Whether a removal that was cut short meant the volumes too is not known: they stay, but for --rm.
+		o := RemoveOptions{Force: true, Volumes: s.Status == define.StatusCreating || c.cfg.Life.Remove}
 		if err := c.remove(ctx, o); err != nil {
 			return err
 		}
@@ -50,6 +51,11 @@ func (c *locked) reconcile(ctx context.Context) error {
 			return c.undoStart(ctx)
 		}
 		if err := c.settle(ctx, record); err != nil || !c.cfg.Life.Remove {
+			return err
+		}
+		return errdefs.NotFound("container", c.row.Name)
+	case s.Mounted && s.Cause == monitor.CauseReboot && c.cfg.Life.Remove:
+		if err := c.remove(ctx, RemoveOptions{Force: true, Volumes: true}); err != nil {
 			return err
 		}
 		return errdefs.NotFound("container", c.row.Name)

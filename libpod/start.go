@@ -139,7 +139,7 @@ func (s *start) findLog(context.Context) (err error) {
 
 func (s *start) launch(ctx context.Context) error {
 	cfg := s.monitorConfig()
-	probes, err := s.probes(cfg.Health)
+	probes, err := s.probes(cfg.Health, &s.facts, "")
 	if err != nil {
 		return err
 	}

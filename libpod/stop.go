@@ -65,6 +65,7 @@ func (r *Runtime) stop(ctx context.Context, id string, o StopOptions, by string)
 	if err != nil || stopped == nil {
 		return report, err
 	}
+	go r.warmStore() // what follows the end wants it, and the program takes its time to end
 	if pidfd != nil {
 		if err = stopped.end(ctx, pidfd, o.timeout(stopped), &report); err != nil {
 			return report, err
@@ -72,6 +73,13 @@ func (r *Runtime) stop(ctx context.Context, id string, o StopOptions, by string)
 	}
 	stopped.emit(eventlog.Stop)
 	return report, r.settleAfter(ctx, id)
+}
+
+// warmStore opens the store of root filesystems ahead of time. What goes wrong shows when it is needed.
+func (r *Runtime) warmStore() {
+	if images, err := r.Images(context.Background()); err == nil {
+		_, _ = images.Store()
+	}
 }
 
 // timeout is how long after the stop signal SIGKILL follows.

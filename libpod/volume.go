@@ -68,6 +68,9 @@ func (r *Runtime) addVolume(ctx context.Context, v *state.Volume) error {
 	if v.Path, err = volume.Create(r.paths.volumes, v.Name, volume.Owner{UID: v.UID, GID: v.GID}); err != nil {
 		return err
 	}
+	if err := volume.Sync(r.paths.volumes, v.Name); err != nil {
+		return err
+	}
 	fault.Point("volume: made")
 	if err := r.state.AddVolume(ctx, *v); err != nil {
 		return err

@@ -89,7 +89,8 @@ func open(name, dir string, unpack func() ([]byte, error)) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	if err := atomicfile.Write(path, raw, 0o555, atomicfile.Volatile); err != nil {
+	// Synced, though it can be had again: after a power cut it would be found, and be empty.
+	if err := atomicfile.Write(path, raw, 0o555, atomicfile.Durable); err != nil {
 		return nil, &errdefs.Error{Op: "unpack", Name: path, Class: errdefs.ErrUnavailable, Cause: err, Hint: "free some space there, or run 'make install'"}
 	}
 	return openOwn(path)

@@ -4,6 +4,7 @@
 //	checkpoint/NAME       CRIU's images, or
 //	pre-checkpoint/NAME   those of a dump of memory only
 //	rootfs-diff.tar       what changed in the root filesystem, as a layer
+//	volumes/N.tar         what is in the container's volume N
 //	digests.json          size and SHA-256 of each entry before it; last
 //
 // An archive may be a stranger's. Only regular files of these names are let through, each once, into a fresh
@@ -14,6 +15,7 @@ package checkpoint
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -35,6 +37,18 @@ const (
 	maxEntries = 1 << 16
 )
 
+// VolumesDir has the volumes' content.
+const VolumesDir = "volumes"
+
+// MaxVolumes bounds the volumes of a container in an archive.
+const MaxVolumes = 1000
+
+// VolumeName is the entry of a volume, counted from 0.
+func VolumeName(n int) string { return VolumesDir + "/" + strconv.Itoa(n) + ".tar" }
+
+// volumeName is what VolumeName makes.
+var volumeName = regexp.MustCompile(`^(0|[1-9][0-9]{0,2})\.tar$`)
+
 // imageName is what CRIU calls its files, and runtimes theirs beside them.
 var imageName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$`)
 
@@ -44,6 +58,9 @@ func allowed(name string) bool {
 		return true
 	}
 	dir, base, ok := strings.Cut(name, "/")
+	if dir == VolumesDir {
+		return ok && volumeName.MatchString(base)
+	}
 	return ok && (dir == ImagesDir || dir == PreDir) && imageName.MatchString(base)
 }
 

@@ -41,6 +41,9 @@ func (s *Service) Import(context.Context, ImportOptions) (Image, error) {
 // ApplyRootfs is ErrElsewhere.
 func (s *Service) ApplyRootfs(context.Context, string, io.Reader, int64) error { return ErrElsewhere }
 
+// UnpackDirectory is ErrElsewhere.
+func UnpackDirectory(context.Context, string, io.Reader, int64) error { return ErrElsewhere }
+
 // Save is ErrElsewhere.
 func (s *Service) Save(context.Context, []string, SaveOptions) error { return ErrElsewhere }
 

@@ -78,6 +78,9 @@ func (s *Service) CreateRootfs(ctx context.Context, id, imageID string, opts Roo
 	}
 	// The layer has the container's id, so that it is found when a kill comes before the record.
 	_, err = store.CreateContainer(id, nil, imageID, id, string(meta), copts)
+	if err == nil && !opts.Volatile {
+		err = syncRootfs(store, id)
+	}
 	fault.Point("layer: made")
 	return rootfsError("create", id, err)
 }

@@ -142,6 +142,7 @@ func (s *Service) storeOptions() (storage.StoreOptions, error) {
 	if s.opts.TransientStore {
 		opts.TransientStore = true
 	}
+	syncLayers(&opts)
 	return opts, nil
 }
 

@@ -20,7 +20,7 @@ const (
 )
 
 // openFiles opens the files of a log as they belong together, the oldest first. None is no error.
-func openFiles(o *Options) ([]*os.File, error) {
+func openFiles(o *Options) ([]*file, error) {
 	for try := 0; ; try++ {
 		files, moved, missing, err := openOnce(o)
 		tries := 0
@@ -42,17 +42,17 @@ func openFiles(o *Options) ([]*os.File, error) {
 			closeAll(files)
 			return nil, errdefs.New(errdefs.ErrUnavailable, "log file", o.Path, "it is rotated faster than it can be opened")
 		default:
-			return files, nil
+			return files, unpackAll(files)
 		}
 	}
 }
 
 // openOnce opens what is there. The writer renames the oldest file first and we open the newest first: a
 // file that moves meanwhile is met twice or leaves a gap, and if all moved, Path is another one at the end.
-func openOnce(o *Options) (files []*os.File, moved, missing bool, err error) {
+func openOnce(o *Options) (files []*file, moved, missing bool, err error) {
 	gap := false
 	for i := range max(o.Files, 1) {
-		f, err := os.Open(older(o.Path, i))
+		f, err := open(older(o.Path, i), i > 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			gap = true
 			continue
@@ -62,7 +62,7 @@ func openOnce(o *Options) (files []*os.File, moved, missing bool, err error) {
 			return nil, false, false, err
 		}
 		missing = missing || gap
-		moved = moved || slices.ContainsFunc(files, func(other *os.File) bool { return sameFile(f, other) })
+		moved = moved || slices.ContainsFunc(files, func(other *file) bool { return sameFile(f, other) })
 		files = append(files, f)
 	}
 	if len(files) > 0 {
@@ -83,16 +83,9 @@ func older(path string, n int) string {
 	return path + "." + strconv.Itoa(n)
 }
 
-func sameFile(a, b *os.File) bool {
-	x, err := a.Stat()
-	if err != nil {
-		return false
-	}
-	y, err := b.Stat()
-	return err == nil && os.SameFile(x, y)
-}
+func sameFile(a, b *file) bool { return a.id == b.id }
 
-func closeAll(files []*os.File) {
+func closeAll(files []*file) {
 	for _, f := range files {
 		_ = f.Close()
 	}

@@ -159,13 +159,13 @@ func (r *reader) advance() error {
 	}
 	r.cur, r.next = r.next[0], r.next[1:]
 	var err error
-	r.recs, err = newRecords(r.cur, 0)
+	r.recs, err = newRecords(r.cur.File, 0)
 	return err
 }
 
 // after keeps those files that follow the current one, and closes the others. If that one was rotated
 // away, all that there are follow, and some may have gone with it.
-func (r *reader) after(files []*os.File) []*os.File {
+func (r *reader) after(files []*file) []*file {
 	if r.cur == nil {
 		return files
 	}

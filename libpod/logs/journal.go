@@ -2,17 +2,11 @@ package logs
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
-	"os/exec"
 	"strconv"
 	"time"
-
-	"github.com/manager-project/manager/pkg/errdefs"
 )
 
 // journalReader is one call of Read for the driver journald. Its hands are journalctl, whose library is C
@@ -26,19 +20,13 @@ type journalReader struct {
 	cursor string
 }
 
-// syncLimit bounds the wait for the journal to take in what was sent to it.
-const syncLimit = 10 * time.Second
-
 func readJournal(ctx context.Context, o Options, f func(Line) error) error {
-	program, err := exec.LookPath("journalctl")
+	program, err := findJournalctl()
 	if err != nil {
-		return &errdefs.Error{
-			Op: "read", Kind: "journal", Class: errdefs.ErrUnavailable, Cause: errors.New("there is no journalctl in $PATH"),
-			Hint: "install it; it is a part of systemd",
-		}
+		return err
 	}
 	r := &journalReader{o: o, f: f, program: program}
-	r.sync(ctx)
+	syncJournal(ctx, r.program)
 	from, err := r.begin(ctx)
 	if err != nil {
 		return err
@@ -60,13 +48,6 @@ func ended(err error) error {
 		return nil
 	}
 	return err
-}
-
-// sync waits until the journal has what was sent to it before. If it does not answer, what it has is read.
-func (r *journalReader) sync(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, syncLimit)
-	defer cancel()
-	_ = exec.CommandContext(ctx, r.program, "--sync").Run()
 }
 
 // begin finds the arguments that say where to begin.
@@ -138,7 +119,7 @@ func (r *journalReader) follow(ctx context.Context, from []string) ([]string, er
 	if errors.Is(err, errPastUntil) {
 		return nil, err
 	}
-	r.sync(ctx)
+	syncJournal(ctx, r.program)
 	if r.cursor != "" {
 		from = []string{"--after-cursor=" + r.cursor}
 	}
@@ -167,46 +148,8 @@ func (r *journalReader) late(t time.Time) bool { return !r.o.Until.IsZero() && t
 
 // run calls f for the entries of one journalctl until it ends, f fails, or ctx ends.
 func (r *journalReader) run(ctx context.Context, f func(*entry) error, args ...string) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	args = append([]string{
-		"--quiet", "--no-pager", "--output=export", "--output-fields=MESSAGE,PRIORITY,CONTAINER_PARTIAL_MESSAGE",
-	}, args...)
-	cmd := exec.CommandContext(ctx, r.program, append(args, "CONTAINER_ID_FULL="+r.o.ID)...)
-	var said limited
-	cmd.Stderr = &said
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	err = r.entries(bufio.NewReaderSize(out, block), f)
-	if err != nil {
-		cancel() // it would wait for us to read
-	}
-	wait := cmd.Wait()
-	switch {
-	case err != nil:
-		return err
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case wait != nil:
-		return &errdefs.Error{
-			Op: "read", Kind: "journal", Class: errdefs.ErrUnavailable, Cause: fmt.Errorf("journalctl: %w: %s", wait, bytes.TrimSpace(said.text)),
-			Hint: "try it by hand: journalctl CONTAINER_ID_FULL=" + r.o.ID,
-		}
-	}
-	return nil
-}
-
-// limited keeps the beginning of what is written to it.
-type limited struct{ text []byte }
-
-func (l *limited) Write(p []byte) (int, error) {
-	l.text = append(l.text, p[:min(len(p), 512-len(l.text))]...)
-	return len(p), nil
+	args = append([]string{"--output-fields=MESSAGE,PRIORITY,CONTAINER_PARTIAL_MESSAGE"}, args...)
+	return journalctl(ctx, r.program, args, []string{"CONTAINER_ID_FULL=" + r.o.ID}, func(in *bufio.Reader) error { return r.entries(in, f) })
 }
 
 // entries reads the export format: fields "NAME=value", or "NAME", a length of 8 bytes and the value where
@@ -257,44 +200,5 @@ func (e *entry) set(name string, value []byte) {
 		e.line.Partial = string(value) == "true"
 	case "MESSAGE":
 		e.line.Text = value
-	}
-}
-
-// readField reads one field; no name is the empty line behind an entry.
-func readField(in *bufio.Reader) (name string, value []byte, err error) {
-	line, err := readLine(in)
-	if err != nil || len(line) == 0 {
-		return "", nil, err
-	}
-	if n, v, ok := bytes.Cut(line, []byte{'='}); ok {
-		return string(n), v, nil
-	}
-	var length [8]byte
-	if _, err := io.ReadFull(in, length[:]); err != nil {
-		return "", nil, err
-	}
-	n := binary.LittleEndian.Uint64(length[:])
-	if n > maxRecord {
-		return "", nil, errdefs.New(errdefs.ErrCorrupt, "journal", "", "a field of %d bytes", n)
-	}
-	value = make([]byte, n+1)
-	_, err = io.ReadFull(in, value)
-	return string(line), value[:n], err
-}
-
-// readLine reads one line of at most maxRecord bytes.
-func readLine(in *bufio.Reader) ([]byte, error) {
-	var line []byte
-	for {
-		piece, err := in.ReadSlice('\n')
-		line = append(line, piece...)
-		switch {
-		case err == nil:
-			return line[:len(line)-1], nil
-		case !errors.Is(err, bufio.ErrBufferFull):
-			return nil, err
-		case len(line) > maxRecord:
-			return nil, errdefs.New(errdefs.ErrCorrupt, "journal", "", "a field of more than %d bytes", maxRecord)
-		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"time"
 
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -16,8 +15,8 @@ type reader struct {
 	f     func(Line) error
 	parse parser
 	// cur is the file that is read now, next are those that follow it, as far as they are known.
-	cur  *os.File
-	next []*os.File
+	cur  *file
+	next []*file
 	recs *records
 }
 
@@ -72,7 +71,7 @@ func (r *reader) begin(ctx context.Context) error {
 			_ = r.cur.Close()
 		}
 		r.cur, r.next = r.next[0], r.next[1:]
-		if r.recs, err = newRecords(r.cur, start); err != nil {
+		if r.recs, err = newRecords(r.cur.File, start); err != nil {
 			return err
 		}
 		start = 0
@@ -109,9 +108,9 @@ func (r *reader) start() (int64, error) {
 
 // tail finds where the last n lines of a file begin, and how many lines are still missing. newest
 // says that a last record without its line's end is a line too.
-func (r *reader) tail(f *os.File, n int, newest bool) (start int64, missing int, err error) {
+func (r *reader) tail(f *file, n int, newest bool) (start int64, missing int, err error) {
 	start = 0
-	err = backwards(f, func(record []byte, end int64) bool {
+	err = backwards(f.File, func(record []byte, end int64) bool {
 		l, err := r.parse(record)
 		if err != nil || r.late(l.Time) {
 			return true

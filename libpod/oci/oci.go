@@ -22,6 +22,9 @@ type Runtime interface {
 	Exec(ctx context.Context, r ExecRequest) (Process, error)
 	// ExecDetached does so below a monitor of its own and returns when the program runs.
 	ExecDetached(ctx context.Context, r ExecRequest, c monitor.Config) error
+	// PrepareProbes does for the monitor of a running container what Launch does with LaunchRequest.Probes, and says
+	// where their processes belong.
+	PrepareProbes(q ProbeRequest) (monitor.Place, error)
 	// InitProgram is the host's file for process 1 of containers with --init.
 	InitProgram() string
 	// Destroy takes away what a launch has left, killing what still runs. It may come at any time after
@@ -164,7 +167,7 @@ type LaunchRequest struct {
 	// Cgroup is the cgroup's path below the hierarchies' mount points, or "slice:prefix:name" for a scope
 	// of systemd; "" for none.
 	Cgroup string
-	// Monitor is what the monitor is told; the runtime fills in what only it knows (MemoryEvents).
+	// Monitor is what the monitor is told; the runtime fills in what only it knows (MemoryEvents, Freezer).
 	Monitor monitor.Config
 	// Stdio, where set, are the program's streams in place of the monitor's. The caller keeps ownership.
 	Stdio [3]*os.File
@@ -200,6 +203,13 @@ type Probe struct {
 	Process *specs.Process
 	// To is the place in LaunchRequest.Monitor that the runtime fills in.
 	To *monitor.Probe
+}
+
+// ProbeRequest says which processes a monitor is to start in a container that runs.
+type ProbeRequest struct {
+	// ID, Bundle and Cgroup are the container's, as in LaunchRequest; Probes have names that it has not had yet.
+	ID, Bundle, Cgroup string
+	Probes             []Probe
 }
 
 // ExecRequest says what to run in a container.

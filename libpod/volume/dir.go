@@ -70,6 +70,20 @@ func Create(volumes, name string, owner Owner) (string, error) {
 	return data, nil
 }
 
+// Sync writes the directories of a volume that was made to the disk, so that its row does not outlive them.
+func Sync(volumes, name string) error {
+	for _, dir := range []string{filepath.Join(volumes, name), volumes} {
+		d, err := os.Open(dir)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(d.Sync(), d.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // NotePath is the file that a removal makes, and holds the lock of, before it forgets the row:
 // whoever finds files and note without a row, after a kill, knows that the files are given up.
 func NotePath(volumes, name string) string { return filepath.Join(volumes, notePrefix+name) }

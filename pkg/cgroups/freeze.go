@@ -58,6 +58,12 @@ func (c *Cgroup) freezer() (file, frozen string, err error) {
 	return "", "", errdefs.Unsupported("pause", "the cgroup controller %q is not available here", "freezer")
 }
 
+// FreezerFile is the file that freezes: cgroup.freeze of version 2, freezer.state of version 1, or "".
+func (c *Cgroup) FreezerFile() string {
+	file, _, _ := c.freezer()
+	return file
+}
+
 func (c *Cgroup) setFrozen(freeze bool) error {
 	file, word, err := c.freezer()
 	if err != nil {

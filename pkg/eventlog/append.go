@@ -14,11 +14,18 @@ const DefaultMaxSize = 1 << 20
 
 // Log is where events are kept. The zero value keeps none.
 type Log struct {
-	// Path is the absolute file; "" means that no events are kept.
+	// Path is the absolute file. Without it, and without Journal, no events are kept.
 	Path string `json:"path,omitempty"`
 	// MaxSize is the size in bytes at which the file is renamed to Path.1; 0 means DefaultMaxSize.
 	MaxSize int64 `json:"max_size,omitempty"`
+	// Journal is the socket of the system's journal, which keeps the events in the place of a file; Store is the
+	// word by which those of this log are known there.
+	Journal string `json:"journal,omitempty"`
+	Store   string `json:"store,omitempty"`
 }
+
+// Kept says that events are kept at all.
+func (l Log) Kept() bool { return l.Path != "" || l.Journal != "" }
 
 // older is the file that was full.
 func (l Log) older() string { return l.Path + ".1" }
@@ -26,11 +33,14 @@ func (l Log) older() string { return l.Path + ".1" }
 // Append adds an event; without a time it is of now. It never waits. A failure means that the event is
 // not kept, and nothing else.
 func (l Log) Append(e Event) error {
-	if l.Path == "" {
+	if !l.Kept() {
 		return nil
 	}
 	if e.TimeNano == 0 {
 		e.SetTime(time.Now())
+	}
+	if l.Journal != "" {
+		return l.send(&e)
 	}
 	return l.AppendLine(e.line())
 }

@@ -38,7 +38,7 @@ func (l Log) Read(ctx context.Context, o ReadOptions, each func(Event) error) er
 		if e.Status == "" {
 			return nil // torn
 		}
-		if at := e.When(); at.Before(o.Since) || !o.Until.IsZero() && !at.Before(o.Until) {
+		if !o.Wanted(&e) {
 			return nil
 		}
 		return each(e)

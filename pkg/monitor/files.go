@@ -64,7 +64,10 @@ func ReadExit(runDir string) (ExitRecord, error) {
 	return e, readRecord(runDir, ExitFile, &e)
 }
 
-func readRecord(runDir, name string, v any) error {
+func readRecord(runDir, name string, v any) error { return readBounded(runDir, name, maxRecord, v) }
+
+// readBounded reads a record of at most so many bytes.
+func readBounded(runDir, name string, most int64, v any) error {
 	path := filepath.Join(runDir, name)
 	st, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -73,7 +76,7 @@ func readRecord(runDir, name string, v any) error {
 	if err != nil {
 		return err
 	}
-	if st.Size() > maxRecord {
+	if st.Size() > most {
 		return errdefs.New(errdefs.ErrCorrupt, "monitor record", path, "%d bytes long", st.Size())
 	}
 	data, err := os.ReadFile(path)

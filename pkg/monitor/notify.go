@@ -1,6 +1,9 @@
 package monitor
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // The modes of --sdnotify that concern the monitor.
 const (
@@ -27,6 +30,19 @@ type NotifyConfig struct {
 	Mode string `json:"mode"`
 	// Watchdog is how often it wants a sign of life; 0 is never. With NotifyContainer the program gives it.
 	Watchdog time.Duration `json:"watchdog,omitempty"`
+}
+
+// Environ is what the command needs that starts the container again as a part of the service. n may be nil.
+// Source: sd_watchdog_enabled(3).
+func (n *NotifyConfig) Environ() []string {
+	if n == nil {
+		return nil
+	}
+	env := []string{"NOTIFY_SOCKET=" + n.Socket}
+	if n.Watchdog > 0 {
+		env = append(env, "WATCHDOG_USEC="+strconv.FormatInt(n.Watchdog.Microseconds(), 10))
+	}
+	return env
 }
 
 // StopConfig is how the monitor itself stops the container: for a signal to it, and for its health.

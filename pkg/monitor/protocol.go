@@ -8,7 +8,8 @@
 // record. It never needs the command line, and the command line never needs it to list.
 //
 // Files in RunDir: monitor.lock (flock held), attach.sock (0600), live.json (Live, once the
-// init waits), stop.json (Stop), health.json (Health, with a healthcheck), exit.json (ExitRecord, written to a temporary file and renamed).
+// init waits), stop.json (Stop), health.json (Health, with a healthcheck), update.json
+// (Update, while one is under way), exit.json (ExitRecord, written to a temporary file and renamed).
 //
 // The order is fixed. live.json is there before Ready answers. At the end: the log is complete,
 // exit.json is there, attach.sock is gone, the lock is free, and only then the clients are told.
@@ -53,6 +54,8 @@ type Config struct {
 	// MemoryEvents is the cgroup file that counts out-of-memory kills (memory.events on v2,
 	// memory.oom_control on v1), or "". Read at the exit.
 	MemoryEvents string `json:"memory_events,omitempty"`
+	// Freezer is the cgroup file that pauses the container (cgroup.freeze on v2, freezer.state on v1), or "".
+	Freezer string `json:"freezer,omitempty"`
 	// PIDFile is where the init's pid is written (--pidfile), or "".
 	PIDFile string `json:"pid_file,omitempty"`
 	// OOMScoreAdj is the monitor's own oom_score_adj; tried, never fatal. Nil leaves it.
@@ -104,6 +107,10 @@ type LogConfig struct {
 	Name   string   `json:"name,omitempty"`
 	Tag    string   `json:"tag,omitempty"`
 	Labels []string `json:"labels,omitempty"`
+	// Compress is the command (argv) that compresses Path.1 after a rotation, which it is called for; empty calls none.
+	Compress []string `json:"compress,omitempty"`
+	// Buffer is how many bytes of output wait for the log at most, the rest being lost; 0 makes the container wait.
+	Buffer int64 `json:"buffer,omitempty"`
 }
 
 // Live is what runs: written when the init has been prepared, before the user's program starts.
@@ -180,6 +187,8 @@ type ExitRecord struct {
 	Failure *launch.Failure `json:"failure,omitempty"`
 	// Unseen says that no monitor saw the end: the record was made up by who missed it.
 	Unseen bool `json:"-"`
+	// Again says that the monitor ended it for its health to have it started anew, whatever the policy.
+	Again bool `json:"again,omitempty"`
 	// Restart is what follows by the container's policy, or nil.
 	Restart *NextStart `json:"restart,omitempty"`
 }

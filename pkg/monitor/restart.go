@@ -25,7 +25,7 @@ const (
 // Restart is a container's policy, and how often it was carried out since somebody started the
 // container.
 type Restart struct {
-	// Policy is one of the Restart constants.
+	// Policy is one of the Restart constants; "" restarts only what has ended to be started anew (ExitRecord.Again).
 	Policy string `json:"policy"`
 	// Max bounds Count with RestartOnFailure; 0 does not.
 	Max uint `json:"max,omitempty"`
@@ -47,7 +47,7 @@ type NextStart struct {
 
 // After decides what follows an end: a restart, or nil. stopped says that a command ended the start on
 // purpose (see Stop). A start that failed is told to whoever started it, and not repeated: what was
-// missing is missing the next time too. r may be nil.
+// missing is missing the next time too. What was ended for its health to be started anew is, within Max. r may be nil.
 func (r *Restart) After(e ExitRecord, stopped bool) *NextStart {
 	if r == nil || stopped || e.Cause == CauseStartFailed {
 		return nil
@@ -55,11 +55,13 @@ func (r *Restart) After(e ExitRecord, stopped bool) *NextStart {
 	switch r.Policy {
 	case RestartAlways, RestartUnlessStopped:
 	case RestartOnFailure:
-		if e.Code == 0 || r.Max > 0 && r.Count >= r.Max {
+		if e.Code == 0 && !e.Again || r.Max > 0 && r.Count >= r.Max {
 			return nil
 		}
 	default:
-		return nil
+		if !e.Again {
+			return nil
+		}
 	}
 	wait := min(max(2*r.Wait, RestartFirst), RestartLongest)
 	if e.FinishedAt.Sub(e.StartedAt) >= RestartSettled {

@@ -13,27 +13,32 @@ func TestRestartDecision(t *testing.T) {
 	record := func(cause string, code int) ExitRecord {
 		return ExitRecord{Cause: cause, Code: code, StartedAt: at, FinishedAt: at.Add(time.Second)}
 	}
+	unhealthy := record(CauseHealth, 0)
+	unhealthy.Again = true
 	ends := []struct {
 		name    string
 		record  ExitRecord
 		stopped bool
-		// want is for no policy, always, unless-stopped, on-failure, on-failure:2 with 1 and with 2 restarts behind it.
+		// want is for no policy, always, unless-stopped, on-failure, on-failure:2 with 1 and with 2 restarts behind it,
+		// and for a container that is restarted for its health alone.
 		want string
 	}{
-		{"exit 0", record(CauseExit, 0), false, "-++---"},
-		{"exit 1", record(CauseExit, 1), false, "-++++-"},
-		{"signal", record(CauseSignal, 139), false, "-++++-"},
-		{"out of memory", record(CauseOOM, 137), false, "-++++-"},
-		{"timeout", record(CauseTimeout, 137), false, "-++++-"},
-		{"monitor killed, nobody saw the end", record(CauseLost, -1), false, "-++++-"},
-		{"a signal that asks for something else", record(CauseExit, 5), false, "-++++-"},
-		{"stop", record(CauseSignal, 143), true, "------"},
-		{"stop, and the program left with 0", record(CauseExit, 0), true, "------"},
-		{"kill", record(CauseSignal, 137), true, "------"},
-		{"restart", record(CauseSignal, 143), true, "------"},
-		{"rm --force", record(CauseSignal, 143), true, "------"},
-		{"failed start", record(CauseStartFailed, 127), false, "------"},
-		{"monitor killed, then stop", record(CauseLost, -1), true, "------"},
+		{"exit 0", record(CauseExit, 0), false, "-++----"},
+		{"exit 1", record(CauseExit, 1), false, "-++++--"},
+		{"signal", record(CauseSignal, 139), false, "-++++--"},
+		{"out of memory", record(CauseOOM, 137), false, "-++++--"},
+		{"timeout", record(CauseTimeout, 137), false, "-++++--"},
+		{"monitor killed, nobody saw the end", record(CauseLost, -1), false, "-++++--"},
+		{"a signal that asks for something else", record(CauseExit, 5), false, "-++++--"},
+		{"stop", record(CauseSignal, 143), true, "-------"},
+		{"stop, and the program left with 0", record(CauseExit, 0), true, "-------"},
+		{"kill", record(CauseSignal, 137), true, "-------"},
+		{"restart", record(CauseSignal, 143), true, "-------"},
+		{"rm --force", record(CauseSignal, 143), true, "-------"},
+		{"failed start", record(CauseStartFailed, 127), false, "-------"},
+		{"monitor killed, then stop", record(CauseLost, -1), true, "-------"},
+		{"unhealthy, to be started anew", unhealthy, false, "-++++-+"},
+		{"unhealthy, and stopped meanwhile", unhealthy, true, "-------"},
 	}
 	policies := []*Restart{
 		nil,
@@ -42,6 +47,7 @@ func TestRestartDecision(t *testing.T) {
 		{Policy: RestartOnFailure, Count: 99},
 		{Policy: RestartOnFailure, Max: 2, Count: 1},
 		{Policy: RestartOnFailure, Max: 2, Count: 2},
+		{Count: 7},
 	}
 	for _, end := range ends {
 		got := ""

@@ -44,6 +44,8 @@ const (
 	KindSignal
 	// KindCheck asks for a healthcheck at once; the answer is KindChecked.
 	KindCheck
+	// KindUpdate says that the run directory has an Update; the answer is KindUpdated.
+	KindUpdate
 )
 
 // Kinds that the monitor sends.
@@ -66,6 +68,8 @@ const (
 	KindDropped
 	// KindChecked carries a CheckReport as JSON.
 	KindChecked
+	// KindUpdated carries why the update was refused, or nothing.
+	KindUpdated
 )
 
 // The bounds of what a connection may carry.
@@ -141,7 +145,7 @@ func Decode(packet []byte) (Message, error) {
 		want = 4
 	case KindAttach, KindSignal:
 		want = 1
-	case KindFiles, KindStart, KindAbort, KindDone, KindDetach, KindWait, KindStdinEOF, KindCheck:
+	case KindFiles, KindStart, KindAbort, KindDone, KindDetach, KindWait, KindStdinEOF, KindCheck, KindUpdate:
 	default:
 		return Message{}, errPacket
 	}

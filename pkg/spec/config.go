@@ -306,4 +306,15 @@ type Log struct {
 	Tag string `json:"tag,omitempty"`
 	// Labels are NAME=VALUE, fields that go with every line.
 	Labels []string `json:"labels,omitempty"`
+	// FromLabels and FromEnv are keys of the container's labels and variables that go with every line, LabelsRegex and
+	// EnvRegex expressions for more of them.
+	FromLabels  []string `json:"from_labels,omitempty"`
+	FromEnv     []string `json:"from_env,omitempty"`
+	LabelsRegex string   `json:"labels_regex,omitempty"`
+	EnvRegex    string   `json:"env_regex,omitempty"`
+	// Compress compresses rotated files.
+	Compress bool `json:"compress,omitempty"`
+	// Buffer, in bytes, is what output is kept waiting for the log at most; what comes beyond is lost. 0 makes the
+	// container wait.
+	Buffer int64 `json:"buffer,omitempty"`
 }

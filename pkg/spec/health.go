@@ -84,7 +84,7 @@ func (d *decider) health() error {
 	if req.None && req.Cmd != "" && req.Cmd != "none" {
 		return errdefs.New(errdefs.ErrInvalid, "", "", "--health-cmd says the opposite").WithOp("--no-healthcheck").WithHint("leave one of them out")
 	}
-	h := &Health{Check: HealthCheck{Interval: healthInterval, Timeout: healthTimeout, Retries: healthRetries}}
+	h := newHealth()
 	if img := d.img.Health; img != nil && !req.None {
 		if len(img.Test) == 1 && img.Test[0] != testNone {
 			d.warnf("the image's healthcheck has no command and is not run")
@@ -102,13 +102,45 @@ func (d *decider) health() error {
 	if req.None || len(h.Check.Test) == 0 || h.Check.Test[0] == testNone {
 		return d.noHealth(h)
 	}
+	return d.settleHealth(h)
+}
+
+// newHealth has the defaults of all but the command.
+func newHealth() *Health {
+	return &Health{
+		Check:     HealthCheck{Interval: healthInterval, Timeout: healthTimeout, Retries: healthRetries},
+		OnFailure: "none", MaxLogCount: HealthMaxLogCount, MaxLogSize: HealthMaxLogSize,
+	}
+}
+
+// settleHealth lays the options over h and makes it the container's.
+func (d *decider) settleHealth(h *Health) error {
 	for _, step := range []func(*Health) error{d.healthCheck, d.healthStartup, d.healthAction, d.healthLog} {
 		if err := step(h); err != nil {
 			return err
 		}
 	}
+	if h.Restarts() && d.cfg.Life.Remove {
+		option := "--health-on-failure"
+		if h.OnFailure != "restart" {
+			option = "--health-startup-retries"
+		}
+		return errdefs.New(errdefs.ErrInvalid, "", "", "--rm would remove the container before it is restarted").WithOp(option).WithHint("leave it or --rm out")
+	}
 	d.cfg.Health = h
 	return nil
+}
+
+// Restarts says that the container may be restarted for its health. h may be nil.
+func (h *Health) Restarts() bool {
+	return h != nil && (h.OnFailure == "restart" || h.Startup != nil && h.Startup.Retries > 0)
+}
+
+// healthOptions are the options that change a healthcheck and make none.
+var healthOptions = []string{
+	"health-interval", "health-retries", "health-timeout", "health-start-period", "health-startup-cmd",
+	"health-startup-interval", "health-startup-retries", "health-startup-success", "health-startup-timeout", "health-on-failure",
+	"health-log-destination", "health-max-log-count", "health-max-log-size",
 }
 
 // noHealth refuses options that would have nothing to act on.
@@ -116,11 +148,7 @@ func (d *decider) noHealth(h *Health) error {
 	if d.req.Health.None || len(h.Check.Test) > 0 {
 		return nil // what the user or the image has switched off
 	}
-	for _, option := range []string{
-		"health-interval", "health-retries", "health-timeout", "health-start-period", "health-startup-cmd",
-		"health-startup-interval", "health-startup-retries", "health-startup-success", "health-startup-timeout", "health-on-failure",
-		"health-log-destination", "health-max-log-count", "health-max-log-size",
-	} {
+	for _, option := range healthOptions {
 		if d.req.Given(option) {
 			return errdefs.New(errdefs.ErrInvalid, "", "", "there is no healthcheck").WithOp("--" + option).WithHint("give one with --health-cmd")
 		}
@@ -172,9 +200,20 @@ func (d *decider) healthCheck(h *Health) (err error) {
 	return nil
 }
 
+// healthStartup lays the options over the startup check, which they may make or take away.
 func (d *decider) healthStartup(h *Health) (err error) {
 	req := &d.req.Health
-	if req.StartupCmd == "" {
+	c := &HealthCheck{Interval: healthInterval, Timeout: healthTimeout}
+	if h.Startup != nil {
+		copied := *h.Startup
+		c = &copied
+	}
+	if req.StartupCmd != "" {
+		if c.Test, err = parseTest("--health-startup-cmd", req.StartupCmd); err != nil {
+			return err
+		}
+	}
+	if len(c.Test) == 0 {
 		for _, option := range []string{"health-startup-interval", "health-startup-retries", "health-startup-success", "health-startup-timeout"} {
 			if d.req.Given(option) {
 				return errdefs.New(errdefs.ErrInvalid, "", "", "there is no startup check").WithOp("--" + option).WithHint("give one with --health-startup-cmd")
@@ -182,11 +221,8 @@ func (d *decider) healthStartup(h *Health) (err error) {
 		}
 		return nil
 	}
-	c := &HealthCheck{Interval: healthInterval, Timeout: healthTimeout, Retries: req.StartupRetries, Successes: req.StartupSuccess}
-	if c.Test, err = parseTest("--health-startup-cmd", req.StartupCmd); err != nil {
-		return err
-	}
 	if c.Test[0] == testNone {
+		h.Startup = nil
 		return nil
 	}
 	if req.StartupInterval != "" {
@@ -199,37 +235,29 @@ func (d *decider) healthStartup(h *Health) (err error) {
 			return err
 		}
 	}
-	if c.Retries > 0 {
-		if err := d.healthRestarts("--health-startup-retries"); err != nil {
-			return err
-		}
+	if req.StartupRetries != nil {
+		c.Retries = *req.StartupRetries
+	}
+	if req.StartupSuccess != nil {
+		c.Successes = *req.StartupSuccess
 	}
 	h.Startup = c
 	return nil
 }
 
 func (d *decider) healthAction(h *Health) error {
-	switch h.OnFailure = d.req.Health.OnFailure; h.OnFailure {
+	switch action := d.req.Health.OnFailure; action {
 	case "":
-		h.OnFailure = "none"
-	case "none", "kill", "stop":
-	case "restart":
-		return d.healthRestarts("--health-on-failure")
+	case "none", "kill", "stop", "restart":
+		h.OnFailure = action
 	default:
-		return errdefs.Invalid("--health-on-failure", h.OnFailure, "unknown action").WithHint("write none, kill, stop or restart")
+		return errdefs.Invalid("--health-on-failure", action, "unknown action").WithHint("write none, kill, stop or restart")
 	}
 	return nil
 }
 
-// healthRestarts says whether the container can be restarted for its health.
-func (d *decider) healthRestarts(option string) error {
-	return errdefs.Unsupported(option, "a restart for the health alone cannot be honoured by this version").
-		WithHint("use --health-on-failure kill with --restart on-failure")
-}
-
 func (d *decider) healthLog(h *Health) error {
 	req := &d.req.Health
-	h.MaxLogCount, h.MaxLogSize = HealthMaxLogCount, HealthMaxLogSize
 	if req.MaxLogCount != nil {
 		h.MaxLogCount = *req.MaxLogCount
 	}
@@ -249,7 +277,9 @@ func (d *decider) healthLog(h *Health) error {
 			h.MaxLogSize, healthMaxRecord).WithHint("lower one of the two")
 	}
 	switch req.LogDestination {
-	case "", "local":
+	case "":
+	case "local":
+		h.LogDirectory = ""
 	case "events_logger":
 		return errdefs.Unsupported("--health-log-destination", "events_logger cannot be honoured by this version").WithHint("write local or a directory")
 	default:

@@ -42,7 +42,7 @@ func TestParseTest(t *testing.T) {
 func TestHealthOfImage(t *testing.T) {
 	req, img, def, host := testRequest(), testImage(), Builtin(), testHost()
 	img.Health = &ImageHealth{Test: []string{testCmd, "x"}, Interval: 1, StartInterval: 2, StartPeriod: time.Hour, Retries: 9}
-	req.Health = HealthRequest{Timeout: "2s", StartupCmd: "y", StartupSuccess: 2, OnFailure: "stop"}
+	req.Health = HealthRequest{Timeout: "2s", StartupCmd: "y", StartupSuccess: ptr(uint(2)), OnFailure: "stop"}
 	cfg, _, err := Decide(req, img, def, host)
 	if err != nil {
 		t.Fatal(err)

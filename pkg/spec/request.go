@@ -190,8 +190,8 @@ type HealthRequest struct {
 	StartupCmd      string // --health-startup-cmd
 	StartupInterval string // --health-startup-interval
 	StartupTimeout  string // --health-startup-timeout
-	StartupRetries  uint   // --health-startup-retries
-	StartupSuccess  uint   // --health-startup-success
+	StartupRetries  *uint  // --health-startup-retries
+	StartupSuccess  *uint  // --health-startup-success
 	OnFailure       string // --health-on-failure none|kill|stop|restart
 	LogDestination  string // --health-log-destination local|DIRECTORY|events_logger
 	MaxLogCount     *uint  // --health-max-log-count

@@ -16,6 +16,7 @@ type UpdateRequest struct {
 	Env      []string // --env, with the words of create's
 	UnsetEnv []string // --unsetenv
 	Restart  string   // --restart
+	Health   HealthRequest
 	// Changed holds the names of the options that were given.
 	Changed map[string]bool
 }
@@ -65,6 +66,9 @@ func Update(cfg *Config, req *UpdateRequest, host *Host) (*Change, error) {
 		if err := u.restart(); err != nil {
 			return nil, err
 		}
+	}
+	if err := u.updateHealth(&req.Health); err != nil {
+		return nil, err
 	}
 	change := &Change{Config: u.cfg}
 	if w := &u.write; w.Memory != nil || w.CPU != nil || w.BlockIO != nil || w.Pids != nil {
@@ -306,6 +310,41 @@ func (u *updater) updateUlimits() error {
 	}
 	u.cfg.Process.Rlimits = sortedLimits(limits)
 	return nil
+}
+
+// updateHealth changes the healthcheck, makes one or takes it away. What is not given stays.
+func (u *updater) updateHealth(req *HealthRequest) error {
+	if !u.any(append([]string{"health-cmd", "no-healthcheck"}, healthOptions...)...) {
+		return nil
+	}
+	u.req.Health = *req
+	off := req.None
+	h := newHealth()
+	if u.cfg.Health != nil {
+		copied := *u.cfg.Health
+		h = &copied
+	}
+	if req.Cmd != "" {
+		test, err := parseTest("--health-cmd", req.Cmd)
+		if err != nil {
+			return err
+		}
+		if off && test[0] != testNone {
+			return errdefs.New(errdefs.ErrInvalid, "", "", "--health-cmd says the opposite").WithOp("--no-healthcheck").WithHint("leave one of them out")
+		}
+		h.Check.Test, off = test, off || test[0] == testNone
+	}
+	switch {
+	case off && u.cfg.Process.SdNotify == "healthy":
+		return errdefs.New(errdefs.ErrInvalid, "", "", "the container was made with --sdnotify=healthy, which needs a healthcheck").WithOp("--no-healthcheck").
+			WithHint("make it anew with --sdnotify=conmon")
+	case off:
+		u.cfg.Health = nil
+		return nil
+	case len(h.Check.Test) == 0:
+		return u.noHealth(h)
+	}
+	return u.settleHealth(h)
 }
 
 // updateEnv changes the variables, which new processes see: an exec's, and those of the next start.

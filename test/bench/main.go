@@ -26,6 +26,8 @@ type options struct {
 	parallel int    // clients at a time
 	lives    int    // containers that a runtime creates, starts and deletes
 	lanes    int    // of them at a time, the second time
+	rush     int    // containers that we start beside our list
+	rushers  int    // clients that start them
 	pull     bool   // whether to pull an image of 500 MB
 }
 
@@ -39,6 +41,8 @@ func main() {
 	flag.IntVar(&o.parallel, "parallel", 16, "clients at a time")
 	flag.IntVar(&o.lives, "lives", 200, "containers that a runtime creates, starts and deletes")
 	flag.IntVar(&o.lanes, "lanes", 8, "of those at a time, the second time")
+	flag.IntVar(&o.rush, "rush", 500, "containers that manager starts while it lists them")
+	flag.IntVar(&o.rushers, "rushers", 32, "of those at a time")
 	flag.BoolVar(&o.pull, "pull", true, "pull an image of 500 MB from a registry on the loopback, which takes two minutes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -72,6 +72,7 @@ func (w *world) measure() table {
 		}
 	}
 	t = append(append(t, starts, memory), w.lives()...)
+	t = append(append(t, w.stops()), w.rush()...)
 	t = append(t, w.longList())
 	if w.o.pull {
 		t = append(t, w.pull())

@@ -15,8 +15,8 @@ import (
 type budget struct {
 	work, ours, peer string
 	factor, limit    float64
-	// of is the work of the peer's figure when it is another.
-	of string
+	// of is the work of the peer's figure when it is another; unit is the limit's.
+	of, unit string
 }
 
 // budgets are those of the architecture page, "Budgets".
@@ -37,7 +37,9 @@ func budgets(o *options) []budget {
 		{work: "ps with one", ours: "manager", peer: "podman", factor: 0.35},
 		{work: fmt.Sprintf("ps --all with %d", o.listed), ours: "manager", peer: "manager", of: "ps with one", factor: 5},
 		{work: crowd, ours: "manager", peer: "podman", factor: 0.25},
-		{work: "memory a container", ours: "manager", limit: 0.8 * 1024},
+		{work: "memory a container", ours: "manager", limit: 0.8 * 1024, unit: "KiB"},
+		{work: stopWork, ours: "manager", limit: 15, unit: "ms"},
+		{work: rushPsWork(o), ours: "manager", limit: 100, unit: "ms"},
 		{work: pullWork, ours: "manager", peer: "podman", factor: 0.6},
 		{work: pullWork, ours: "manager", peer: untar, factor: 1.2},
 	}
@@ -101,7 +103,7 @@ func (t table) text(w *world) string {
 
 // verdict is the budget's line.
 func (g *budget) verdict(t table) string {
-	name := fmt.Sprintf("%s: %s, KiB", g.work, g.ours)
+	name := fmt.Sprintf("%s: %s, %s", g.work, g.ours, g.unit)
 	ours, ok := t.find(g.work, g.ours)
 	measured, allowed := ours, g.limit
 	if g.peer != "" {

@@ -4,9 +4,12 @@ import (
 	"archive/tar"
 	"bytes"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -182,8 +185,8 @@ func TestCRIUArchive(t *testing.T) {
 		m.Image(t, "busybox")
 		criuLogs(t, m)
 	}
-	m.MustRun(t, "run", "--detach", "--name", "box", "--network", "none", "busybox",
-		"sh", "-c", "i=0; echo mine > /written; while :; do i=$((i+1)); echo $i > /count; sleep 0.05; done")
+	m.MustRun(t, "run", "--detach", "--name", "box", "--network", "none", "--volume", "data:/data", "--volume", "/own", "busybox",
+		"sh", "-c", "i=0; echo mine > /written; echo named > /data/file; echo own > /own/file; chown 7:8 /own/file; while :; do i=$((i+1)); echo $i > /count; sleep 0.05; done")
 	count := func(m *testenv.Manager, name string, above int) int {
 		t.Helper()
 		for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
@@ -206,14 +209,106 @@ func TestCRIUArchive(t *testing.T) {
 	if now := count(other, "box", 0); now < at || now > at+2000 {
 		t.Errorf("it goes on at %d, and was at %d", now, at)
 	}
-	if out := other.MustRun(t, "exec", "box", "cat", "/written"); out != "mine" {
-		t.Errorf("/written has %q", out)
+	if out := other.MustRun(t, "exec", "box", "cat", "/written", "/data/file", "/own/file"); out != "mine\nnamed\nown" {
+		t.Errorf("the files have %q", out)
+	}
+	if out := other.MustRun(t, "exec", "box", "stat", "-c", "%u:%g", "/own/file"); out != "7:8" {
+		t.Errorf("/own/file belongs to %s", out)
+	}
+	if out := other.MustRun(t, "volume", "ls", "--quiet", "--filter", "name=data"); out != "data" {
+		t.Errorf("the volumes are %q", out)
 	}
 	if r := other.Run("container", "restore", "--import", whole, "--import-previous", pre); r.Code != 125 || !strings.Contains(r.Stderr, "remove it") {
 		t.Errorf("once more: exit code %d: %s", r.Code, r.Stderr)
 	}
-	other.MustRun(t, "rm", "--force", "--time", "0", "box")
-	m.MustRun(t, "rm", "box")
+	other.MustRun(t, "rm", "--force", "--time", "0", "--volumes", "box")
+	m.MustRun(t, "rm", "--volumes", "box")
+	for _, m := range []*testenv.Manager{m, other} {
+		m.MustRun(t, "volume", "rm", "data")
+	}
+}
+
+// tarNames are the names in a tar file that is not compressed.
+func tarNames(t *testing.T, from io.Reader) (names []string) {
+	t.Helper()
+	for r := tar.NewReader(from); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return names
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, h.Name)
+		if strings.HasPrefix(h.Name, "volumes/") {
+			for _, inner := range tarNames(t, r) {
+				names = append(names, h.Name+":"+inner)
+			}
+		}
+	}
+}
+
+// TestCheckpointVolumes puts the content of volumes into archives, and takes no volume that is here. The images are
+// those of a CRIU that does nothing.
+func TestCheckpointVolumes(t *testing.T) {
+	m, other := testenv.NewManager(t), testenv.NewManager(t)
+	for _, m := range []*testenv.Manager{m, other} {
+		m.Image(t, "busybox")
+	}
+	m.MustRun(t, "run", "--detach", "--name", "kept", "--network", "none", "--volume", "data:/data", "--volume", "/own", "--volume", "data2:/ro:ro",
+		"busybox", "sh", "-c", "echo mine > /data/file; mkdir /own/dir; ln -s /etc/passwd /own/link; echo ready; sleep 1000")
+	until(t, waiting, func() error {
+		if r := m.Run("logs", "kept"); r.Stdout != "ready\n" {
+			return fmt.Errorf("%+v", r)
+		}
+		return nil
+	})
+	file := filepath.Join(m.Dir, "kept.tar")
+	export := func(options ...string) []string {
+		t.Helper()
+		// It answers that the dump (kind 1) went well. Source: CRIU, rpc.proto, "criu_resp".
+		fakeCRIU(t, m, "#!/bin/sh\n[ $1 = check ] && exit 0\ndd bs=1M count=1 <&$2 >/dev/null 2>&1\nprintf '\\010\\001\\020\\001' >&$2\n")
+		m.MustRun(t, append(append([]string{"container", "checkpoint", "--leave-running", "--compress", "none", "--export", file}, options...), "kept")...)
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tarNames(t, bytes.NewReader(raw))
+	}
+	names := export()
+	for _, want := range []string{"volumes/0.tar:file", "volumes/1.tar:dir/", "volumes/1.tar:link", "volumes/2.tar"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("no %s among %q", want, names)
+		}
+	}
+	fakeCRIU(t, other, "#!/bin/sh\n[ $1 = check ] && exit 0\nexit 1\n")
+	refused := func(words string, options ...string) {
+		t.Helper()
+		before := other.MustRun(t, "volume", "ls", "--quiet")
+		r := other.Run(append([]string{"container", "restore", "--import", file}, options...)...)
+		if r.Code != 125 || !strings.Contains(r.Stderr, words) {
+			t.Errorf("%v: exit code %d: %s", options, r.Code, r.Stderr)
+		}
+		if after := other.MustRun(t, "volume", "ls", "--quiet") + other.MustRun(t, "ps", "--all", "--quiet"); after != before {
+			t.Errorf("%v left %s, and there was %s", options, after, before)
+		}
+	}
+	refused("restore container kept: ") // by the CRIU that does nothing, after the volumes
+	other.MustRun(t, "volume", "create", "data")
+	refused("volume data: it is here already; remove it, or add --ignore-volumes")
+	refused("restore container kept: ", "--ignore-volumes")
+	if names := export("--ignore-volumes"); slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, "volumes/") }) {
+		t.Errorf("volumes among %q", names)
+	}
+	refused("volumes are not in the archive; add --ignore-volumes")
+	m.MustRun(t, "volume", "create", "--opt", "type=tmpfs", "--opt", "device=tmpfs", "special")
+	m.MustRun(t, "run", "--detach", "--name", "mounted", "--network", "none", "--volume", "special:/x", "busybox", "sleep", "1000")
+	if r := m.Run("container", "checkpoint", "--leave-running", "--export", file, "mounted"); r.Code != 125 || !strings.Contains(r.Stderr, "the volume special, which was made with options") {
+		t.Errorf("exit code %d: %s", r.Code, r.Stderr)
+	}
+	m.MustRun(t, "rm", "--force", "--time", "0", "--volumes", "kept", "mounted")
+	m.MustRun(t, "volume", "rm", "data", "data2", "special")
+	other.MustRun(t, "volume", "rm", "data")
 }
 
 // fakeCRIU puts a program into $PATH, in place of criu, or none.
@@ -313,7 +408,6 @@ func TestCheckpointArchives(t *testing.T) {
 	refused("no such directory", "checkpoint", "--export", "/no/such/a.tar", "box")
 	refused("one file takes one container", "checkpoint", "--export", file, "box", "kept")
 	refused("the mounts (--volume, --mount) of bound cannot be put into an archive", "checkpoint", "--export", file, "bound")
-	refused("volumes are not put into archives", "checkpoint", "--export", file, "kept")
 	refused("the security options and devices of mighty", "checkpoint", "--export", file, "mighty")
 	if _, err := os.Lstat(file); err == nil {
 		t.Error("there is an archive")
@@ -336,6 +430,11 @@ func TestCheckpointArchives(t *testing.T) {
 		"it ends before digests.json":       good,
 		"config.json: ":                     good[:20],
 		"--import-previous":                 strings.Replace(good, `"args"`, `"previous":true,"args"`, 1),
+		"no name of a volume":               strings.Replace(good, `"args"`, `"volumes":[{"name":"../x","destination":"/x"}],"args"`, 1),
+		"no place for a volume":             strings.Replace(good, `"args"`, `"volumes":[{"name":"x","destination":"/a/../.."}],"args"`, 1),
+		"is in it twice":                    strings.Replace(good, `"args"`, `"volumes":[{"destination":"/x"},{"destination":"/x"}],"args"`, 1),
+		"volumes are not in the archive":    strings.Replace(good, `"args"`, `"volumes":[{"name":"x","destination":"/x"}],"args"`, 1),
+		"volume data: it is here already":   strings.Replace(good, `"args"`, `"volumes_in":true,"volumes":[{"name":"data","destination":"/x"}],"args"`, 1),
 		"it is a pre-checkpoint":            strings.Replace(good, `"args"`, `"pre":true,"args"`, 1),
 		"--memory \"1\": less than 6291456": strings.Replace(good, `"args"`, `"memory":1,"args"`, 1),
 	} {

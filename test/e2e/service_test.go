@@ -13,6 +13,48 @@ import (
 	"github.com/manager-project/manager/internal/testenv"
 )
 
+// A restart by the policy stays a part of the service: the monitor passes its place on.
+func TestNotifySocketRestart(t *testing.T) {
+	m := testenv.NewManager(t)
+	m.Image(t, "busybox")
+	path := filepath.Join(t.TempDir(), "notify")
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = socket.Close() }()
+	cmd := m.Command(t.Context(), "run", "-d", "--name", "c", "--network", "none", "--sdnotify", "conmon", "--restart", "on-failure", "busybox",
+		"sh", "-c", "until rm /tmp/end; do sleep 0.1; done 2>/dev/null; exit 1")
+	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+path)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	// heard waits until the present monitor was made the main process, and was ready.
+	heard := func(which string) string {
+		t.Helper()
+		said, pid := map[string]bool{}, ""
+		until(t, waiting, func() error {
+			_ = socket.SetReadDeadline(time.Now().Add(time.Second))
+			buf := make([]byte, 8192)
+			if n, err := socket.Read(buf); err == nil {
+				said[string(buf[:n])] = true
+			}
+			pid = strings.TrimSpace(m.MustRun(t, "inspect", "--format", "{{.State.ConmonPid}}", "c"))
+			if !said["MAINPID="+pid] || !said["READY=1"] {
+				return fmt.Errorf("the %s start says %v; the monitor is %s", which, said, pid)
+			}
+			return nil
+		})
+		return pid
+	}
+	first := heard("first")
+	m.MustRun(t, "exec", "c", "touch", "/tmp/end")
+	if second := heard("second"); second == first {
+		t.Errorf("the main process is %s still", first)
+	}
+	m.MustRun(t, "rm", "-f", "-t", "0", "c")
+}
+
 // A container's program speaks to the service manager through its own socket, and is told of its watchdog; the
 // monitor becomes the service's main process.
 func TestNotifySocket(t *testing.T) {

@@ -161,6 +161,46 @@ func TestSystemdConmon(t *testing.T) {
 	}
 }
 
+// A container's own restarts keep its service, with another main process; a stop in the back-off is one.
+func TestSystemdRestart(t *testing.T) {
+	u := newUnits(t)
+	u.install("", "--sdnotify", "conmon", "--restart", "on-failure", "busybox", "sh", "-c", "until rm /tmp/end; do sleep 0.1; done 2>/dev/null; exit 1")
+	u.systemctl("start", u.service())
+	first := u.property("MainPID")
+	u.MustRun(t, "exec", "c", "touch", "/tmp/end")
+	until(t, unitWait, func() error {
+		if got, want := u.property("MainPID"), u.container("{{.State.ConmonPid}}"); got == first || got != want {
+			return fmt.Errorf("the main process is %s, the monitor %s, before %s", got, want, first)
+		}
+		return nil
+	})
+	if got := u.property("ActiveState") + " " + u.container("{{.State.Status}} {{.RestartCount}}"); got != "active running 1" {
+		t.Errorf("service and container are %s", got)
+	}
+	u.systemctl("stop", u.service())
+	u.stoppedWell("stopped")
+	// One that ends at once waits ever longer.
+	u.install("", "--sdnotify", "conmon", "--restart", "always", "busybox", "true")
+	u.systemctl("start", u.service())
+	until(t, unitWait, func() error {
+		if got := u.container("{{if gt .RestartCount 5}}{{.State.Status}}{{end}}"); got != "restarting" {
+			return fmt.Errorf("the container is %q", got)
+		}
+		return nil
+	})
+	u.systemctl("stop", u.service())
+	u.stoppedWell("stopped in the back-off")
+}
+
+// stoppedWell wants service and container to have ended as they were asked to.
+func (u *units) stoppedWell(when string) {
+	u.t.Helper()
+	if got := u.property("ActiveState") + " " + u.property("Result") + " " + u.container("{{.State.Status}}"); got != "inactive success exited" {
+		journal, _ := exec.Command("journalctl", "--no-pager", "-n", "60", "-u", u.service()).CombinedOutput()
+		u.t.Errorf("%s, service and container are %s\n%s", when, got, journal)
+	}
+}
+
 // A service is ready when its container is healthy, and not before.
 func TestSystemdHealthy(t *testing.T) {
 	u := newUnits(t)

@@ -20,7 +20,7 @@ func globalFlags(app *command.App) []flags.Flag {
 	table := []flags.Flag{
 		{Name: "cdi-spec-dir", Group: groupRun, To: &o.CDISpecDirs, Default: "[/etc/cdi,/var/run/cdi]", Complete: flags.CompleteDirs, Usage: "Directory of CDI device descriptions"},
 		{Name: "cgroup-manager", Group: groupRun, To: &o.CgroupManager, Choices: []string{"cgroupfs", "systemd"}, Usage: "Who makes cgroups; without it, what containers.conf says, else systemd where it runs with cgroup version 2"},
-		{Name: "events-backend", Group: groupOther, To: &o.EventsBackend, Default: "file", Choices: []string{"file", "none"}, Usage: "Where events are kept; without it, what containers.conf says"},
+		{Name: "events-backend", Group: groupOther, To: &o.EventsBackend, Default: "file", Choices: []string{"file", "journald", "none"}, Usage: "Where events are kept; without it, what containers.conf says"},
 		{Name: "imagestore", Group: groupStore, To: &o.ImageStore, Complete: flags.CompleteDirs, Usage: "Keep images apart from containers, in this directory"},
 		{Name: "log-level", Group: groupOther, To: &app.LogLevel, Choices: []string{"trace", "debug", "info", "warn", "error", "fatal", "panic"}, Usage: "How much to say on standard error; debug shows each step"},
 		{Name: "module", Group: groupOther, To: &o.Modules, Usage: "Read this containers.conf module too"},

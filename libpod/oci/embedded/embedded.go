@@ -66,7 +66,7 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (oci.Launched
 		}
 		defer files.Close()
 		req.Cgroup, req.CgroupTasks = files.Dir, files.Tasks
-		q.Cgroup, q.Monitor.MemoryEvents = cg.Path(), cg.MemoryEvents()
+		q.Cgroup, q.Monitor.MemoryEvents, q.Monitor.Freezer = cg.Path(), cg.MemoryEvents(), cg.FreezerFile()
 	}
 	p, handles, err := compile.Container(q.Spec, compile.Options{
 		ID: q.ID, Bundle: q.Bundle, CgroupPath: q.Cgroup, PreserveFDs: len(q.ExtraFiles), MakeCwd: true, Trees: q.Trees,

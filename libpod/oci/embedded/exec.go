@@ -31,6 +31,35 @@ func compileProbe(p *oci.Probe) (err error) {
 	return err
 }
 
+// PrepareProbes implements oci.Runtime.
+func (r *Runtime) PrepareProbes(q oci.ProbeRequest) (monitor.Place, error) {
+	for i := range q.Probes {
+		if err := compileProbe(&q.Probes[i]); err != nil {
+			return monitor.Place{}, err
+		}
+	}
+	if q.Cgroup == "" {
+		return monitor.Place{}, nil
+	}
+	cg, err := oci.Cgroup(q.Cgroup)
+	if err != nil {
+		return monitor.Place{}, err
+	}
+	files, err := cg.Open()
+	if err != nil {
+		return monitor.Place{}, err
+	}
+	defer files.Close()
+	var p monitor.Place
+	if files.Dir != nil {
+		p.Dir = files.Dir.Name()
+	}
+	for _, f := range files.Tasks {
+		p.Tasks = append(p.Tasks, f.Name())
+	}
+	return p, nil
+}
+
 // Exec implements oci.Runtime.
 func (r *Runtime) Exec(ctx context.Context, q oci.ExecRequest) (oci.Process, error) {
 	j, err := r.compileExec(q)

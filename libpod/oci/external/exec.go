@@ -130,8 +130,18 @@ func (r *Runtime) ExecDetached(ctx context.Context, q oci.ExecRequest, c monitor
 	return nil
 }
 
+// PrepareProbes implements oci.Runtime: the program itself knows where processes belong.
+func (r *Runtime) PrepareProbes(q oci.ProbeRequest) (monitor.Place, error) {
+	for i := range q.Probes {
+		if err := r.probe(&q, &q.Probes[i]); err != nil {
+			return monitor.Place{}, err
+		}
+	}
+	return monitor.Place{}, nil
+}
+
 // probe makes the command of a process that is started when the container runs.
-func (r *Runtime) probe(l *oci.LaunchRequest, p *oci.Probe) error {
+func (r *Runtime) probe(l *oci.ProbeRequest, p *oci.Probe) error {
 	dir := filepath.Join(l.Bundle, p.Name)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err

@@ -102,7 +102,7 @@ func (r *Runtime) launch(ctx context.Context, q oci.LaunchRequest, commands *mon
 			return fail(err)
 		}
 		fault.Point("cgroup: made")
-		q.Cgroup, q.Monitor.MemoryEvents = cg.Path(), cg.MemoryEvents()
+		q.Cgroup, q.Monitor.MemoryEvents, q.Monitor.Freezer = cg.Path(), cg.MemoryEvents(), cg.FreezerFile()
 	}
 	if err := attachTrees(&q); err != nil {
 		return fail(err)
@@ -110,10 +110,8 @@ func (r *Runtime) launch(ctx context.Context, q oci.LaunchRequest, commands *mon
 	if err := writeSpec(&q); err != nil {
 		return fail(err)
 	}
-	for i := range q.Probes {
-		if err := r.probe(&q, &q.Probes[i]); err != nil {
-			return fail(err)
-		}
+	if _, err := r.PrepareProbes(oci.ProbeRequest{ID: q.ID, Bundle: q.Bundle, Cgroup: q.Cgroup, Probes: q.Probes}); err != nil {
+		return fail(err)
 	}
 	b, err := r.Begin()
 	if err != nil {

@@ -23,6 +23,7 @@ func (s *server) explain(e *monitor.ExitRecord) {
 		wanted = monitor.CauseTimeout
 	}
 	e.Cause = e.DecideCause(wanted)
+	e.Again = s.again && e.Cause == monitor.CauseHealth
 }
 
 // readStop returns the note about this start's end, or nil.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -214,6 +215,10 @@ func (s *server) callCleanup(more ...string) {
 	if len(s.cfg.CleanupCommand) == 0 {
 		return
 	}
+	signal.Reset(unix.SIGHUP, unix.SIGQUIT, unix.SIGPIPE) // what is ignored would be by the command too
+	if s.cfg.Stop == nil {
+		signal.Reset(unix.SIGINT, unix.SIGTERM)
+	}
 	argv := append(slices.Clip(s.cfg.CleanupCommand), more...)
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
@@ -221,7 +226,7 @@ func (s *server) callCleanup(more ...string) {
 		return
 	}
 	p, err := os.StartProcess(argv[0], argv, &os.ProcAttr{
-		Dir: "/", Env: s.cfg.CleanupEnv, Files: []*os.File{null, null, null},
+		Dir: "/", Env: append(slices.Clip(s.cfg.CleanupEnv), s.cfg.Notify.Environ()...), Files: []*os.File{null, null, null},
 		Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {

@@ -19,7 +19,6 @@ type health struct {
 	state *healthState
 	// req is what every check's launch has in common: program and cgroup, kept open.
 	req     launch.Request
-	start   starter
 	running *check
 	// turn counts the waits for a next check, so that one that was overtaken does nothing.
 	turn int
@@ -31,11 +30,11 @@ type health struct {
 }
 
 // prepareHealth keeps what the checks will need of the launch's request, whose files are closed soon.
-func (s *server) prepareHealth(req *launch.Request, start starter) error {
+func (s *server) prepareHealth(req *launch.Request) error {
 	if s.cfg.Health == nil {
 		return nil
 	}
-	h := &health{s: s, start: start}
+	h := &health{s: s}
 	if err := h.keepRequest(req); err != nil {
 		return failure("healthcheck", "", err)
 	}
@@ -58,8 +57,10 @@ func (s *server) startHealth() {
 }
 
 // endHealth stops checking: the container has ended.
-func (s *server) endHealth() {
-	h := s.health
+func (s *server) endHealth() { s.health.end("the container ended before it was done") }
+
+// end stops checking; reason is what those hear who wait for a check. h may be nil.
+func (h *health) end(reason string) {
 	if h == nil || h.over {
 		return
 	}
@@ -69,7 +70,7 @@ func (s *server) endHealth() {
 		h.running.abandon()
 	}
 	for _, c := range append(h.askers, h.next...) {
-		h.answer(c, monitor.CheckReport{Refused: "the container ended before it was done"})
+		h.answer(c, monitor.CheckReport{Refused: reason})
 	}
 	h.askers, h.next = nil, nil
 	h.closeRequest()
@@ -113,7 +114,7 @@ func (h *health) answer(c *client, r monitor.CheckReport) {
 // begin runs the check whose turn it is. A paused container's would wait until it is resumed.
 func (h *health) begin() {
 	h.turn++
-	if h.frozen() {
+	if h.s.frozen() {
 		for _, c := range h.askers {
 			h.answer(c, monitor.CheckReport{Refused: "the container is paused"})
 		}
@@ -177,8 +178,10 @@ func (h *health) write() {
 // healthAct does what is to be done about a container that is unhealthy.
 func (s *server) healthAct(act string) {
 	switch act {
-	case monitor.HealthActKill, monitor.HealthActRestart:
+	case monitor.HealthActKill:
 		s.stop(stopRequest{cause: monitor.CauseHealth, kill: true}) // the restart policy decides what follows
+	case monitor.HealthActRestart:
+		s.stop(stopRequest{cause: monitor.CauseHealth, again: true})
 	case monitor.HealthActStop:
 		s.stop(stopRequest{by: monitor.StopByHealth, cause: monitor.CauseHealth})
 	default: // none

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -44,7 +41,7 @@ func (c *check) run() {
 		return
 	}
 	c.h.s.after(c.cmd.Timeout, c.expire)
-	start := c.h.start
+	start := c.h.s.start
 	if x := c.cmd.External; x != nil {
 		start = probeStarter(x, c.h.s.child.PID())
 	}
@@ -129,7 +126,7 @@ func (c *check) expire() {
 	if c.h.running != c || c.gone {
 		return
 	}
-	if c.h.frozen() {
+	if c.h.s.frozen() {
 		c.h.s.after(frozenPause, c.expire)
 		return
 	}
@@ -259,30 +256,4 @@ func (h *health) closeRequest() {
 	if h.running == nil || h.running.launched {
 		closeRequest(&h.req)
 	}
-}
-
-// frozen says that the container is paused. Source: kernel cgroup-v2.rst, "cgroup.freeze";
-// cgroup-v1/freezer-subsystem.rst, "freezer.state".
-func (h *health) frozen() bool {
-	if dir := h.req.Cgroup; dir != nil {
-		fd, err := unix.Openat(int(dir.Fd()), "cgroup.freeze", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return false
-		}
-		f := os.NewFile(uintptr(fd), "cgroup.freeze")
-		defer func() { _ = f.Close() }()
-		var b [1]byte
-		n, _ := f.Read(b[:])
-		return n == 1 && b[0] == '1'
-	}
-	for _, tasks := range h.req.CgroupTasks {
-		path, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(int(tasks.Fd())))
-		if err != nil {
-			continue
-		}
-		if b, err := os.ReadFile(filepath.Join(filepath.Dir(path), "freezer.state")); err == nil {
-			return strings.HasPrefix(string(b), "FR") // FROZEN, FREEZING
-		}
-	}
-	return false
 }

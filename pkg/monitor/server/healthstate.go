@@ -23,6 +23,8 @@ type healthState struct {
 	// warming says that the startup check has still to succeed; passes and misses count its results.
 	warming        bool
 	passes, misses uint
+	// acted says that OnFailure was carried out for this time of being unhealthy.
+	acted bool
 }
 
 func newHealthState(cfg *monitor.HealthConfig, started time.Time) *healthState {
@@ -30,6 +32,15 @@ func newHealthState(cfg *monitor.HealthConfig, started time.Time) *healthState {
 		cfg: cfg, started: started, warming: cfg.Startup != nil,
 		health: monitor.Health{Status: monitor.HealthStarting},
 	}
+}
+
+// keep takes over what old knew, of the same commands. An action that has changed is still to be done.
+func (h *healthState) keep(old *healthState) {
+	h.health = old.health
+	h.passes, h.misses = old.passes, old.misses
+	h.warming = old.warming && h.cfg.Startup != nil
+	h.acted = old.acted && h.cfg.OnFailure == old.cfg.OnFailure
+	h.trim()
 }
 
 // check is the one whose turn it is.
@@ -63,12 +74,12 @@ type checkOutcome struct {
 
 // note counts an outcome of check() and returns what is to be done about it, a HealthAct constant.
 func (h *healthState) note(o checkOutcome) string {
-	h.keep(o)
+	h.log(o)
 	if h.warming {
 		return h.noteStartup(o.code == 0)
 	}
 	if o.code == 0 {
-		h.health.Status, h.health.FailingStreak = monitor.HealthHealthy, 0
+		h.health.Status, h.health.FailingStreak, h.acted = monitor.HealthHealthy, 0, false
 		return monitor.HealthActNone
 	}
 	if h.young(o.end) {
@@ -78,11 +89,11 @@ func (h *healthState) note(o checkOutcome) string {
 	if uint(h.health.FailingStreak) < h.cfg.Check.Retries {
 		return monitor.HealthActNone
 	}
-	was := h.health.Status
 	h.health.Status = monitor.HealthUnhealthy
-	if was == monitor.HealthUnhealthy {
-		return monitor.HealthActNone // it was done at the change
+	if h.acted {
+		return monitor.HealthActNone
 	}
+	h.acted = true
 	return h.cfg.OnFailure
 }
 
@@ -104,12 +115,16 @@ func (h *healthState) noteStartup(good bool) string {
 	return monitor.HealthActRestart
 }
 
-// keep writes an outcome down, the oldest giving way.
-func (h *healthState) keep(o checkOutcome) {
+// log writes an outcome down, the oldest giving way.
+func (h *healthState) log(o checkOutcome) {
 	h.health.Log = append(h.health.Log, monitor.HealthResult{
 		Start: o.start.Format(time.RFC3339Nano), End: o.end.Format(time.RFC3339Nano), ExitCode: o.code,
 		Output: string(o.output[:min(len(o.output), h.cfg.MaxOutput)]),
 	})
+	h.trim()
+}
+
+func (h *healthState) trim() {
 	if extra := len(h.health.Log) - h.cfg.MaxLog; extra > 0 {
 		h.health.Log = append([]monitor.HealthResult(nil), h.health.Log[extra:]...)
 	}

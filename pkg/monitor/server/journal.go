@@ -1,12 +1,14 @@
 package server
 
 import (
-	"encoding/binary"
+	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	wire "github.com/manager-project/manager/pkg/journal"
 	"github.com/manager-project/manager/pkg/monitor"
 )
 
@@ -35,36 +37,27 @@ func openJournal(c *monitor.Config, b *buffer) (*journal, error) {
 	j := &journal{path: c.Log.Path, buf: b, fd: -1}
 	short := c.ID[:min(len(c.ID), 12)]
 	identifier := short
-	j.about = appendField(j.about, "CONTAINER_ID", short)
+	j.about = wire.AppendField(j.about, "CONTAINER_ID", short)
 	if c.Log.Name != "" {
-		j.about = appendField(j.about, "CONTAINER_NAME", c.Log.Name)
+		j.about = wire.AppendField(j.about, "CONTAINER_NAME", c.Log.Name)
 		identifier = c.Log.Name
 	}
-	j.fields = appendField(append(j.fields, j.about...), "CONTAINER_ID_FULL", c.ID)
+	j.fields = wire.AppendField(append(j.fields, j.about...), "CONTAINER_ID_FULL", c.ID)
 	if c.Log.Tag != "" {
-		j.fields = appendField(j.fields, "CONTAINER_TAG", c.Log.Tag)
+		j.fields = wire.AppendField(j.fields, "CONTAINER_TAG", c.Log.Tag)
 		identifier = c.Log.Tag
 	}
-	j.fields = appendField(j.fields, "SYSLOG_IDENTIFIER", identifier)
+	j.fields = wire.AppendField(j.fields, "SYSLOG_IDENTIFIER", identifier)
 	for _, label := range c.Log.Labels {
-		j.fields = append(append(j.fields, label...), '\n')
+		name, value, _ := strings.Cut(label, "=")
+		j.fields = wire.AppendBytes(j.fields, name, []byte(value)) // the value of a variable may have any bytes
 	}
 	return j, j.connect()
 }
 
-// appendField appends a field whose value has no newline.
-func appendField(out []byte, name, value string) []byte {
-	out = append(append(out, name...), '=')
-	return append(append(out, value...), '\n')
-}
-
 func (j *journal) connect() error {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	fd, err := wire.Dial(j.path)
 	if err != nil {
-		return err
-	}
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: j.path}); err != nil {
-		_ = unix.Close(fd)
 		return err
 	}
 	j.close()
@@ -87,10 +80,7 @@ func (j *journal) emit(k monitor.Kind, _ time.Time, head, tail []byte, full bool
 	if !full {
 		out = append(out, "CONTAINER_PARTIAL_MESSAGE=true\n"...)
 	}
-	// With its length, so that it may be any bytes.
-	out = append(out, "MESSAGE\n"...)
-	out = binary.LittleEndian.AppendUint64(out, uint64(len(head)+len(tail)))
-	out = append(append(append(out, head...), tail...), '\n')
+	out = wire.AppendBytes(out, "MESSAGE", head, tail)
 	if !j.deliver(out) {
 		j.lost++
 		return
@@ -107,14 +97,11 @@ func (j *journal) emit(k monitor.Kind, _ time.Time, head, tail []byte, full bool
 // deliver sends one datagram and says whether the journal has it.
 func (j *journal) deliver(p []byte) bool {
 	for again := false; ; {
-		err := unix.Send(j.fd, p, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-		switch err {
-		case nil:
+		err := wire.Send(j.fd, p)
+		switch {
+		case err == nil:
 			return true
-		case unix.EINTR:
-		case unix.EMSGSIZE, unix.ENOBUFS:
-			return j.deliverFile(p)
-		case unix.EAGAIN:
+		case errors.Is(err, unix.EAGAIN):
 			if j.stalled || !j.waitForRoom() {
 				j.stalled = true
 				return false
@@ -140,29 +127,6 @@ func (j *journal) waitForRoom() bool {
 		if n > 0 || err != nil && err != unix.EINTR {
 			return true // whatever it is, sending says it
 		}
-	}
-}
-
-// deliverFile sends what is too long for a datagram as a sealed memory file.
-func (j *journal) deliverFile(p []byte) bool {
-	fd, err := unix.MemfdCreate("journal-entry", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = unix.Close(fd) }()
-	if n, err := unix.Write(fd, p); err != nil || n != len(p) {
-		return false
-	}
-	const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE | unix.F_SEAL_SEAL
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
-		return false
-	}
-	for {
-		_, err := unix.SendmsgN(j.fd, nil, unix.UnixRights(fd), nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-		if err == unix.EINTR || err == unix.EAGAIN && !j.stalled && j.waitForRoom() {
-			continue
-		}
-		return err == nil
 	}
 }
 

@@ -50,16 +50,24 @@ type lineLog struct {
 	closed  bool
 }
 
+// openLog opens the container's log. after calls a function in the goroutine that writes.
 func openLog(c *monitor.Config, b *buffer, after func(time.Duration, func())) (logger, error) {
+	if c.Log.Buffer > 0 && c.Log.Driver != monitor.LogNone {
+		return openBuffered(c)
+	}
+	return openDirect(c, b, after)
+}
+
+func openDirect(c *monitor.Config, b *buffer, after func(time.Duration, func())) (logger, error) {
 	var k keeper
 	var err error
 	switch c.Log.Driver {
 	case monitor.LogNone, "":
 		return noLog{}, nil
 	case monitor.LogK8sFile:
-		k, err = openFile(&c.Log, k8sFormat{}, b)
+		k, err = openFile(c, k8sFormat{}, b)
 	case monitor.LogJSONFile:
-		k, err = openFile(&c.Log, newJSONFormat(&c.Log), b)
+		k, err = openFile(c, newJSONFormat(&c.Log), b)
 	case monitor.LogJournald:
 		k, err = openJournal(c, b)
 	default:

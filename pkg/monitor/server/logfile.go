@@ -1,7 +1,10 @@
 package server
 
 import (
+	"os"
 	"strconv"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -32,12 +35,16 @@ type fileLog struct {
 	out     []byte
 	// moved says that the file has been renamed and the next one could not be opened yet.
 	moved bool
+	// compress is the command that compresses what was rotated, with its environment; compressing says that it runs.
+	compress, env []string
+	compressing   atomic.Bool
 	// torn says that the last record was written in part, for lack of space.
 	torn bool
 }
 
-func openFile(c *monitor.LogConfig, f format, b *buffer) (*fileLog, error) {
-	l := &fileLog{format: f, path: c.Path, maxSize: c.MaxSize, maxFile: c.MaxFile, buf: b, fd: -1}
+func openFile(cfg *monitor.Config, f format, b *buffer) (*fileLog, error) {
+	c := &cfg.Log
+	l := &fileLog{format: f, path: c.Path, maxSize: c.MaxSize, maxFile: c.MaxFile, buf: b, fd: -1, compress: c.Compress, env: cfg.CleanupEnv}
 	return l, l.open()
 }
 
@@ -76,9 +83,10 @@ func (l *fileLog) emit(k monitor.Kind, now time.Time, head, tail []byte, full bo
 
 // rotate makes every file one older, the oldest going, and begins a new one. The oldest is renamed
 // first: a reader that goes from the newest to the oldest meets a file twice, or a gap, but misses
-// none. If a file cannot be renamed, or the new one not be made, the current one grows on.
+// none. If a file cannot be renamed, or the new one not be made, or the last one is still being compressed, the
+// current one grows on.
 func (l *fileLog) rotate() {
-	if !l.moved && !l.move() {
+	if l.compressing.Load() || !l.moved && !l.move() {
 		return
 	}
 	l.moved = true
@@ -86,7 +94,34 @@ func (l *fileLog) rotate() {
 	if l.open() == nil {
 		l.moved = false
 		_ = unix.Close(old)
+		l.startCompressing()
 	}
+}
+
+// startCompressing compresses the file that was rotated, by another program: the library would be memory of
+// every monitor.
+func (l *fileLog) startCompressing() {
+	if len(l.compress) == 0 || l.maxFile < 2 {
+		return
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		complain("compress the log: " + err.Error())
+		return
+	}
+	defer func() { _ = null.Close() }()
+	p, err := os.StartProcess(l.compress[0], l.compress, &os.ProcAttr{
+		Dir: "/", Env: l.env, Files: []*os.File{null, null, null}, Sys: &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		complain("compress the log: " + err.Error())
+		return
+	}
+	l.compressing.Store(true)
+	go func() {
+		_, _ = p.Wait()
+		l.compressing.Store(false)
+	}()
 }
 
 // move takes the file's name away from it.
@@ -96,9 +131,20 @@ func (l *fileLog) move() bool {
 		if err != nil && (i == 1 || err != unix.ENOENT) {
 			return false
 		}
+		if len(l.compress) == 0 {
+			continue
+		}
+		if err == nil {
+			_ = unix.Unlink(l.older(i) + compressed)
+		} else if err := unix.Rename(l.older(i-1)+compressed, l.older(i)+compressed); err != nil && err != unix.ENOENT {
+			return false
+		}
 	}
 	return l.maxFile > 1 || unix.Unlink(l.path) == nil
 }
+
+// compressed ends the name of a compressed file.
+const compressed = ".gz"
 
 // older is the name of the file that is n rotations old.
 func (l *fileLog) older(n int) string {

@@ -94,7 +94,6 @@ func (s *server) run(req launch.Request, start starter) error {
 		return err
 	}
 	if !s.aborted && !s.cleaned && !s.restart.due { // a restart that is due begins with a clean-up
-		signal.Reset()
 		s.callCleanup()
 		fault.Point("monitor: clean-up called")
 	}
@@ -105,6 +104,7 @@ func (s *server) run(req launch.Request, start starter) error {
 // prepare starts the init and everything that serves it.
 func (s *server) prepare(req launch.Request, start starter) error {
 	defer closeRequest(&req)
+	s.start = start
 	var err error
 	if s.lock, err = lockRunDir(s.cfg.RunDir); err != nil {
 		s.cleaned = true // if another monitor has the container, it is not ours to clean up
@@ -117,11 +117,11 @@ func (s *server) prepare(req launch.Request, start starter) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancelReady = cancel
-	if err := s.prepareHealth(&req, start); err != nil {
+	if err := s.prepareHealth(&req); err != nil {
 		cancel()
 		return err
 	}
-	if s.child, err = start(ctx, req); err != nil {
+	if s.child, err = s.start(ctx, req); err != nil {
 		cancel()
 		return err
 	}

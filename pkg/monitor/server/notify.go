@@ -79,6 +79,16 @@ func bindNotify(dir string) (int, error) {
 // notify tells the service manager, in the background if its queue is full.
 func (s *server) notify(text string) { s.offer(text, noticeTries) }
 
+// tell is notify where there is no loop any more.
+func (n *notifier) tell(text string) {
+	for range noticeTries {
+		if err := unix.Sendto(n.out, []byte(text), unix.MSG_NOSIGNAL, n.to); err != unix.EAGAIN && err != unix.EINTR {
+			return
+		}
+		time.Sleep(noticePause)
+	}
+}
+
 func (s *server) offer(text string, tries int) {
 	n := s.notifier
 	if n == nil {

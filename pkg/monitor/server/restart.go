@@ -1,7 +1,6 @@
 package server
 
 import (
-	"os/signal"
 	"time"
 
 	"github.com/manager-project/manager/pkg/monitor"
@@ -39,16 +38,57 @@ func (s *server) planRestart(e *monitor.ExitRecord) {
 	})
 }
 
-// carryOut waits for the restart's time and has it carried out, unless it is called off meanwhile.
+// carryOut waits for the restart's time and has it carried out, unless it is called off meanwhile: by a command,
+// which ends this process, or by who would stop the container with a signal.
 func (s *server) carryOut() {
 	r := &s.restart
 	if r.next == nil || r.held != nil && !r.held.Idle() {
 		return
 	}
-	time.Sleep(time.Until(r.next.At))
+	stopped := s.stoppedBefore(r.next.At)
 	if r.held != nil {
 		r.held.Free()
 	}
-	signal.Reset()
-	s.callCleanup("--restart")
+	if !stopped {
+		s.callCleanup("--restart")
+		s.passMainOn()
+		stopped = s.stoppedBefore(time.Time{}) // meanwhile: the command may have been ended too
+	}
+	if stopped {
+		s.callCleanup("--call-off")
+	}
+}
+
+// stoppedBefore waits until then, or for a signal that stops the container.
+func (s *server) stoppedBefore(then time.Time) bool {
+	for {
+		select {
+		case <-s.stops:
+			s.code = 0
+			return true
+		default:
+		}
+		wait := time.Until(then)
+		if wait <= 0 {
+			return false
+		}
+		select {
+		case sig := <-s.stops:
+			s.stops <- sig
+		case <-time.After(wait):
+		}
+	}
+}
+
+// passMainOn makes the monitor of the next start the service's main process, before this one ends. It comes
+// from here because the manager may listen to nobody but the main process. Source: sd_notify(3), "MAINPID".
+func (s *server) passMainOn() {
+	if s.notifier == nil {
+		return
+	}
+	live, err := monitor.ReadLive(s.cfg.RunDir)
+	if err != nil || live.Generation <= s.cfg.Generation {
+		return // it did not start: the service ends with this process
+	}
+	s.notifier.tell("MAINPID=" + string(itoa(live.MonitorPID)))
 }

@@ -121,6 +121,23 @@ func TestRestartCalledOff(t *testing.T) {
 	}
 }
 
+// Who stops the container with a signal to the monitor stops it in its back-off too.
+func TestRestartCalledOffBySignal(t *testing.T) {
+	f, log := restarted(t, monitor.Restart{Policy: monitor.RestartAlways, Wait: monitor.RestartLongest}, "exit 0")
+	f.opts.Config.Stop = &monitor.StopConfig{Signal: int(syscall.SIGTERM)}
+	s := f.start()
+	f.wait(s)
+	live, err := monitor.ReadLive(f.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Release()
+	if err := syscall.Kill(live.MonitorPID, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	f.eventuallySays(log, "--call-off clean")
+}
+
 // A program that was not there is not looked for again.
 func TestFailedStartIsNotRestarted(t *testing.T) {
 	f, log := restarted(t, monitor.Restart{Policy: monitor.RestartAlways}, "")

@@ -65,6 +65,7 @@ type server struct {
 	buf   *buffer
 	log   logger
 	child child
+	start starter
 	phase phase
 
 	lock, listener, console int
@@ -104,8 +105,11 @@ type server struct {
 	restart   restart
 	// oom is nil where the kernel does not tell of kills for lack of memory.
 	oom *oomWatch
-	// ending is the cause of an end that the monitor itself wants, or "".
+	// ending is the cause of an end that the monitor itself wants, or ""; again that a start is to follow it.
 	ending string
+	again  bool
+	// stops has something in it once a signal asked for a stop; nil when signals ask for nothing.
+	stops chan struct{}
 	// code is what the monitor itself ends with.
 	code int
 	// health and notifier are nil without a healthcheck and a service manager.
@@ -243,6 +247,8 @@ func (s *server) handle(c *client, m monitor.Message) bool {
 		s.signal(m.Signal)
 	case monitor.KindCheck:
 		s.askHealth(c)
+	case monitor.KindUpdate:
+		s.update(c)
 	default:
 		return false
 	}

@@ -159,7 +159,10 @@ func (s *server) onExec(err error) {
 	}
 }
 
-func (s *server) kill() { _ = s.child.Signal(unix.SIGKILL) }
+func (s *server) kill() {
+	_ = s.child.Signal(unix.SIGKILL)
+	s.thaw()
+}
 
 // fail ends a monitor whose container never ran. An abort leaves nothing; a failure leaves a
 // record, so that also a client that was not there learns why.

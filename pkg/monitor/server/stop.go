@@ -20,6 +20,8 @@ type stopRequest struct {
 	by, cause string
 	// kill sends SIGKILL at once.
 	kill bool
+	// again has the container started anew, whatever its policy.
+	again bool
 }
 
 // stop ends the container as a client's stop would: the stop signal, and SIGKILL after the timeout.
@@ -31,7 +33,7 @@ func (s *server) stop(r stopRequest) {
 	if s.phase < starting {
 		return // its owner has not let it run, and decides
 	}
-	s.ending = r.cause
+	s.ending, s.again = r.cause, r.again
 	sig := syscall.Signal(s.cfg.Stop.Signal)
 	if r.kill {
 		sig = unix.SIGKILL
@@ -42,6 +44,7 @@ func (s *server) stop(r stopRequest) {
 		})
 	}
 	s.signal(sig)
+	s.thaw()
 	if sig != unix.SIGKILL {
 		s.after(s.cfg.Stop.Timeout, func() {
 			if s.phase == running {
@@ -72,10 +75,15 @@ func (s *server) catchStop() {
 	if s.cfg.Stop == nil {
 		return
 	}
+	s.stops = make(chan struct{}, 1)
 	ch := make(chan os.Signal, 1)
 	signal.Notify(ch, unix.SIGTERM, unix.SIGINT, unix.SIGABRT)
 	go func() {
 		for sig := range ch {
+			select {
+			case s.stops <- struct{}{}:
+			default:
+			}
 			s.loop.post(func() {
 				s.notify("STOPPING=1")
 				s.stop(stopRequest{by: monitor.StopByStop, cause: monitor.CauseStop, kill: sig == unix.SIGABRT})

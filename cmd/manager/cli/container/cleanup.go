@@ -16,6 +16,8 @@ type cleaner interface {
 	inspector
 	Cleanup(ctx context.Context, id string, generation uint64, remove bool) error
 	RestartByPolicy(ctx context.Context, id string, generation uint64) error
+	CompressLog(ctx context.Context, id string) error
+	CallOffRestart(ctx context.Context, id string, generation uint64) error
 }
 
 type cleanupOptions struct {
@@ -23,6 +25,8 @@ type cleanupOptions struct {
 	generation uint64
 	remove     bool
 	restart    bool
+	callOff    bool
+	compress   bool
 }
 
 // Cleanup is `manager container cleanup`. The monitor calls it when a container has ended
@@ -38,6 +42,8 @@ manager container cleanup --all`,
 		Flags: func() []flags.Flag {
 			return []flags.Flag{
 				allFlag(&o.selection, "a", "Clean up after all containers that have ended"),
+				{Name: "call-off", To: &o.callOff, Hidden: true, Usage: "Do not start the container again"},
+				{Name: "compress-log", To: &o.compress, Hidden: true, Usage: "Compress the log file that was rotated"},
 				{Name: "exec", Type: "string", Unsupported: "exec sessions leave nothing to clean up"},
 				{Name: "generation", To: &o.generation, Hidden: true, Usage: "The start to clean up after; 0 is the last"},
 				latestFlag(&o.selection),
@@ -62,6 +68,9 @@ manager container cleanup --all`,
 
 func cleanup(ctx context.Context, app *command.App, core cleaner, o cleanupOptions) error {
 	err := each(ctx, app, core, o.selection, func(id string) error {
+		if o.compress {
+			return core.CompressLog(ctx, id)
+		}
 		generation := o.generation
 		if generation == 0 {
 			record, err := core.Inspect(ctx, id)
@@ -73,7 +82,10 @@ func cleanup(ctx context.Context, app *command.App, core cleaner, o cleanupOptio
 			}
 			generation = record.State.Generation
 		}
-		if o.restart {
+		switch {
+		case o.callOff:
+			return core.CallOffRestart(ctx, id, generation)
+		case o.restart:
 			return core.RestartByPolicy(ctx, id, generation)
 		}
 		return core.Cleanup(ctx, id, generation, o.remove)

@@ -130,6 +130,6 @@ func processFlags(p *spec.ProcessRequest) []flags.Flag {
 func logFlags(l *spec.LogRequest) []flags.Flag {
 	return []flags.Flag{
 		{Name: "log-driver", Group: groupLog, To: &l.Driver, Default: "k8s-file", Choices: []string{"k8s-file", "json-file", "journald", "none", "passthrough", "passthrough-tty"}, Usage: "How output is kept"},
-		{Name: "log-opt", Group: groupLog, To: &l.Opt, Usage: "Option of the log driver: path=, max-size=, max-file=, tag=, label="},
+		{Name: "log-opt", Group: groupLog, To: &l.Opt, Usage: "Option of the log driver: path=, max-size=, max-file=, compress=, mode=, max-buffer-size=, tag=, label=, labels=, labels-regex=, env=, env-regex="},
 	}
 }

@@ -25,11 +25,14 @@ func Update() *command.Command {
 		Short: "Change the limits and settings of a container",
 		Long: `Changes what was said when the container was made; what is not named stays. Limits of a running container count
 at once, for others at the next start. Variables are seen by what exec starts from now on, and, like --ulimit, by the
-container's program after its next start. The value 0 lifts a limit. When one value is refused, none is changed.`,
+container's program after its next start. The restart policy and the healthcheck of a running container change at once;
+with another command the health is anew that of a start. The value 0 lifts a limit. When one value is refused, none is changed.`,
 		Examples: `# More memory, and at most one and a half processors
 manager update --memory 1g --cpus 1.5 web
 # No limit of processes any more
-manager update --pids-limit 0 web`,
+manager update --pids-limit 0 web
+# Restart it from now on, also when it is unhealthy
+manager update --restart always --health-cmd "wget -q -O- localhost" --health-on-failure restart web`,
 		Flags:    func() []flags.Flag { return updateFlags(&req, &s) },
 		Args:     latestOr(&s.Latest, 1, "a container name or id, or --latest"),
 		Complete: flags.CompleteContainers,
@@ -68,12 +71,7 @@ func updateFlags(req *spec.UpdateRequest, s *libpod.Selection) []flags.Flag {
 		latestFlag(s),
 		restartFlag(&req.Restart),
 	)
-	for _, f := range healthFlags(&spec.HealthRequest{}) {
-		f.Type, f.To = f.TypeName(), nil
-		f.Unsupported = "the check is settled when a container is made: make it anew with this option"
-		table = append(table, f)
-	}
-	return table
+	return append(table, healthFlags(&req.Health)...)
 }
 
 func update(ctx context.Context, app *command.App, core updater, name string, latest bool, req *spec.UpdateRequest) error {
