@@ -96,6 +96,9 @@ func (s *start) mountSource(ctx context.Context, i int, m *spec.Mount) (string, 
 	default:
 		return "", nil
 	}
+	if err == nil {
+		err = s.relabel(source, m)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -172,7 +175,7 @@ func (s *start) subpath(source string, m *spec.Mount) (string, error) {
 }
 
 // overlayDirs are the parts of an overlay; empty upper and work are made, and thrown away at the end.
-type overlayDirs struct{ lower, upper, work string }
+type overlayDirs struct{ lower, upper, work, label string }
 
 // overlay mounts a writable view over a directory, below the run directory.
 func (s *start) overlay(name string, d overlayDirs) (string, error) {
@@ -193,6 +196,7 @@ func (s *start) overlay(name string, d overlayDirs) (string, error) {
 	if err := mkdir(merged); err != nil {
 		return "", err
 	}
+	d.label = s.cfg.Security.MountLabel
 	if err := mountOverlay(d, merged); err != nil {
 		return "", &errdefs.Error{Op: "overlay", Name: d.lower, Class: errdefs.ErrUnavailable, Cause: err, Hint: "leave the option O out, or use a directory on a file system that overlay supports"}
 	}
@@ -206,7 +210,11 @@ func mountOverlay(d overlayDirs, target string) error {
 		return err
 	}
 	defer func() { _ = unix.Close(fs) }()
-	for _, kv := range [][2]string{{"source", "overlay"}, {"lowerdir", escapeLower(d.lower)}, {"upperdir", d.upper}, {"workdir", d.work}} {
+	options := [][2]string{{"source", "overlay"}, {"lowerdir", escapeLower(d.lower)}, {"upperdir", d.upper}, {"workdir", d.work}}
+	if d.label != "" {
+		options = append(options, [2]string{"context", d.label})
+	}
+	for _, kv := range options {
 		if err := unix.FsconfigSetString(fs, kv[0], kv[1]); err != nil {
 			return fmt.Errorf("%s: %w", kv[0], err)
 		}

@@ -274,3 +274,22 @@ func (s *Service) RootfsDirs(id string) (driver string, dirs map[string]string, 
 	dirs, err = d.Metadata(ctr.LayerID)
 	return store.GraphDriverName(), dirs, err
 }
+
+// MountLabels are the SELinux labels with which layers of the store are mounted, those of other programs among them.
+func (s *Service) MountLabels() ([]string, error) {
+	store, err := s.Store()
+	if err != nil {
+		return nil, err
+	}
+	layers, err := store.Layers()
+	if err != nil {
+		return nil, storeReadError(err)
+	}
+	var labels []string
+	for i := range layers {
+		if label := layers[i].MountLabel; label != "" {
+			labels = append(labels, label)
+		}
+	}
+	return labels, nil
+}
