@@ -129,7 +129,7 @@ func (r *Runtime) decide(ctx context.Context, req *spec.Request, img *spec.Image
 	if err := cgroups.Check(cfg.Limits.Resources, host.Controllers); err != nil {
 		return nil, nil, err
 	}
-	more, err := r.decideLabels(cfg)
+	more, err := r.decideLabels(ctx, cfg)
 	if err != nil {
 		return nil, nil, err
 	}

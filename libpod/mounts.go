@@ -35,7 +35,8 @@ func (c *locked) makeLayer(ctx context.Context) error {
 		return err
 	}
 	return images.CreateRootfs(ctx, c.row.ID, c.cfg.Image.ID, image.RootfsOptions{
-		Name: c.cfg.Name, ImageName: c.cfg.Image.Name, Volatile: c.cfg.Life.Remove, MountLabel: c.cfg.Security.MountLabel,
+		Name: c.cfg.Name, ImageName: c.cfg.Image.Name, Volatile: c.cfg.Life.Remove,
+		ProcessLabel: c.cfg.Security.ProcessLabel, MountLabel: c.cfg.Security.MountLabel,
 	})
 }
 
@@ -135,7 +136,8 @@ func (s *start) imageSource(ctx context.Context, m *spec.Mount) (string, error) 
 		return "", err
 	}
 	if err := images.CreateRootfs(ctx, id, img.ID, image.RootfsOptions{
-		Name: s.cfg.Name + m.Destination, ImageName: img.Name, Volatile: true, MountLabel: s.cfg.Security.MountLabel,
+		Name: s.cfg.Name + m.Destination, ImageName: img.Name, Volatile: true,
+		ProcessLabel: s.cfg.Security.ProcessLabel, MountLabel: s.cfg.Security.MountLabel,
 	}); err != nil {
 		return "", err
 	}

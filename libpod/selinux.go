@@ -22,7 +22,7 @@ func labelOptions(cfg *spec.Config) selinux.Options {
 
 // decideLabels makes a container's SELinux labels, so that words which the policy does not know make nothing, and says
 // which mounts it will not be able to use. reserveLabels sees to it that nobody else has the level.
-func (r *Runtime) decideLabels(cfg *spec.Config) (warnings []string, err error) {
+func (r *Runtime) decideLabels(ctx context.Context, cfg *spec.Config) (warnings []string, err error) {
 	if !selinux.Enabled() {
 		return nil, nil
 	}
@@ -31,6 +31,11 @@ func (r *Runtime) decideLabels(cfg *spec.Config) (warnings []string, err error) 
 		return nil, err
 	}
 	cfg.Security.ProcessLabel, cfg.Security.MountLabel = labels.Process, labels.Mount
+	if cfg.Rootfs.Path == "" {
+		if warnings, err = r.deniedStore(ctx, labels.Process); err != nil {
+			return nil, err
+		}
+	}
 	for i := range cfg.Mounts {
 		m := &cfg.Mounts[i]
 		if m.Kind != spec.MountBind || labels.Mount == "" {
@@ -47,6 +52,27 @@ func (r *Runtime) decideLabels(cfg *spec.Config) (warnings []string, err error) 
 		}
 	}
 	return warnings, nil
+}
+
+// deniedStore says in words that the policy keeps a label from the layers of the store.
+func (r *Runtime) deniedStore(ctx context.Context, process string) ([]string, error) {
+	if process == "" || !selinux.Enforcing() {
+		return nil, nil
+	}
+	images, err := r.Images(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := images.LayersDir()
+	if err != nil {
+		return nil, err
+	}
+	label := selinux.Label(dir)
+	if ok, err := selinux.Allowed(process, label, "file", "read"); err != nil || ok {
+		return nil, nil //nolint:nilerr // Without an answer there is nothing to warn of.
+	}
+	return []string{fmt.Sprintf("SELinux keeps the container (%s) from the layers in %s (%s), so programs may fail: label them with \"chcon --recursive --type %s %s\"",
+		selinux.TypeOf(process), dir, label, selinux.TypeOf(selinux.ReadOnlyFiles()), dir)}, nil
 }
 
 // deniedMount says in words that the policy keeps a label from the source of a mount, or "".

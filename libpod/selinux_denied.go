@@ -20,8 +20,12 @@ func (c *container) blameSELinux(err error, root string) error {
 		return err
 	}
 	var f *launch.Failure
-	if !errors.As(err, &f) || f.Stage != launch.StageExec {
+	switch isLaunch := errors.As(err, &f); {
+	case isLaunch && f.Stage == launch.StageExec:
+	case isLaunch && (f.Stage == "mount" || f.Stage == "bind" || f.Stage == "selinux label"), !isLaunch && e.Hint == "":
 		e.Hint = "SELinux enforces here and may be the reason: \"ausearch -m avc -ts recent\" or the kernel's log says so; then label the files for containers, or give --security-opt label=disable"
+		return err
+	default:
 		return err
 	}
 	if ok, err := selinux.Allowed(selinux.Current(), process, "process", "transition"); err == nil && !ok {

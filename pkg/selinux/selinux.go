@@ -76,7 +76,9 @@ func New(o Options, taken func(level string) bool) (Labels, error) {
 	words := slices.DeleteFunc(slices.Clone(o.Words), func(w string) bool { return w == Nested })
 	if o.Disabled {
 		_, mount, err := label.InitLabels([]string{"disable"})
-		if err != nil || !known(mount) {
+		if !known(mount) {
+			// A policy without types for containers: libraries that label by themselves must not try.
+			lib.SetDisabled()
 			mount = ""
 		}
 		return Labels{Mount: mount}, err
@@ -168,6 +170,21 @@ func SharedFiles() string {
 		return ""
 	}
 	return mount
+}
+
+// ReadOnlyFiles is the label of files that containers read, execute and do not change, as layers of images have it; "" where
+// there is none.
+func ReadOnlyFiles() string {
+	files := SharedFiles()
+	if files == "" {
+		return ""
+	}
+	// The library answers once it has made labels, and with that of files where the policy has no other.
+	ro := lib.ROFileLabel()
+	if TypeOf(ro) == TypeOf(files) || !known(ro) {
+		return ""
+	}
+	return ro
 }
 
 // Current is the label of this process, "" where there is no SELinux.
