@@ -69,7 +69,8 @@ func (r *Runtime) deniedStore(ctx context.Context, process string) ([]string, er
 	}
 	label := selinux.Label(dir)
 	if ok, err := selinux.Allowed(process, label, "file", "read"); err != nil || ok {
-		return nil, nil //nolint:nilerr // Without an answer there is nothing to warn of.
+		//lint:ignore nilerr without an answer there is nothing to warn of
+		return nil, nil
 	}
 	return []string{fmt.Sprintf("SELinux keeps the container (%s) from the layers in %s (%s), so programs may fail: label them with \"chcon --recursive --type %s %s\"",
 		selinux.TypeOf(process), dir, label, selinux.TypeOf(selinux.ReadOnlyFiles()), dir)}, nil

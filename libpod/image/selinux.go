@@ -20,7 +20,8 @@ func labelLayers(dir string) error {
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil //nolint:nilerr // The driver has none, or it is not ours to read: nothing to label.
+		//lint:ignore nilerr the driver has none, or it is not ours to read: nothing to label
+		return nil
 	}
 	for _, e := range entries {
 		if e.IsDir() && e.Name() != linksName {

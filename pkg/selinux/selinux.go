@@ -87,7 +87,7 @@ func New(o Options, taken func(level string) bool) (Labels, error) {
 		return slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(w, prefix) })
 	}
 	if o.Init && !has(typeWord) {
-		if service, _ := lib.InitContainerLabels(); service != "" { //nolint:staticcheck // It has no successor yet.
+		if service, err := lib.InitContainerLabel(); err == nil && service != "" {
 			words = append([]string{typeWord + TypeOf(service)}, words...)
 		}
 	}
@@ -180,6 +180,7 @@ func ReadOnlyFiles() string {
 		return ""
 	}
 	// The library answers once it has made labels, and with that of files where the policy has no other.
+	//lint:ignore SA1019 nothing else reads the policy's ro_file
 	ro := lib.ROFileLabel()
 	if TypeOf(ro) == TypeOf(files) || !known(ro) {
 		return ""
