@@ -33,15 +33,13 @@ func read(get func([]byte) (int, error)) string {
 	return strings.TrimRight(string(buf[:n]), "\x00")
 }
 
-// Set gives one file a label; a link is not followed. With no label it does nothing.
+// Set gives one file a label; a link is not followed. With no label it does nothing, and it leaves files as they are whose
+// file system keeps none.
 func Set(path, label string) error {
 	if label == "" {
 		return nil
 	}
-	if err := unix.Lsetxattr(path, attribute, []byte(label), 0); err != nil {
-		return labelError(path, label, err)
-	}
-	return nil
+	return labelError(path, label, unix.Lsetxattr(path, attribute, []byte(label), 0))
 }
 
 // SetFile is Set for an open file.
@@ -49,13 +47,14 @@ func SetFile(f *os.File, label string) error {
 	if label == "" {
 		return nil
 	}
-	if err := unix.Fsetxattr(int(f.Fd()), attribute, []byte(label), 0); err != nil {
-		return labelError(f.Name(), label, err)
-	}
-	return nil
+	return labelError(f.Name(), label, unix.Fsetxattr(int(f.Fd()), attribute, []byte(label), 0))
 }
 
+// labelError explains why a file did not get a label.
 func labelError(path, label string, err error) error {
+	if err == nil || errors.Is(err, unix.EOPNOTSUPP) {
+		return nil
+	}
 	e := &errdefs.Error{
 		Op: "label", Name: path, Class: errdefs.ErrUnavailable, Cause: fmt.Errorf("SELinux context %s: %w", label, err),
 		Hint: "leave z and Z out, or give --security-opt label=disable",
@@ -224,7 +223,7 @@ func (w *walk) one(at, path string, get func(string, string, []byte) (int, error
 		return nil
 	}
 	err := set(at, attribute, []byte(w.label), 0)
-	if err == nil || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOENT) {
+	if errors.Is(err, unix.ENOENT) {
 		return nil
 	}
 	return labelError(path, w.label, err)
