@@ -155,8 +155,9 @@ func (c *container) execDetached(ctx context.Context, rt oci.Runtime, req oci.Ex
 	fault.Point("exec: launch")
 	err := rt.ExecDetached(ctx, req, monitor.Config{
 		ID: session.ID, RunDir: session.RunDir, Generation: 1, Terminal: req.Process.Terminal,
-		Log:    monitor.LogConfig{Driver: monitor.LogNone},
-		Events: c.monitorEvents(with(c.event(""), "execID", session.ID), eventlog.Exec, eventlog.ExecDied),
+		PipeLabel: c.pipeLabel(),
+		Log:       monitor.LogConfig{Driver: monitor.LogNone},
+		Events:    c.monitorEvents(with(c.event(""), "execID", session.ID), eventlog.Exec, eventlog.ExecDied),
 	})
 	if err != nil {
 		err = c.whileEnding("exec in", c.explainExec(err))

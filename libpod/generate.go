@@ -85,7 +85,8 @@ func (s *start) monitorConfig() monitor.Config {
 	p := &s.cfg.Process
 	return monitor.Config{
 		ID: s.row.ID, RunDir: s.rt.paths.runDir(s.row.ID), Generation: s.row.State.Generation,
-		Terminal: p.Terminal, Stdin: p.Stdin, StdinOnce: p.StdinOnce,
+		PipeLabel: s.pipeLabel(),
+		Terminal:  p.Terminal, Stdin: p.Stdin, StdinOnce: p.StdinOnce,
 		Log:     s.log,
 		Timeout: time.Duration(s.cfg.Life.Timeout) * time.Second,
 		PIDFile: s.cfg.Life.PIDFile, CleanupCommand: s.cleanupCommand(), CleanupEnv: cleanupEnv(),

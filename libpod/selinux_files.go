@@ -64,6 +64,19 @@ func (s *start) labelInit(path string) error {
 	return selinux.Set(path, selinux.Program())
 }
 
+// pipeLabel is the label of pipes that the monitor makes for the container; "" where it may use those with the monitor's own
+// label. In a user's login that has all categories, in a service none.
+func (c *container) pipeLabel() string {
+	process := c.cfg.Security.ProcessLabel
+	if process == "" {
+		return ""
+	}
+	if ok, err := selinux.Allowed(process, selinux.Current(), "fifo_file", "write"); err == nil && ok {
+		return ""
+	}
+	return c.cfg.Security.MountLabel
+}
+
 // shmOptions are those of a shared /dev/shm.
 func shmOptions(cfg *spec.Config) string {
 	options := fmt.Sprintf("mode=1777,size=%d", cfg.ShmSize)

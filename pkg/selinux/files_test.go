@@ -173,8 +173,4 @@ func TestWithout(t *testing.T) {
 	if err != nil || l != (Labels{}) || SharedFiles() != "" || Current() != "" || Program() != "" || Enforcing() {
 		t.Errorf("%v, %v", l, err)
 	}
-	called := false
-	if err := AtBaseLevel(func() error { called = true; return nil }); err != nil || !called {
-		t.Errorf("%v, %v", called, err)
-	}
 }

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -256,24 +255,4 @@ func Program() string {
 		return program
 	}
 	return ""
-}
-
-// AtBaseLevel calls f, and has programs that it starts in the same goroutine begin with this process's label at the level s0.
-// A user's own session has all categories; so have pipes that it makes, and a container would be kept from them.
-func AtBaseLevel(f func() error) error {
-	now := Current()
-	base := WithLevel(now, sharedLevel)
-	if now == base {
-		return f()
-	}
-	if ok, err := Allowed(now, base, "process", "transition"); err != nil || !ok {
-		return f()
-	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := lib.SetExecLabel(base); err != nil {
-		return f()
-	}
-	defer func() { _ = lib.SetExecLabel("") }()
-	return f()
 }

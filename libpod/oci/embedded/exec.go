@@ -66,7 +66,7 @@ func (r *Runtime) ExecDetached(ctx context.Context, q oci.ExecRequest, c monitor
 	if err != nil {
 		return err
 	}
-	s, err := r.Spawn(ctx, monitor.SpawnOptions{Config: c, Launch: req})
+	s, err := monitor.Spawn(ctx, monitor.SpawnOptions{Config: c, Launch: req})
 	if err != nil {
 		return err
 	}

@@ -110,7 +110,7 @@ func (r *Runtime) ExecDetached(ctx context.Context, q oci.ExecRequest, c monitor
 	if q.Process.Terminal {
 		console = monitor.ConsoleWord
 	}
-	s, err := r.Spawn(ctx, monitor.SpawnOptions{
+	s, err := monitor.Spawn(ctx, monitor.SpawnOptions{
 		Config: c, Launch: launch.Request{Program: r.File(), Stdio: q.Stdio, ExtraFiles: q.ExtraFiles},
 		External: &monitor.External{
 			Runtime: r.o.Name, Program: first(q.Process.Args), Create: r.exec(&q, c.RunDir, console), Env: environment(),

@@ -1,11 +1,9 @@
 package program
 
 import (
-	"context"
 	"sync"
 
 	"github.com/manager-project/manager/pkg/monitor"
-	"github.com/manager-project/manager/pkg/selinux"
 )
 
 // warm is a monitor process that was started before it is known what for: a Go program takes
@@ -39,7 +37,7 @@ func (p *Program) Warm() {
 	ch := make(chan begun, 1)
 	p.warm.result = ch
 	go func() {
-		b, err := p.begin()
+		b, err := monitor.Begin(p.file, nil, nil)
 		ch <- begun{b, err}
 	}()
 }
@@ -59,23 +57,5 @@ func (p *Program) Begin() (*monitor.Beginning, error) {
 		w := <-ch
 		return w.b, w.err
 	}
-	return p.begin()
-}
-
-// begin starts a monitor whose pipes containers may use.
-func (p *Program) begin() (b *monitor.Beginning, err error) {
-	err = selinux.AtBaseLevel(func() (err error) {
-		b, err = monitor.Begin(p.file, nil, nil)
-		return err
-	})
-	return b, err
-}
-
-// Spawn starts a monitor as monitor.Spawn does, one whose pipes containers may use.
-func (p *Program) Spawn(ctx context.Context, o monitor.SpawnOptions) (s *monitor.Session, err error) {
-	err = selinux.AtBaseLevel(func() (err error) {
-		s, err = monitor.Spawn(ctx, o)
-		return err
-	})
-	return s, err
+	return monitor.Begin(p.file, nil, nil)
 }
