@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -75,6 +76,17 @@ func (c *container) pipeLabel() string {
 		return ""
 	}
 	return c.cfg.Security.MountLabel
+}
+
+// hasLabelledPipes says whether the running container's first process has pipes that were made for pipeLabel.
+func (c *container) hasLabelledPipes() bool {
+	for fd := range 3 {
+		path, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", c.row.State.PID, fd))
+		if err == nil && strings.HasPrefix(path, filepath.Join(c.rt.paths.runDir(c.row.ID), "pipe-")) {
+			return true
+		}
+	}
+	return false
 }
 
 // shmOptions are those of a shared /dev/shm.
