@@ -86,6 +86,10 @@ func (r *Runtime) Checkpoint(ctx context.Context, id string, o CheckpointOptions
 		if c.cfg.Life.Remove && !o.PreCheckpoint && !o.LeaveRunning && o.Export.Path == "" {
 			return c.fail("checkpoint", errdefs.ErrUnsupported, errors.New("it is removed when it ends (--rm), and its checkpoint with it"), "add --export FILE or --leave-running")
 		}
+		if c.hasLabelledPipes() {
+			return c.fail("checkpoint", errdefs.ErrUnsupported, errors.New("its pipes have SELinux labels of their own, since it was started from a login, and CRIU cannot restore those"),
+				fmt.Sprintf("start it from a service: \"systemd-run manager restart %s\"", c.row.Name))
+		}
 		return c.checkpoint(ctx, &o, &report)
 	})
 }

@@ -44,6 +44,8 @@ type brief struct {
 	Exposed    map[uint16][]string `json:"exposed,omitempty"`
 	StopSignal int                 `json:"stop_signal,omitempty"`
 	Restart    string              `json:"restart,omitempty"`
+	// Level is the SELinux level that its processes and files have, and no other container's.
+	Level string `json:"level,omitempty"`
 	// Health says that there is a healthcheck, HealthLog its directory of --health-log-destination, or "".
 	Health    bool   `json:"health,omitempty"`
 	HealthLog string `json:"health_log,omitempty"`

@@ -17,6 +17,7 @@ import (
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/eventlog"
+	"github.com/manager-project/manager/pkg/selinux"
 	"github.com/manager-project/manager/pkg/spec"
 	"github.com/manager-project/manager/pkg/undo"
 )
@@ -128,7 +129,11 @@ func (r *Runtime) decide(ctx context.Context, req *spec.Request, img *spec.Image
 	if err := cgroups.Check(cfg.Limits.Resources, host.Controllers); err != nil {
 		return nil, nil, err
 	}
-	return cfg, warnings, r.findMountImages(ctx, cfg)
+	more, err := r.decideLabels(ctx, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	return cfg, append(warnings, more...), r.findMountImages(ctx, cfg)
 }
 
 // findMountImages settles now which images mounts show, so that a wrong name makes nothing.
@@ -154,6 +159,11 @@ func (r *Runtime) findMountImages(ctx context.Context, cfg *spec.Config) error {
 // store writes the row of a new container, whose lock is held from before it can be seen,
 // with its volumes.
 func (r *Runtime) store(ctx context.Context, cfg *spec.Config) (*locked, error) {
+	done, err := r.reserveLabels(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	row, err := newRow(cfg)
 	if err != nil {
 		return nil, err
@@ -205,6 +215,9 @@ func newRow(cfg *spec.Config) (*state.Row, error) {
 		Image: cfg.Image.Name, Command: cfg.Process.Args, Labels: cfg.Labels, Network: string(cfg.Net.Namespace.Mode),
 		AutoRemove: cfg.Life.Remove, CIDFile: cfg.Life.CIDFile, Exposed: exposed(cfg.Net.Expose), StopSignal: cfg.Life.StopSignal,
 		Restart: cfg.Life.Restart.Policy,
+	}
+	if cfg.Security.ProcessLabel != "" {
+		b.Level = selinux.LevelOf(cfg.Security.ProcessLabel)
 	}
 	if cfg.Health != nil {
 		b.Health, b.HealthLog = true, cfg.Health.LogDirectory

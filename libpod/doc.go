@@ -39,8 +39,9 @@
 //
 //  1. the container's lock file (libpod/lock); a container that depends on others is locked before them,
 //     and containers depend only on older ones, so that two never cross
-//  2. the image store's own locks (containers/storage)
-//  3. the state file's transaction (libpod/state)
+//  2. where SELinux is, labels.lock, while a new container is stored with a level that no other has
+//  3. the image store's own locks (containers/storage)
+//  4. the state file's transaction (libpod/state)
 //
 // Readers (ps, inspect, logs) take none of the first kind, or only if it is free.
 package libpod

@@ -3,6 +3,8 @@ package libpod
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -53,11 +55,9 @@ func (r *Runtime) Exec(ctx context.Context, id string, o ExecOptions) (ExecRepor
 
 // execAttached runs the command on the caller's streams and waits for it.
 func (c *container) execAttached(ctx context.Context, rt oci.Runtime, req oci.ExecRequest, o ExecOptions) (ExecReport, error) {
-	if s := o.Streams; s != nil && !o.TTY {
-		req.Stdio = [3]*os.File{nil, fileOf(s.Stdout), fileOf(s.Stderr)}
-		if o.Interactive {
-			req.Stdio[0] = s.Stdin
-		}
+	relayed, err := c.execStdio(&req, o)
+	if err != nil {
+		return ExecReport{}, err
 	}
 	if o.TTY {
 		req.Process.ConsoleSize = o.Streams.firstSize()
@@ -66,16 +66,18 @@ func (c *container) execAttached(ctx context.Context, rt oci.Runtime, req oci.Ex
 	p, err := rt.Exec(ctx, req)
 	fault.Point("exec: launched")
 	if err != nil {
+		relayed.close()
 		err = c.whileEnding("exec in", c.explainExec(err))
 		return ExecReport{ExitCode: exitCodeOf(err)}, err
 	}
+	relayed.begin()
 	session := define.NewID()
 	c.rt.emit(with(c.event(eventlog.Exec), "execID", session))
 	if o.Streams != nil && o.Streams.Signals != nil {
 		go forward(o.Streams.Signals, p)
 	}
 	detached := make(chan struct{})
-	done := func() {}
+	done := relayed.finish
 	if o.TTY {
 		if done, err = pump(p.Console(), o, detached); err != nil {
 			return ExecReport{}, err
@@ -102,6 +104,28 @@ func (c *container) execAttached(ctx context.Context, rt oci.Runtime, req oci.Ex
 	case <-ctx.Done():
 		return ExecReport{}, ctx.Err()
 	}
+}
+
+// execStdio gives the command the caller's own streams, or pipes to them where SELinux would take those away.
+func (c *container) execStdio(req *oci.ExecRequest, o ExecOptions) (*relayed, error) {
+	s := o.Streams
+	if s == nil || o.TTY {
+		return &relayed{}, nil
+	}
+	if label := c.cfg.Security.ProcessLabel; label != "" {
+		var in io.Reader
+		if o.Interactive && s.Stdin != nil {
+			in = s.Stdin
+		}
+		r, err := newRelayed(c.rt.paths.runDir(c.row.ID), c.cfg.Security.MountLabel, in, s.Stdout, s.Stderr)
+		req.Stdio = r.theirs
+		return r, err
+	}
+	req.Stdio = [3]*os.File{nil, fileOf(s.Stdout), fileOf(s.Stderr)}
+	if o.Interactive {
+		req.Stdio[0] = s.Stdin
+	}
+	return &relayed{}, nil
 }
 
 func forward(signals <-chan os.Signal, p oci.Process) {
@@ -131,8 +155,9 @@ func (c *container) execDetached(ctx context.Context, rt oci.Runtime, req oci.Ex
 	fault.Point("exec: launch")
 	err := rt.ExecDetached(ctx, req, monitor.Config{
 		ID: session.ID, RunDir: session.RunDir, Generation: 1, Terminal: req.Process.Terminal,
-		Log:    monitor.LogConfig{Driver: monitor.LogNone},
-		Events: c.monitorEvents(with(c.event(""), "execID", session.ID), eventlog.Exec, eventlog.ExecDied),
+		PipeLabel: c.pipeLabel(),
+		Log:       monitor.LogConfig{Driver: monitor.LogNone},
+		Events:    c.monitorEvents(with(c.event(""), "execID", session.ID), eventlog.Exec, eventlog.ExecDied),
 	})
 	if err != nil {
 		err = c.whileEnding("exec in", c.explainExec(err))
@@ -190,14 +215,16 @@ func (c *container) whileEnding(op string, err error) error {
 }
 
 // explainExec says why a command could not be started in the container.
-func (c *container) explainExec(err error) error { return explainLaunch("exec in", c.row.Name, err) }
+func (c *container) explainExec(err error) error {
+	return c.blameSELinux(explainLaunch("exec in", c.row.Name, err), fmt.Sprintf("/proc/%d/root", c.row.State.PID))
+}
 
 // explain says why the container could not be started, or restored.
 func (s *start) explain(err error) error {
 	if s.images != nil {
 		return explainLaunch("restore", s.row.Name, err)
 	}
-	return explainLaunch("start", s.row.Name, err)
+	return s.blameSELinux(explainLaunch("start", s.row.Name, err), s.facts.RootfsPath)
 }
 
 var errNoTTY = errdefs.New(errdefs.ErrUnavailable, "terminal", "", "the container gave none")

@@ -15,6 +15,7 @@ import (
 	"github.com/manager-project/manager/pkg/hostfiles"
 	"github.com/manager-project/manager/pkg/lookup"
 	"github.com/manager-project/manager/pkg/rootless"
+	"github.com/manager-project/manager/pkg/selinux"
 	"github.com/manager-project/manager/pkg/spec"
 )
 
@@ -46,7 +47,7 @@ func (s *start) provide(destination string, content []byte) error {
 		return fmt.Errorf("write %s: %w", path, reasonOf(err))
 	}
 	_, err = f.Write(content)
-	if err = errors.Join(reasonOf(err), f.Close()); err != nil {
+	if err = errors.Join(reasonOf(err), selinux.SetFile(f, s.cfg.Security.MountLabel), f.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	s.facts.Files[destination] = path
@@ -109,6 +110,9 @@ func (s *start) shareNetFiles(ctx context.Context, target string) error {
 	dir := s.rt.paths.runDir(target)
 	for _, destination := range []string{"/etc/resolv.conf", "/etc/hosts"} {
 		if path := filepath.Join(dir, filepath.Base(destination)); exists(path) {
+			if err := s.shareLabel(path); err != nil {
+				return err
+			}
 			s.facts.Files[destination] = path
 		}
 	}

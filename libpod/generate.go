@@ -19,7 +19,10 @@ import (
 )
 
 // generate derives the OCI spec of this start and keeps it in the bundle for whoever looks.
-func (s *start) generate(context.Context) error {
+func (s *start) generate(ctx context.Context) error {
+	if err := s.loadProfile(ctx); err != nil {
+		return err
+	}
 	f := &s.facts
 	f.CgroupPath = s.row.State.CgroupPath
 	f.CgroupV2 = cgroups.Mode() == cgroups.Unified
@@ -74,7 +77,7 @@ func (s *start) initProgram() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return rt.InitProgram(), nil
+	return rt.InitProgram(), s.labelInit(rt.InitProgram())
 }
 
 // monitorConfig is what the monitor is told.
@@ -82,7 +85,8 @@ func (s *start) monitorConfig() monitor.Config {
 	p := &s.cfg.Process
 	return monitor.Config{
 		ID: s.row.ID, RunDir: s.rt.paths.runDir(s.row.ID), Generation: s.row.State.Generation,
-		Terminal: p.Terminal, Stdin: p.Stdin, StdinOnce: p.StdinOnce,
+		PipeLabel: s.pipeLabel(),
+		Terminal:  p.Terminal, Stdin: p.Stdin, StdinOnce: p.StdinOnce,
 		Log:     s.log,
 		Timeout: time.Duration(s.cfg.Life.Timeout) * time.Second,
 		PIDFile: s.cfg.Life.PIDFile, CleanupCommand: s.cleanupCommand(), CleanupEnv: cleanupEnv(),

@@ -18,10 +18,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/manager-project/manager/libpod/define"
-	"github.com/manager-project/manager/pkg/apparmor"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/journal"
 	"github.com/manager-project/manager/pkg/rootless"
+	"github.com/manager-project/manager/pkg/selinux"
 	"github.com/manager-project/manager/pkg/spec"
 )
 
@@ -40,11 +40,12 @@ func (r *Runtime) host(ctx context.Context) (*spec.Host, error) {
 		ReadFile: readUserFile, PathExists: exists, ZoneExists: zoneExists, DeviceNumber: deviceNumber,
 		Rlimits: hostRlimits(), CanRaiseRlimits: hasCapability(unix.CAP_SYS_RESOURCE),
 		OOMScoreAdj: oomScoreAdj(), IntelRDT: exists("/sys/fs/resctrl/schemata"),
-		AppArmor: apparmor.Kernel{}.Enabled(), AppArmorLacks: apparmor.Kernel{}.Lacks,
+		SELinux: selinux.Enabled(),
 		Journal: exists(journal.Socket), Rootless: rootless.Active(), ThrottlePaths: throttlePaths(),
 		FindContainer: r.peer(ctx), FindHostUser: findHostUser,
 		Now: time.Now(), NewID: define.NewID,
 	}
+	appArmorFacts(h)
 	return h, r.cgroupFacts(h)
 }
 

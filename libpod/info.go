@@ -18,6 +18,7 @@ import (
 	"github.com/manager-project/manager/pkg/apparmor"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/rootless"
+	"github.com/manager-project/manager/pkg/selinux"
 )
 
 // Info gathers what is to be known about this host and store.
@@ -107,7 +108,7 @@ func (r *Runtime) hostInfo(ctx context.Context) (*HostInfo, error) {
 		Security: SecurityInfo{
 			AppArmorEnabled: apparmor.Kernel{}.Enabled(), DefaultCapabilities: strings.Join(defaults.Capabilities, ","),
 			Rootless: rootless.Active(), SECCOMPEnabled: exists("/proc/sys/kernel/seccomp/actions_avail"), SECCOMPProfilePath: first(defaults.SeccompProfile, "default"),
-			SELinuxEnabled: exists("/sys/fs/selinux/enforce"),
+			SELinuxEnabled: selinux.Enabled(),
 		},
 	}
 	if cgroups.Mode() == cgroups.Unified {

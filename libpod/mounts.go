@@ -35,7 +35,8 @@ func (c *locked) makeLayer(ctx context.Context) error {
 		return err
 	}
 	return images.CreateRootfs(ctx, c.row.ID, c.cfg.Image.ID, image.RootfsOptions{
-		Name: c.cfg.Name, ImageName: c.cfg.Image.Name, Volatile: c.cfg.Life.Remove, MountLabel: c.cfg.Security.MountLabel,
+		Name: c.cfg.Name, ImageName: c.cfg.Image.Name, Volatile: c.cfg.Life.Remove,
+		ProcessLabel: c.cfg.Security.ProcessLabel, MountLabel: c.cfg.Security.MountLabel,
 	})
 }
 
@@ -96,6 +97,9 @@ func (s *start) mountSource(ctx context.Context, i int, m *spec.Mount) (string, 
 	default:
 		return "", nil
 	}
+	if err == nil {
+		err = s.relabel(source, m)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -132,7 +136,8 @@ func (s *start) imageSource(ctx context.Context, m *spec.Mount) (string, error) 
 		return "", err
 	}
 	if err := images.CreateRootfs(ctx, id, img.ID, image.RootfsOptions{
-		Name: s.cfg.Name + m.Destination, ImageName: img.Name, Volatile: true, MountLabel: s.cfg.Security.MountLabel,
+		Name: s.cfg.Name + m.Destination, ImageName: img.Name, Volatile: true,
+		ProcessLabel: s.cfg.Security.ProcessLabel, MountLabel: s.cfg.Security.MountLabel,
 	}); err != nil {
 		return "", err
 	}
@@ -172,7 +177,7 @@ func (s *start) subpath(source string, m *spec.Mount) (string, error) {
 }
 
 // overlayDirs are the parts of an overlay; empty upper and work are made, and thrown away at the end.
-type overlayDirs struct{ lower, upper, work string }
+type overlayDirs struct{ lower, upper, work, label string }
 
 // overlay mounts a writable view over a directory, below the run directory.
 func (s *start) overlay(name string, d overlayDirs) (string, error) {
@@ -193,6 +198,7 @@ func (s *start) overlay(name string, d overlayDirs) (string, error) {
 	if err := mkdir(merged); err != nil {
 		return "", err
 	}
+	d.label = s.cfg.Security.MountLabel
 	if err := mountOverlay(d, merged); err != nil {
 		return "", &errdefs.Error{Op: "overlay", Name: d.lower, Class: errdefs.ErrUnavailable, Cause: err, Hint: "leave the option O out, or use a directory on a file system that overlay supports"}
 	}
@@ -206,7 +212,11 @@ func mountOverlay(d overlayDirs, target string) error {
 		return err
 	}
 	defer func() { _ = unix.Close(fs) }()
-	for _, kv := range [][2]string{{"source", "overlay"}, {"lowerdir", escapeLower(d.lower)}, {"upperdir", d.upper}, {"workdir", d.work}} {
+	options := [][2]string{{"source", "overlay"}, {"lowerdir", escapeLower(d.lower)}, {"upperdir", d.upper}, {"workdir", d.work}}
+	if d.label != "" {
+		options = append(options, [2]string{"context", d.label})
+	}
+	for _, kv := range options {
 		if err := unix.FsconfigSetString(fs, kv[0], kv[1]); err != nil {
 			return fmt.Errorf("%s: %w", kv[0], err)
 		}

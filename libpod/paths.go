@@ -14,7 +14,7 @@ import (
 // paths are where a Runtime keeps its things.
 //
 //	graphRoot/                      the shared image store (containers/storage)
-//	graphRoot/manager/              static: state.db, events.log, removed.log
+//	graphRoot/manager/              static: state.db, events.log, removed.log, labels.lock
 //	graphRoot/manager/containers/ID lock, ctr.log, ends.log
 //	graphRoot/manager/programs/     manager-full, when none is installed
 //	graphRoot/volumes/NAME/_data    named volumes

@@ -12,6 +12,7 @@ import (
 
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/monitor"
+	"github.com/manager-project/manager/pkg/selinux"
 	"github.com/manager-project/manager/pkg/spec"
 )
 
@@ -89,6 +90,7 @@ func (s *start) notifyConfig() *monitor.NotifyConfig {
 		return nil
 	}
 	return &monitor.NotifyConfig{
+		Label:  s.cfg.Security.ProcessLabel,
 		Socket: s.service.notify, Mode: first(s.cfg.Process.SdNotify, monitor.NotifyContainer), Watchdog: s.service.watchdog,
 	}
 }
@@ -104,6 +106,9 @@ func (s *start) makeNotifyDir() error {
 	}
 	// Any user in the container may reach it, whatever our umask is.
 	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	if err := selinux.Set(dir, s.cfg.Security.MountLabel); err != nil {
 		return err
 	}
 	s.facts.NotifyDir, s.facts.Watchdog = dir, s.service.watchdog

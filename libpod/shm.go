@@ -18,11 +18,7 @@ func (s *start) shareShm() error {
 	if err := mkdir(dir); err != nil {
 		return err
 	}
-	options := fmt.Sprintf("mode=1777,size=%d", s.cfg.ShmSize)
-	if label := s.cfg.Security.MountLabel; label != "" {
-		options += fmt.Sprintf(",context=%q", label)
-	}
-	if err := unix.Mount("shm", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, options); err != nil {
+	if err := unix.Mount("shm", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, shmOptions(s.cfg)); err != nil {
 		return fmt.Errorf("mount /dev/shm: %w", err)
 	}
 	s.facts.ShmPath = dir

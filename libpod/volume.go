@@ -68,6 +68,9 @@ func (r *Runtime) addVolume(ctx context.Context, v *state.Volume) error {
 	if v.Path, err = volume.Create(r.paths.volumes, v.Name, volume.Owner{UID: v.UID, GID: v.GID}); err != nil {
 		return err
 	}
+	if err := labelVolume(v.Path); err != nil {
+		return err
+	}
 	if err := volume.Sync(r.paths.volumes, v.Name); err != nil {
 		return err
 	}
@@ -142,7 +145,11 @@ func (c *locked) makeAnonymous() error {
 		if err := decideVolume(&v); err != nil {
 			return err
 		}
-		if _, err := volume.Create(c.rt.paths.volumes, m.Source, volume.Owner{UID: v.UID, GID: v.GID}); err != nil {
+		path, err := volume.Create(c.rt.paths.volumes, m.Source, volume.Owner{UID: v.UID, GID: v.GID})
+		if err == nil {
+			err = labelVolume(path)
+		}
+		if err != nil {
 			return err
 		}
 		c.rt.emitVolume(eventlog.Create, &state.Volume{Name: m.Source})

@@ -13,6 +13,7 @@ import (
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/libpod/volume"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/selinux"
 	"github.com/manager-project/manager/pkg/spec"
 )
 
@@ -41,6 +42,9 @@ func (s *start) volumeSource(ctx context.Context, m *spec.Mount) (string, error)
 	if err != nil {
 		return "", err
 	}
+	if err := labelVolumeTree(v.Path); err != nil {
+		return "", err
+	}
 	v.NeedsCopyUp = false
 	if copied {
 		v.NeedsChown = false // it has the owner that the image gave it
@@ -57,6 +61,7 @@ func (s *start) mountVolume(ctx context.Context, v *state.Volume, o volume.Optio
 	if err != nil || mounted {
 		return err
 	}
+	o.Label = selinux.SharedFiles()
 	return volume.Mount(v.Path, o)
 }
 

@@ -29,8 +29,9 @@ type RootfsOptions struct {
 	ImageName string
 	// Volatile drops all syncs: for containers that do not outlive their run (--rm).
 	Volatile bool
-	// MountLabel is the SELinux label of the mount; "" means none.
-	MountLabel string
+	// ProcessLabel and MountLabel are SELinux labels of the container and of the mount. Both "" means a container without a
+	// label of its own: then the mount has one that no other may use, as far as the policy has such a thing.
+	ProcessLabel, MountLabel string
 	// IDMappings are the container's user namespace; the zero value is the host's.
 	IDMappings storage.IDMappingOptions
 	// StorageOpts are the driver's options of one layer: "size", "inodes".
@@ -71,10 +72,11 @@ func (s *Service) CreateRootfs(ctx context.Context, id, imageID string, opts Roo
 	copts := &storage.ContainerOptions{
 		IDMappingOptions: opts.IDMappings, Volatile: opts.Volatile,
 		StorageOpt: opts.StorageOpts, MountOpts: opts.MountOptions,
-		Flags: map[string]any{"MountLabel": opts.MountLabel},
+		Flags: map[string]any{"ProcessLabel": opts.ProcessLabel, "MountLabel": opts.MountLabel},
 	}
-	if opts.MountLabel == "" {
-		copts.Flags = nil
+	if opts.ProcessLabel == "" {
+		// The store makes a pair of labels by itself where it is given none.
+		copts.Flags, copts.LabelOpts = nil, []string{"disable"}
 	}
 	// The layer has the container's id, so that it is found when a kill comes before the record.
 	_, err = store.CreateContainer(id, nil, imageID, id, string(meta), copts)
@@ -276,4 +278,23 @@ func (s *Service) RootfsDirs(id string) (driver string, dirs map[string]string, 
 	}
 	dirs, err = d.Metadata(ctr.LayerID)
 	return store.GraphDriverName(), dirs, err
+}
+
+// MountLabels are the SELinux labels with which layers of the store are mounted, those of other programs among them.
+func (s *Service) MountLabels() ([]string, error) {
+	store, err := s.Store()
+	if err != nil {
+		return nil, err
+	}
+	layers, err := store.Layers()
+	if err != nil {
+		return nil, storeReadError(err)
+	}
+	var labels []string
+	for i := range layers {
+		if label := layers[i].MountLabel; label != "" {
+			labels = append(labels, label)
+		}
+	}
+	return labels, nil
 }

@@ -3,6 +3,7 @@ package image
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"go.podman.io/storage"
@@ -103,6 +104,8 @@ func (s *Service) Store() (storage.Store, error) {
 	}
 	s.store = store
 	s.relax()
+	// If they cannot be labelled, that is told when a container is made.
+	_ = labelLayers(filepath.Join(store.GraphRoot(), store.GraphDriverName()))
 	return store, nil
 }
 

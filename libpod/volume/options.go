@@ -24,6 +24,8 @@ type Options struct {
 	UID, GID *int
 	// NoCopy turns copy-up off.
 	NoCopy bool
+	// Label is the SELinux label of a file system that Mount makes or mounts, unless the options name one; "" is none.
+	Label string
 }
 
 // Mounted reports whether using the volume means mounting something.
@@ -126,6 +128,9 @@ func Mount(data string, o Options) error {
 	if !o.Mounted() {
 		return nil
 	}
+	if !o.bind() && o.Label != "" && !slices.ContainsFunc(o.MountOptions, isContext) {
+		o.MountOptions = append(slices.Clone(o.MountOptions), "context=\""+o.Label+"\"")
+	}
 	if o.Type != "tmpfs" && !o.bind() {
 		args := []string{"-t", o.Type}
 		if len(o.MountOptions) > 0 {
@@ -165,6 +170,12 @@ func Mount(data string, o Options) error {
 		return mountErr(o.Device, data, err)
 	}
 	return nil
+}
+
+// isContext says whether a mount option is about SELinux. Source: mount(8), "context".
+func isContext(word string) bool {
+	key, _, _ := strings.Cut(word, "=")
+	return strings.HasSuffix(key, "context")
 }
 
 // Unmount takes a volume's filesystem away; it waits for no user of it. Not being mounted

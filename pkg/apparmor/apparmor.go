@@ -1,5 +1,5 @@
-// Package apparmor asks the kernel whether AppArmor is in force and which profiles are loaded. It loads
-// none: that is the administrator's part, with apparmor_parser.
+// Package apparmor asks the kernel whether AppArmor is in force and which profiles are loaded, and has the text of the
+// profile for containers for which none is named. It loads none: that takes AppArmor's own program, apparmor_parser.
 package apparmor
 
 import (

@@ -3,6 +3,7 @@ package apparmor
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -36,6 +37,28 @@ func TestKernel(t *testing.T) {
 	} {
 		if got := k.Lacks(name); got != lacks {
 			t.Errorf("%q: %v", name, got)
+		}
+	}
+}
+
+// TestDefault wants the default profile to be found by its name, and only by the whole of it.
+func TestDefault(t *testing.T) {
+	name, text := Default()
+	if again, _ := Default(); again != name || !strings.HasPrefix(text, "profile "+name+" ") || strings.Contains(text, "NAME") {
+		t.Errorf("%s, %s:\n%s", name, again, text)
+	}
+	k := Kernel{Root: t.TempDir()}
+	if k.Loaded(name) {
+		t.Error("loaded into a kernel without AppArmor")
+	}
+	for _, dir := range []string{name + ".7", "mine.child.12"} {
+		if err := os.MkdirAll(filepath.Join(k.Root, "kernel/security/apparmor/policy/profiles", dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for profile, loaded := range map[string]bool{name: true, name[:len(name)-1]: false, "mine": false, "": false} {
+		if got := k.Loaded(profile); got != loaded {
+			t.Errorf("%q: %v", profile, got)
 		}
 	}
 }

@@ -30,6 +30,9 @@ type NotifyConfig struct {
 	Mode string `json:"mode"`
 	// Watchdog is how often it wants a sign of life; 0 is never. With NotifyContainer the program gives it.
 	Watchdog time.Duration `json:"watchdog,omitempty"`
+	// Label is the SELinux label of the container's processes, which its socket gets too: they may not send to another's.
+	// "" leaves the monitor's.
+	Label string `json:"label,omitempty"`
 }
 
 // Environ is what the command needs that starts the container again as a part of the service. n may be nil.

@@ -40,6 +40,9 @@ type Config struct {
 	Terminal bool `json:"terminal,omitempty"`
 	// Stdin keeps the init's standard input open for attached clients; without it it is /dev/null.
 	Stdin bool `json:"stdin,omitempty"`
+	// PipeLabel is the SELinux label of pipes for the container's processes, where they may not use the monitor's own. "" makes
+	// ordinary pipes.
+	PipeLabel string `json:"pipe_label,omitempty"`
 	// StdinOnce closes standard input when the first attached client that had it leaves.
 	StdinOnce bool `json:"stdin_once,omitempty"`
 	// Log says where the output is kept.

@@ -150,7 +150,7 @@ type Mount struct {
 	// destination (HostID); empty maps nothing. Set together.
 	UIDMappings []specs.LinuxIDMapping `json:"uid_mappings,omitempty"`
 	GIDMappings []specs.LinuxIDMapping `json:"gid_mappings,omitempty"`
-	// Relabel is "" , "z" (shared) or "Z" (private).
+	// Relabel is "", "z" (a label for all containers) or "Z" (this container's own).
 	Relabel string `json:"relabel,omitempty"`
 	// Chown changes the owner of the source to the container's user (U).
 	Chown bool `json:"chown,omitempty"`
@@ -244,11 +244,13 @@ type Security struct {
 	SeccompProfile  []byte `json:"seccomp_profile,omitempty"`
 	NoNewPrivileges bool   `json:"no_new_privileges,omitempty"`
 	AppArmor        string `json:"apparmor,omitempty"`
-	ProcessLabel    string `json:"process_label,omitempty"`
-	MountLabel      string `json:"mount_label,omitempty"`
-	LabelDisabled   bool   `json:"label_disabled,omitempty"`
-	// LabelOpts are SELinux words (type:T, level:L, user:, role:, filetype:, nested) to make
-	// ProcessLabel and MountLabel of; kept only where SELinux is active.
+	// ProcessLabel and MountLabel are SELinux labels of its processes and of its files; "" is none. The core makes them of
+	// LabelOpts when it stores the container.
+	ProcessLabel string `json:"process_label,omitempty"`
+	MountLabel   string `json:"mount_label,omitempty"`
+	// LabelDisabled leaves its processes without a label of their own.
+	LabelDisabled bool `json:"label_disabled,omitempty"`
+	// LabelOpts are SELinux words (type:T, level:L, user:, role:, filetype:, nested); kept only where SELinux is active.
 	LabelOpts     []string          `json:"label_opts,omitempty"`
 	MaskedPaths   []string          `json:"masked_paths,omitempty"`
 	ReadonlyPaths []string          `json:"readonly_paths,omitempty"`

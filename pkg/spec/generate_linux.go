@@ -13,7 +13,9 @@ func (g *generator) linux() error {
 	l.Sysctl = maps.Clone(s.Sysctl)
 	l.Seccomp = g.facts.Seccomp
 	l.MaskedPaths, l.ReadonlyPaths = slices.Clone(s.MaskedPaths), slices.Clone(s.ReadonlyPaths)
-	l.MountLabel = s.MountLabel
+	if !s.LabelNested() {
+		l.MountLabel = s.MountLabel
+	}
 	if !g.cfg.Limits.Disabled {
 		l.CgroupsPath = g.facts.CgroupPath
 	}

@@ -31,6 +31,7 @@ func (g *generator) mounts() error {
 		list = append(list, m)
 	}
 	list = append(list, asked...)
+	g.labelRoots(list)
 	sort.SliceStable(list, func(i, j int) bool {
 		return strings.Count(list[i].Destination, "/") < strings.Count(list[j].Destination, "/")
 	})
@@ -70,6 +71,10 @@ func (g *generator) kernelMounts() []specs.Mount {
 		list[0] = specs.Mount{Destination: "/proc", Type: "bind", Source: "/proc", Options: []string{"rbind", "rslave", "nosuid", "noexec", "nodev"}}
 	}
 	list = append(list, g.ipcMounts(devMode)...)
+	if g.cfg.Security.LabelNested() {
+		// Writable: libselinux takes a read-only one for none.
+		list = append(list, specs.Mount{Destination: selinuxDir, Type: "bind", Source: selinuxDir, Options: []string{"bind", "rprivate", "nosuid", "noexec", "nodev"}})
+	}
 	if g.cfg.Limits.Disabled {
 		return list
 	}
@@ -185,6 +190,21 @@ func (g *generator) askedMounts() ([]specs.Mount, error) {
 		list = append(list, out)
 	}
 	return list, nil
+}
+
+// labelRoots gives the roots of new file systems their label where the container may give labels itself. Otherwise the whole
+// file system gets one, by the runtime, which cannot be changed inside. Source: mount(8), "rootcontext".
+func (g *generator) labelRoots(list []specs.Mount) {
+	label := g.cfg.Security.MountLabel
+	if label == "" || !g.cfg.Security.LabelNested() {
+		return
+	}
+	for i := range list {
+		switch m := &list[i]; m.Type {
+		case "tmpfs", "ramfs":
+			m.Options = append(m.Options, "rootcontext=\""+label+"\"")
+		}
+	}
 }
 
 // propagationOf is the root's propagation that a mount's own needs to work at all: the

@@ -70,7 +70,7 @@ type Defaults struct {
 	InitPath string
 	// SeccompProfile is "", "default", "unconfined", or a path.
 	SeccompProfile string
-	// AppArmorProfile is a profile's name, "unconfined", or "" for none.
+	// AppArmorProfile is a profile's name, "unconfined", or "" for the host's default.
 	AppArmorProfile string
 	// NoLabel turns SELinux separation off.
 	NoLabel bool
@@ -139,6 +139,8 @@ type Host struct {
 	AppArmor bool
 	// AppArmorLacks says that a profile is not loaded; nil skips the question.
 	AppArmorLacks func(profile string) bool
+	// AppArmorDefault is the profile for containers for which none is named; "" is none.
+	AppArmorDefault string
 	// Rootless says that the caller is not root on the host.
 	Rootless bool
 	// SystemdCgroups are the cgroup directories for systemd beside controllers of version 1: see Facts.

@@ -18,14 +18,15 @@ func (d *decider) securityOpts() error {
 	s := &d.cfg.Security
 	s.SecurityOpt = d.req.Security.SecurityOpt
 	s.NoNewPrivileges = d.def.NoNewPrivileges
-	s.LabelDisabled = d.def.NoLabel || s.Privileged || d.cfg.Namespaces.PID.Mode == NSHost || d.cfg.Namespaces.IPC.Mode == NSHost
 	s.Seccomp = d.def.SeccompProfile
 	if s.Seccomp == "" {
 		s.Seccomp = SeccompDefault
 	}
-	s.AppArmor = d.def.AppArmorProfile
 	if s.Privileged {
-		s.Seccomp, s.AppArmor = SeccompUnconfined, ""
+		s.Seccomp = SeccompUnconfined
+	}
+	if err := d.defaultProfile(); err != nil {
+		return err
 	}
 	switch policy := d.req.Security.SeccompPolicy; policy {
 	case "", "default":
@@ -40,10 +41,10 @@ func (d *decider) securityOpts() error {
 			return err
 		}
 	}
-	s.MaskedPaths, s.ReadonlyPaths = masks.masked, masks.readonly
-	if !d.host.AppArmor {
-		s.AppArmor = ""
+	if err := d.settleLabels(masks); err != nil {
+		return err
 	}
+	s.MaskedPaths, s.ReadonlyPaths = masks.masked, masks.readonly
 	return d.seccompProfile()
 }
 
@@ -78,13 +79,7 @@ func (d *decider) securityOpt(word string, masks *masks) error {
 			s.Seccomp = d.abs(value)
 		}
 	case "apparmor":
-		if !d.host.AppArmor && value != "unconfined" {
-			return errdefs.Unsupported("--security-opt", "apparmor=%s: AppArmor is not active on this host", value).WithHint("leave it out")
-		}
-		if d.host.AppArmorLacks != nil && d.host.AppArmorLacks(value) {
-			return errdefs.NotFound("AppArmor profile", value).WithHint("load it with apparmor_parser, or name one that aa-status lists")
-		}
-		s.AppArmor = value
+		return d.profileOpt(value)
 	case "label":
 		return d.labelOpt(word, value)
 	case "mask":
@@ -112,28 +107,6 @@ func (d *decider) securityOpt(word string, masks *masks) error {
 		}
 		return masks.unmask(allWord)
 	}
-	return nil
-}
-
-// labelOpt keeps SELinux words for the core, which makes the label of them at create.
-func (d *decider) labelOpt(word, value string) error {
-	s := &d.cfg.Security
-	if value == "disable" {
-		s.LabelDisabled = true
-		return nil
-	}
-	key, arg, ok := strings.Cut(value, ":")
-	switch {
-	case value == "nested":
-	case ok && arg != "" && (key == "user" || key == "role" || key == "type" || key == "level" || key == "filetype"):
-	default:
-		return errdefs.Invalid("--security-opt", word, "unknown label option").WithHint("write label=disable, or label=type:T, user:, role:, level: or filetype:")
-	}
-	if !d.host.SELinux {
-		d.warnf("SELinux is not active on this host, so " + word + " has no effect")
-		return nil
-	}
-	s.LabelOpts = append(s.LabelOpts, value)
 	return nil
 }
 

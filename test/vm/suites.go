@@ -30,6 +30,7 @@ var suites = []suite{
 	{Dir: "pkg/libcontainer", Lanes: []string{testenv.LaneV2}, Skip: "TestThousandsOfMounts|TestHiddenCalls"},
 	{Dir: "cmd/manager-runtime", Lanes: []string{testenv.LaneV2}, Run: "CRIU|AppArmor|SystemdCgroup|OOMEvent"},
 	{Dir: "pkg/libcontainer", Lanes: []string{testenv.LanePermissive, testenv.LaneEnforcing}, Run: "SELinux"},
+	{Dir: "test/e2e", Lanes: []string{testenv.LanePermissive, testenv.LaneEnforcing}, Run: "TestSELinux|^TestScripts$/^selinux$"},
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "TestCRIU"},
 	{
 		Dir: "test/e2e", Lanes: []string{testenv.LaneV2},
@@ -38,7 +39,7 @@ var suites = []suite{
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2, testenv.LaneUser, testenv.LaneEnforcing}, Run: "^TestDoctor$"},
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "^TestScripts$/system/events-journald"},
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "TestSystemd|TestNotifySocket|TestListenSockets"},
-	{Dir: "test/e2e", Lanes: []string{testenv.LaneUser}, Run: "^TestScripts$/container/(run-life|rename-kill-pause|exec-options|run-user|run-limits|stop-kills|restart-lost)"},
+	{Dir: "test/e2e", Lanes: []string{testenv.LaneUser}, Run: "^TestScripts$/container/(run-life|rename-kill-pause|exec-options|run-user|run-limits|run-security-apparmor-user|stop-kills|restart-lost)"},
 }
 
 // A boot is one start of the machine and the lanes that run in it, one after the other.

@@ -48,6 +48,13 @@ func (r *Runtime) Restore(ctx context.Context, q oci.LaunchRequest, from oci.Res
 	argv = append(argv, words(map[string]bool{
 		"--tcp-established": from.TCPEstablished, "--tcp-close": from.TCPClose, "--file-locks": from.FileLocks,
 	})...)
+	if label := q.Spec.Process.SelinuxLabel; label != "" {
+		// Images of another container have its labels.
+		argv = append(argv, "--lsm-profile", "selinux:"+label)
+		if q.Spec.Linux.MountLabel != "" {
+			argv = append(argv, "--lsm-mount-context", q.Spec.Linux.MountLabel)
+		}
+	}
 	if q.Monitor.Terminal {
 		argv = append(argv, "--console-socket", monitor.ConsoleWord)
 	}

@@ -62,12 +62,12 @@ func (c *check) run() {
 
 // request is the launch of this check, with the pipe for its output.
 func (c *check) request() (launch.Request, *os.File, error) {
-	var pair [2]int
-	if err := unix.Pipe2(pair[:], unix.O_CLOEXEC); err != nil {
+	pair, err := c.h.s.pipe()
+	if err != nil {
 		return launch.Request{}, nil, err
 	}
 	theirs := os.NewFile(uintptr(pair[1]), "check-output")
-	err := unix.SetNonblock(pair[0], true)
+	err = unix.SetNonblock(pair[0], true)
 	if err == nil {
 		err = c.h.s.loop.add(pair[0], unix.EPOLLIN, func(uint32) { c.read() })
 	}

@@ -73,6 +73,8 @@ type server struct {
 	owner                   *client
 
 	out []*source
+	// pipes counts those that were made with a name.
+	pipes int
 	in  *sink
 
 	// external is the program that makes the process, or nil; early is the beginning of what it said

@@ -42,8 +42,8 @@ func (s *server) makeStdio(r *launch.Request) ([]*os.File, error) {
 		if r.Stdio[i] != nil || i == 0 && !s.cfg.Stdin {
 			continue
 		}
-		var p [2]int
-		if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		p, err := s.pipe()
+		if err != nil {
 			return theirs, err
 		}
 		// So that a program of any user can open /dev/stdout and the like, which leads to the pipe by

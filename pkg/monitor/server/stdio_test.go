@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/monitor"
@@ -498,4 +500,44 @@ func ownerMain(t *testing.T) {
 	}
 	_ = os.WriteFile(filepath.Join(f.dir, "killme"), nil, 0o600)
 	time.Sleep(time.Minute)
+}
+
+// TestLabelledPipes: pipes with an SELinux label are pipes like others, to the last byte, and their names are gone.
+func TestLabelledPipes(t *testing.T) {
+	const label = "u:object_r:f:s0"
+	if err := unix.Setxattr(t.TempDir(), "security.selinux", []byte(label), 0); err != nil {
+		t.Skip("labels cannot be written here: ", err)
+	}
+	f := shell(t, "cat; echo err >&2; echo again >/dev/stdout")
+	f.opts.Config.PipeLabel, f.opts.Config.Stdin = label, true
+	s := f.ready()
+	live, err := monitor.ReadLive(f.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for fd := range 3 {
+		buf := make([]byte, 256)
+		n, err := unix.Getxattr(fmt.Sprintf("/proc/%d/fd/%d", live.PID, fd), "security.selinux", buf)
+		if err != nil || strings.TrimRight(string(buf[:n]), "\x00") != label {
+			t.Errorf("descriptor %d: %q, %v", fd, buf[:max(n, 0)], err)
+		}
+	}
+	if left, err := filepath.Glob(filepath.Join(f.dir, "pipe-*")); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	text := strings.Repeat("0123456789abcde\n", 20000)
+	var out, errs output
+	a, err := s.Attach(f.ctx(), monitor.AttachOptions{Stdin: strings.NewReader(text), Stdout: &out, Stderr: &errs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Start(f.ctx()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Wait(f.ctx()); err != nil {
+		t.Fatal(err)
+	}
+	if out.String() != text+"again\n" || errs.String() != "err\n" {
+		t.Errorf("%d bytes of output, %q", len(out.String()), errs.String())
+	}
 }
