@@ -22,6 +22,7 @@ needs() {
 		'strace strace strace' \
 		'jq jq jq' \
 		'newuidmap uidmap shadow-utils' \
+		'fuse-overlayfs fuse-overlayfs fuse-overlayfs' \
 		'ip iproute2 iproute' \
 		'nft nftables nftables' \
 		'podman podman podman' \

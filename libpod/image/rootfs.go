@@ -79,6 +79,9 @@ func (s *Service) CreateRootfs(ctx context.Context, id, imageID string, opts Roo
 	// The layer has the container's id, so that it is found when a kill comes before the record.
 	_, err = store.CreateContainer(id, nil, imageID, id, string(meta), copts)
 	fault.Point("layer: made")
+	if err == nil {
+		err = ownDirectories(store, id)
+	}
 	return rootfsError("create", id, err)
 }
 
@@ -186,6 +189,9 @@ func rootfsError(op, id string, err error) error {
 		e.Class = errdefs.ErrExists
 	}
 	e.Cause = fmt.Errorf("%w", oneLine(err))
+	if fuse := fuseMissing(err); fuse != nil {
+		e.Cause, e.Hint = fuse, fuseHint
+	}
 	if reserve.Full(err) {
 		e.Hint = "free space there"
 	}

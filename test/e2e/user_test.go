@@ -17,11 +17,14 @@ import (
 	"github.com/manager-project/manager/internal/testenv"
 )
 
-// The user of the scripts' second run. He exists only in a mount namespace, whose /etc knows him.
-const (
-	userID    = 54321
-	userFirst = 3000000
-	userRange = 65536
+// userRange is how many subordinate ids the user of the scripts' second run has.
+const userRange = 65536
+
+// The user's ids. He exists only in a mount namespace, whose /etc knows him, and is another one for each run of
+// the tests, so that two at a time do not meet.
+var (
+	userID    = 50000 + os.Getpid()%10000
+	userFirst = 3000000 + os.Getpid()%10000*userRange
 )
 
 // userName is the runtime's name of that run in the table unfit, though it is no runtime.
@@ -67,6 +70,13 @@ func TestScriptsUser(t *testing.T) {
 // so that the machine's is never touched. His home is the test's folder; he has that many subordinate ids.
 func asUser(t *testing.T, subids int, argv ...string) *exec.Cmd {
 	t.Helper()
+	return asUserIn(t, "", subids, argv...)
+}
+
+// asUserIn is asUser after root has carried out a script in the user's mount namespace, to which his home is
+// $home.
+func asUserIn(t *testing.T, prepare string, subids int, argv ...string) *exec.Cmd {
+	t.Helper()
 	home, err := os.MkdirTemp("", "mgu")
 	if err != nil {
 		t.Fatal(err)
@@ -97,6 +107,7 @@ func asUser(t *testing.T, subids int, argv ...string) *exec.Cmd {
 	if err := os.Chown(home, userID, userID); err != nil {
 		t.Fatal(err)
 	}
+	script += fmt.Sprintf("home=%s\n%s\nchown %d:%d $home\n", home, prepare, userID, userID)
 	script += fmt.Sprintf("exec setpriv --reuid %d --regid %d --clear-groups \"$@\"\n", userID, userID)
 	cmd := exec.CommandContext(t.Context(), "/bin/sh", append([]string{"-c", script, "sh"}, argv...)...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "USER=tester", "LOGNAME=tester", "TMPDIR=" + home, "LC_ALL=C.UTF-8"}
@@ -132,7 +143,7 @@ func userProcesses(t *testing.T) map[int]string {
 	for _, path := range stats {
 		var st unix.Stat_t
 		text, err := os.ReadFile(path)
-		if err != nil || unix.Stat(path, &st) != nil || st.Uid != userID && (st.Uid < userFirst || st.Uid >= userFirst+userRange) {
+		if err != nil || unix.Stat(path, &st) != nil || !isUsers(int(st.Uid)) {
 			continue
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
@@ -150,13 +161,22 @@ func userProcesses(t *testing.T) map[int]string {
 	return found
 }
 
+// isUsers says whether an id is the user's, or a subordinate one of his.
+func isUsers(uid int) bool { return uid == userID || uid >= userFirst && uid < userFirst+userRange }
+
 // asShell runs a script as the user and returns what it prints.
 func asShell(t *testing.T, subids int, script string) string {
+	t.Helper()
+	return asShellIn(t, "", subids, script)
+}
+
+// asShellIn is asShell after root's script, see asUserIn.
+func asShellIn(t *testing.T, prepare string, subids int, script string) string {
 	t.Helper()
 	if os.Geteuid() != 0 || os.Getenv(runtimeVariable) != "" {
 		t.Skip("needs root to become a user")
 	}
-	cmd := asUser(t, subids, "/bin/sh", "-euc", script)
+	cmd := asUserIn(t, prepare, subids, "/bin/sh", "-euc", script)
 	cmd.Env = append(cmd.Env, "PATH="+testenv.Programs(t)+":"+os.Getenv("PATH"))
 	cmd.Dir = "/"
 	out, err := cmd.CombinedOutput()
