@@ -24,8 +24,8 @@ import (
 	"github.com/manager-project/manager/pkg/spec"
 )
 
-// host gathers the facts about this machine that decisions need.
-func (r *Runtime) host(ctx context.Context) (*spec.Host, error) {
+// host gathers the facts about this machine that decisions need on a container with that --cgroup-parent.
+func (r *Runtime) host(ctx context.Context, parent string) (*spec.Host, error) {
 	cwd, err := os.Getwd()
 	if err != nil {
 		return nil, &errdefs.Error{Op: "find", Kind: "working directory", Class: errdefs.ErrUnavailable, Cause: err, Hint: "change to a directory that exists"}
@@ -44,7 +44,7 @@ func (r *Runtime) host(ctx context.Context) (*spec.Host, error) {
 		FindContainer: r.peer(ctx), FindHostUser: findHostUser,
 		Now: time.Now(), NewID: define.NewID,
 	}
-	return h, r.cgroupFacts(h)
+	return h, r.cgroupFacts(h, parent)
 }
 
 // oomScoreAdj is this process's own.

@@ -63,7 +63,7 @@ var unfit = []struct{ script, runtime, reason string }{
 // unfitFor is why a runtime does not run a script, or "".
 func unfitFor(runtime, script string) string {
 	for _, u := range unfit {
-		if u.script == script && (u.runtime == "*" && runtime != userName || u.runtime == runtime) {
+		if u.script == script && (u.runtime == "*" && runtime != userName && runtime != delegatedName || u.runtime == runtime) {
 			return u.reason
 		}
 	}
@@ -77,11 +77,17 @@ var elsewhere = regexp.MustCompile(`^(ps-|prune-|names-|inspect-mixed|run-out-of
 func scriptsFor(noun string) ([]string, error) {
 	files, err := filepath.Glob(filepath.Join(scripts, noun, "*.txtar"))
 	runtime, _, other := strings.Cut(os.Getenv(runtimeVariable), "=")
-	if os.Geteuid() != 0 {
+	if os.Geteuid() != 0 && runtime != delegatedName {
 		runtime, other = userName, true
 	}
 	if !other {
 		return files, err
+	}
+	if runtime == delegatedName {
+		return slices.DeleteFunc(files, func(file string) bool {
+			name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+			return unfitFor(userName, name) == "" || unfitFor(delegatedName, name) != ""
+		}), err
 	}
 	return slices.DeleteFunc(files, func(file string) bool {
 		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
@@ -200,7 +206,7 @@ func retell(t *testing.T, out []byte, failed bool) {
 // useRuntime makes the manager use the runtime that this process is for, if any.
 func useRuntime(m *testenv.Manager) error {
 	name, path, other := strings.Cut(os.Getenv(runtimeVariable), "=")
-	if !other || name == userName {
+	if !other || name == userName || name == delegatedName {
 		return nil
 	}
 	file, err := os.OpenFile(filepath.Join(m.Dir, "containers.conf"), os.O_APPEND|os.O_WRONLY, 0)

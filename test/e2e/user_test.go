@@ -30,9 +30,54 @@ var (
 // userName is the runtime's name of that run in the table unfit, though it is no runtime.
 const userName = "user"
 
+// delegatedName is that of the scripts that a user can run who has a cgroup of his own.
+const delegatedName = "delegated"
+
 // TestScriptsUser runs the container, image and volume scripts as an ordinary user with subordinate ids, without
 // a session and without delegated cgroups.
 func TestScriptsUser(t *testing.T) {
+	scriptsAsUser(t, userName, "", "")
+}
+
+// TestScriptsUserDelegated runs those that take a cgroup as a user to whom one was given in every hierarchy.
+func TestScriptsUserDelegated(t *testing.T) {
+	testenv.Need(t, testenv.Root, testenv.V1)
+	name := fmt.Sprintf("/%suser-%d", testenv.CgroupPrefix, os.Getpid())
+	t.Cleanup(func() {
+		for _, pattern := range []string{"/me", ""} {
+			dirs, err := filepath.Glob("/sys/fs/cgroup/*" + name + pattern)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, dir := range dirs {
+				if err := unix.Rmdir(dir); err != nil {
+					t.Errorf("%s: %v", dir, err)
+				}
+			}
+		}
+	})
+	scriptsAsUser(t, delegatedName, fmt.Sprintf(delegate, name, userID), name)
+}
+
+// delegate gives a user a cgroup in every hierarchy, and goes into one below it.
+const delegate = `
+for top in /sys/fs/cgroup/*/; do
+	for dir in $top%[1]s $top%[1]s/me; do
+		mkdir -p $dir
+		for file in cpuset.cpus cpuset.mems; do
+			[ ! -e $dir/$file ] || cat $top/$file >$dir/$file
+		done
+		for file in . tasks cgroup.procs cgroup.subtree_control cgroup.threads; do
+			[ ! -e $dir/$file ] || chown %[2]d $dir/$file
+		done
+	done
+	echo $$ >$dir/cgroup.procs
+done
+`
+
+// scriptsAsUser runs the scripts of a name in the table unfit as a user, after root's script.
+func scriptsAsUser(t *testing.T, name, prepare, cgroup string) {
+	t.Helper()
 	if os.Getenv(runtimeVariable) != "" {
 		t.Skip("this is the process that it starts")
 	}
@@ -51,8 +96,8 @@ func TestScriptsUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := asUser(t, userRange, self, "-test.v", "-test.run", "^TestScripts$", "-test.timeout", "10m", "-test.parallel", "4")
-	cmd.Env = append(cmd.Env, runtimeVariable+"="+userName+"=", "MANAGER_BIN="+testenv.Programs(t))
+	cmd := asUserIn(t, prepare, userRange, self, "-test.v", "-test.run", "^TestScripts$", "-test.timeout", "10m", "-test.parallel", "4")
+	cmd.Env = append(cmd.Env, runtimeVariable+"="+name+"=", "MANAGER_BIN="+testenv.Programs(t), testenv.CgroupVariable+"="+cgroup)
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -60,7 +105,8 @@ func TestScriptsUser(t *testing.T) {
 	}
 	retell(t, out, err != nil)
 	for _, u := range unfit {
-		if u.runtime == userName {
+		// What a user without a cgroup cannot run, one with a cgroup does.
+		if u.runtime == name && name == delegatedName {
 			t.Run(u.script, func(t *testing.T) { t.Skip(u.reason) })
 		}
 	}
