@@ -32,6 +32,7 @@ func (s *start) generate(context.Context) error {
 	}
 	f.Rlimits = hardLimits()
 	f.Rootless = rootless.Active()
+	f.BindDevices = f.Rootless
 	var err error
 	if f.Seccomp, err = s.seccomp(); err != nil {
 		return err

@@ -166,10 +166,11 @@ func giveBack(t *testing.T) {
 	})
 }
 
-// outcome is how "go test -v" tells the end of a script, and speaker how it tells whose lines follow.
+// outcome is how "go test -v" tells the end of a script, or of a test without parts, and speaker how it tells whose
+// lines follow.
 var (
-	outcome = regexp.MustCompile(`^\s*--- (PASS|FAIL|SKIP): TestScripts/[a-z]+/(\S+) \(`)
-	speaker = regexp.MustCompile(`^=== \S+\s+TestScripts/[a-z]+/(\S+)`)
+	outcome = regexp.MustCompile(`^\s*--- (PASS|FAIL|SKIP): (?:TestScripts/[a-z]+/)?([^\s/]+) \(`)
+	speaker = regexp.MustCompile(`^=== \S+\s+(?:TestScripts/[a-z]+/)?([^\s/]+)`)
 )
 
 // retell makes a test of this process out of each of the other's, with what it said if it failed.
@@ -185,6 +186,9 @@ func retell(t *testing.T, out []byte, failed bool) {
 		if m == nil {
 			said[name] = append(said[name], line)
 			continue
+		}
+		if m[2] == "TestScripts" {
+			continue // its parts are told
 		}
 		told++
 		t.Run(m[2], func(t *testing.T) {

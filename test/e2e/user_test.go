@@ -87,29 +87,51 @@ func scriptsAsUser(t *testing.T, name, prepare, cgroup string) {
 	if _, err := exec.LookPath("newuidmap"); err != nil {
 		t.Skip("newuidmap is not installed")
 	}
-	for _, image := range []string{"busybox"} {
-		if _, err := testenv.BuildImage(image); err != nil {
-			t.Fatal(err)
-		}
-	}
-	self, err := os.Executable()
-	if err != nil {
+	if _, err := testenv.BuildImage("busybox"); err != nil {
 		t.Fatal(err)
 	}
-	cmd := asUserIn(t, prepare, userRange, self, "-test.v", "-test.run", "^TestScripts$", "-test.timeout", "10m", "-test.parallel", "4")
+	cmd := asUserIn(t, prepare, userRange, executable(t), "-test.v", "-test.run", "^TestScripts$", "-test.timeout", "10m", "-test.parallel", "4")
 	cmd.Env = append(cmd.Env, runtimeVariable+"="+name+"=", "MANAGER_BIN="+testenv.Programs(t), testenv.CgroupVariable+"="+cgroup)
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	retell(t, out, err != nil)
+	runRetold(t, cmd)
 	for _, u := range unfit {
 		// What a user without a cgroup cannot run, one with a cgroup does.
 		if u.runtime == name && name == delegatedName {
 			t.Run(u.script, func(t *testing.T) { t.Skip(u.reason) })
 		}
 	}
+}
+
+func executable(t *testing.T) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return self
+}
+
+// runRetold runs tests of this program in another process, and makes tests of this one out of them.
+func runRetold(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	retell(t, out, err != nil)
+}
+
+// TestHostileAsUser runs the tests of hostile images as an ordinary user.
+func TestHostileAsUser(t *testing.T) {
+	if os.Geteuid() != 0 || os.Getenv(runtimeVariable) != "" {
+		t.Skip("this is the process that it starts, or needs root to become a user")
+	}
+	if _, err := testenv.BuildImage("busybox"); err != nil {
+		t.Fatal(err)
+	}
+	cmd := asUser(t, userRange, executable(t), "-test.v", "-test.run", "^TestHostileS", "-test.timeout", "10m")
+	cmd.Env = append(cmd.Env, runtimeVariable+"="+userName+"=", "MANAGER_BIN="+testenv.Programs(t))
+	runRetold(t, cmd)
 }
 
 // asUser is a command that is run as a user who is made for it: in a mount namespace with an /etc of his own,
