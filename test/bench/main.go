@@ -26,6 +26,7 @@ type options struct {
 	parallel int    // clients at a time
 	lives    int    // containers that a runtime creates, starts and deletes
 	lanes    int    // of them at a time, the second time
+	users    bool   // only what an ordinary user does
 	pull     bool   // whether to pull an image of 500 MB
 }
 
@@ -39,6 +40,7 @@ func main() {
 	flag.IntVar(&o.parallel, "parallel", 16, "clients at a time")
 	flag.IntVar(&o.lives, "lives", 200, "containers that a runtime creates, starts and deletes")
 	flag.IntVar(&o.lanes, "lanes", 8, "of those at a time, the second time")
+	flag.BoolVar(&o.users, "users", false, "measure only what an ordinary user does, which takes a minute")
 	flag.BoolVar(&o.pull, "pull", true, "pull an image of 500 MB from a registry on the loopback, which takes two minutes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

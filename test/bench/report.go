@@ -38,6 +38,12 @@ func budgets(o *options) []budget {
 		{work: fmt.Sprintf("ps --all with %d", o.listed), ours: "manager", peer: "manager", of: "ps with one", factor: 5},
 		{work: crowd, ours: "manager", peer: "podman", factor: 0.25},
 		{work: "memory a container", ours: "manager", limit: 0.8 * 1024},
+		{work: userRun, ours: "manager", peer: "podman", factor: 0.2},
+		{work: userNetwork, ours: "manager", peer: "podman", factor: 0.2},
+		{work: userExec, ours: "manager", peer: "podman", factor: 0.1},
+		{work: userPS, ours: "manager", peer: "podman", factor: 0.35},
+		{work: beyondRun, ours: "manager", limit: 8},
+		{work: beyondPS, ours: "manager", limit: 8},
 		{work: pullWork, ours: "manager", peer: "podman", factor: 0.6},
 		{work: pullWork, ours: "manager", peer: untar, factor: 1.2},
 	}
@@ -53,6 +59,16 @@ func (t table) find(work, peer string) (amount float64, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// unit is that of a piece of work.
+func (t table) unit(work string) string {
+	for _, r := range t {
+		if r.work == work {
+			return r.unit
+		}
+	}
+	return ""
 }
 
 // text is the result as Markdown.
@@ -74,7 +90,9 @@ func (t table) text(w *world) string {
 			cell := ""
 			for _, v := range r.values {
 				switch {
-				case v.peer != name, errors.Is(v.err, errNotMeasured):
+				case v.peer != name:
+				case errors.Is(v.err, errNotMeasured):
+					failures = append(failures, fmt.Sprintf("%s, %s: %s", r.work, name, strings.ReplaceAll(v.err.Error(), w.dir, "DIR")))
 				case v.err != nil:
 					cell = "failed"
 					failures = append(failures, fmt.Sprintf("%s, %s: %s", r.work, name, strings.ReplaceAll(v.err.Error(), w.dir, "DIR")))
@@ -101,7 +119,7 @@ func (t table) text(w *world) string {
 
 // verdict is the budget's line.
 func (g *budget) verdict(t table) string {
-	name := fmt.Sprintf("%s: %s, KiB", g.work, g.ours)
+	name := fmt.Sprintf("%s: %s, %s", g.work, g.ours, t.unit(g.work))
 	ours, ok := t.find(g.work, g.ours)
 	measured, allowed := ours, g.limit
 	if g.peer != "" {

@@ -1,11 +1,16 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/manager-project/manager/internal/testenv"
 )
 
 // cgroupOf is the version 2 cgroup of a process.
@@ -73,6 +78,25 @@ func TestSystemdSplitUndelegated(t *testing.T) {
 		t.Fatal(err)
 	}
 	wants(t, string(said), "--cgroups split: cgroup "+"/system.slice/"+u.service()+": it is systemd's, and not delegated; start it in a unit of systemd with Delegate=yes", "code 125\n")
+}
+
+// A user splits the cgroup of a unit of his own service manager.
+func TestUserSplit(t *testing.T) {
+	testenv.Need(t, testenv.User, testenv.Unified, testenv.Systemd, testenv.Delegated)
+	m := testenv.NewManager(t)
+	m.Image(t, "busybox")
+	words := []string{"--user", "--wait", "--pipe", "--quiet", "--collect", "--property=Delegate=yes"}
+	for _, e := range m.Env {
+		words = append(words, "--setenv="+e)
+	}
+	words = append(append(words, m.Program), m.Args("run", "--rm", "--network", "none", "--cgroupns", "host", "--cgroups", "split", "--pids-limit", "50",
+		"busybox", "sh", "-c", "cat /proc/self/cgroup /sys/fs/cgroup/$(sed -n s/0:://p /proc/self/cgroup)/pids.max")...)
+	ctx, cancel := context.WithTimeout(t.Context(), unitWait)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "systemd-run", words...).CombinedOutput()
+	if err != nil || !regexp.MustCompile(`^0::/user\.slice/.*/run-.*\.service/manager-[0-9a-f]{64}\n50\n$`).Match(out) {
+		t.Errorf("%v: %s", err, out)
+	}
 }
 
 func quoted(words []string) []string {
