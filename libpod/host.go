@@ -37,7 +37,7 @@ func (r *Runtime) host(ctx context.Context, parent string) (*spec.Host, error) {
 	h := &spec.Host{
 		Cwd: cwd, Environ: os.Environ(), Hostname: hostname,
 		ReadFile: readUserFile, PathExists: exists, ZoneExists: zoneExists, DeviceNumber: deviceNumber,
-		Rlimits: hostRlimits(), CanRaiseRlimits: hasCapability(unix.CAP_SYS_RESOURCE),
+		Rlimits: hostRlimits(), CanRaiseRlimits: !rootless.Active() && hasCapability(unix.CAP_SYS_RESOURCE),
 		OOMScoreAdj: oomScoreAdj(), IntelRDT: exists("/sys/fs/resctrl/schemata"),
 		AppArmor: apparmor.Kernel{}.Enabled(), AppArmorLacks: apparmor.Kernel{}.Lacks,
 		Journal: exists(spec.JournalSocket), Rootless: rootless.Active(), ThrottlePaths: throttlePaths(),

@@ -39,13 +39,20 @@ func TestScriptsUser(t *testing.T) {
 	scriptsAsUser(t, userName, "", "")
 }
 
-// TestScriptsUserDelegated runs those that take a cgroup as a user to whom one was given in every hierarchy.
+// TestScriptsUserDelegated runs those that take a cgroup as a user to whom one was given.
 func TestScriptsUserDelegated(t *testing.T) {
+	prepare, cgroup := delegated(t)
+	scriptsAsUser(t, delegatedName, prepare, cgroup)
+}
+
+// delegated is root's script that gives a user a cgroup in every hierarchy, and that cgroup.
+func delegated(t *testing.T) (prepare, cgroup string) {
+	t.Helper()
 	testenv.Need(t, testenv.Root, testenv.V1)
-	name := fmt.Sprintf("/%suser-%d", testenv.CgroupPrefix, os.Getpid())
+	cgroup = fmt.Sprintf("/%suser-%d", testenv.CgroupPrefix, os.Getpid())
 	t.Cleanup(func() {
 		for _, pattern := range []string{"/me", ""} {
-			dirs, err := filepath.Glob("/sys/fs/cgroup/*" + name + pattern)
+			dirs, err := filepath.Glob("/sys/fs/cgroup/*" + cgroup + pattern)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -56,7 +63,7 @@ func TestScriptsUserDelegated(t *testing.T) {
 			}
 		}
 	})
-	scriptsAsUser(t, delegatedName, fmt.Sprintf(delegate, name, userID), name)
+	return fmt.Sprintf(delegate, cgroup, userID), cgroup
 }
 
 // delegate gives a user a cgroup in every hierarchy, and goes into one below it.
@@ -121,16 +128,27 @@ func runRetold(t *testing.T, cmd *exec.Cmd) {
 	retell(t, out, err != nil)
 }
 
-// TestHostileAsUser runs the tests of hostile images as an ordinary user.
-func TestHostileAsUser(t *testing.T) {
+// usersToo are the tests, besides the scripts, that concern a user as much as root: of images that are hostile,
+// of real programs, terminals, registries, health checks and service managers.
+const usersToo = "^Test(HostileS.*|Debian|DebianSetuid|Nginx|Postgres|Redis|RedisEverySecond|Tree|" +
+	"StoppedClients|Terminal|BadInput|BadInputJSON|CheckpointArchives|ImageHealthcheck|NotifySocket|ListenSockets|Why|" +
+	"ProgressOnTerminal|Interrupt|Login|RedirectCredentials|RedirectToOtherPort|RunPolicies|RetriesEnd|PushFaults|RegistryFaults)$"
+
+// TestAsUser runs them as an ordinary user.
+func TestAsUser(t *testing.T) {
 	if os.Geteuid() != 0 || os.Getenv(runtimeVariable) != "" {
 		t.Skip("this is the process that it starts, or needs root to become a user")
 	}
-	if _, err := testenv.BuildImage("busybox"); err != nil {
-		t.Fatal(err)
+	prepare, cgroup := delegated(t)
+	for _, image := range []string{"busybox", "debian", "nginx", "postgres", "redis"} {
+		if _, err := testenv.BuildImage(image); testenv.NotHere(err) {
+			t.Skip(err)
+		} else if err != nil {
+			t.Fatal(err)
+		}
 	}
-	cmd := asUser(t, userRange, executable(t), "-test.v", "-test.run", "^TestHostileS", "-test.timeout", "10m")
-	cmd.Env = append(cmd.Env, runtimeVariable+"="+userName+"=", "MANAGER_BIN="+testenv.Programs(t))
+	cmd := asUserIn(t, prepare, userRange, executable(t), "-test.v", "-test.run", usersToo, "-test.timeout", "15m", "-test.parallel", "2")
+	cmd.Env = append(cmd.Env, runtimeVariable+"="+userName+"=", "MANAGER_BIN="+testenv.Programs(t), testenv.CgroupVariable+"="+cgroup)
 	runRetold(t, cmd)
 }
 
