@@ -18,10 +18,10 @@ import (
 // that several users share, or that lie on a read-only disk. An image of one can be given other names, which
 // puts a record of it, without its layers, into the user's own store; that record then hides the other.
 
-// additionalStores are the directories of the additional stores.
-func additionalStores(o *storage.StoreOptions) []string {
+// additionalStores are the directories of the additional stores that a driver's options name.
+func additionalStores(options []string) []string {
 	var dirs []string
-	for _, option := range o.GraphDriverOptions {
+	for _, option := range options {
 		name, value, _ := strings.Cut(option, "=")
 		if name = name[strings.LastIndexByte(name, '.')+1:]; name != "imagestore" && name != "additionalimagestore" {
 			continue
@@ -73,7 +73,7 @@ func (s *Service) readOnlyError(img Image, name string) error {
 	if err != nil {
 		return e
 	}
-	for _, dir := range additionalStores(&opts) {
+	for _, dir := range additionalStores(opts.GraphDriverOptions) {
 		if _, err := os.Stat(filepath.Join(dir, driverOverlay+"-images", img.ID)); err == nil {
 			return errdefs.New(errdefs.ErrUnsupported, "image", name, "it lies in the read-only store %s", dir).
 				WithHint("take that store out of additionalimagestores in %s, or let its owner remove the image with --root %s", userStorageConf(rootless.Active()), dir)
@@ -97,7 +97,7 @@ func deletedAbove(store storage.Store, img Image, err error) bool {
 // directory not even the container's root has a right, so that no mount point and no file could be made in it.
 // What is in the image's directories shows through.
 func ownDirectories(store storage.Store, id string) error {
-	if !rootless.Active() {
+	if !rootless.Active() || len(additionalStores(store.GraphOptions())) == 0 {
 		return nil
 	}
 	layer, err := store.Layer(id)

@@ -161,7 +161,7 @@ func (s *Service) storeOptions() (storage.StoreOptions, error) {
 // storeOpenError gives the failure to open a store its class.
 func storeOpenError(opts *storage.StoreOptions, err error) error {
 	e := &errdefs.Error{Op: "open", Kind: "image store", Name: opts.GraphRoot, Class: errdefs.ErrUnavailable, Cause: err, Hint: driverHint(err.Error())}
-	if path := unreadable(err, additionalStores(opts)); path != "" {
+	if path := unreadable(err, additionalStores(opts.GraphDriverOptions)); path != "" {
 		e.Name, e.Class = path, errdefs.ErrPermission
 		e.Cause = errors.New("this additional, read-only store cannot be read")
 		e.Hint = "let its owner run \"chmod -R go+rX " + path + "\", or take it out of additionalimagestores in " + userStorageConf(rootless.Active())

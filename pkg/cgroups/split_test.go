@@ -18,11 +18,11 @@ func TestOwnPath(t *testing.T) {
 		"0::/a.slice/b.service\n":                    "/a.slice/b.service",
 		"0::/a.slice/b.service/supervisor\n":         "/a.slice/b.service",
 		"12:pids:/x\n0::/a.slice/b.service/deeper\n": "/a.slice/b.service/deeper",
-		"0::/\n":                                     "",
-		"0::/supervisor\n":                           "",
-		"0::/../elsewhere\n":                         "",
-		"12:pids:/x\n":                               "",
-		"":                                           "",
+		"0::/\n":             "",
+		"0::/supervisor\n":   "",
+		"0::/../elsewhere\n": "",
+		"12:pids:/x\n":       "",
+		"":                   "",
 	} {
 		got, err := ownPath(text)
 		if got != want || (err == nil) != (want != "") || err != nil && !errors.Is(err, errdefs.ErrUnsupported) {

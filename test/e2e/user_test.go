@@ -36,13 +36,15 @@ const delegatedName = "delegated"
 // TestScriptsUser runs the container, image and volume scripts as an ordinary user with subordinate ids, without
 // a session and without delegated cgroups.
 func TestScriptsUser(t *testing.T) {
-	scriptsAsUser(t, userName, "", "")
+	scriptsAsUser(t, userName, "", asUser)
 }
 
 // TestScriptsUserDelegated runs those that take a cgroup as a user to whom one was given.
 func TestScriptsUserDelegated(t *testing.T) {
 	prepare, cgroup := delegated(t)
-	scriptsAsUser(t, delegatedName, prepare, cgroup)
+	scriptsAsUser(t, delegatedName, cgroup, func(t *testing.T, subids int, argv ...string) *exec.Cmd {
+		return asUserIn(t, prepare, subids, argv...)
+	})
 }
 
 // delegated is root's script that gives a user a cgroup in every hierarchy, and that cgroup.
@@ -69,6 +71,7 @@ func delegated(t *testing.T) (prepare, cgroup string) {
 // delegate gives a user a cgroup in every hierarchy, and goes into one below it.
 const delegate = `
 for top in /sys/fs/cgroup/*/; do
+	[ -e $top/cgroup.procs ] || continue
 	for dir in $top%[1]s $top%[1]s/me; do
 		mkdir -p $dir
 		for file in cpuset.cpus cpuset.mems; do
@@ -82,8 +85,8 @@ for top in /sys/fs/cgroup/*/; do
 done
 `
 
-// scriptsAsUser runs the scripts of a name in the table unfit as a user, after root's script.
-func scriptsAsUser(t *testing.T, name, prepare, cgroup string) {
+// scriptsAsUser runs the scripts of a name in the table unfit by a way to become a user, who has that cgroup or "".
+func scriptsAsUser(t *testing.T, name, cgroup string, as func(t *testing.T, subids int, argv ...string) *exec.Cmd) {
 	t.Helper()
 	if os.Getenv(runtimeVariable) != "" {
 		t.Skip("this is the process that it starts")
@@ -97,7 +100,7 @@ func scriptsAsUser(t *testing.T, name, prepare, cgroup string) {
 	if _, err := testenv.BuildImage("busybox"); err != nil {
 		t.Fatal(err)
 	}
-	cmd := asUserIn(t, prepare, userRange, executable(t), "-test.v", "-test.run", "^TestScripts$", "-test.timeout", "10m", "-test.parallel", "4")
+	cmd := as(t, userRange, executable(t), "-test.v", "-test.run", "^TestScripts$", "-test.timeout", "10m", "-test.parallel", "4")
 	cmd.Env = append(cmd.Env, runtimeVariable+"="+name+"=", "MANAGER_BIN="+testenv.Programs(t), testenv.CgroupVariable+"="+cgroup)
 	runRetold(t, cmd)
 	for _, u := range unfit {
@@ -131,8 +134,8 @@ func runRetold(t *testing.T, cmd *exec.Cmd) {
 // usersToo are the tests, besides the scripts, that concern a user as much as root: of images that are hostile,
 // of real programs, terminals, registries, health checks and service managers.
 const usersToo = "^Test(HostileS.*|Debian|DebianSetuid|Nginx|Postgres|Redis|RedisEverySecond|Tree|" +
-	"StoppedClients|Terminal|BadInput|BadInputJSON|CheckpointArchives|ImageHealthcheck|NotifySocket|ListenSockets|Why|" +
-	"ProgressOnTerminal|Interrupt|Login|RedirectCredentials|RedirectToOtherPort|RunPolicies|RetriesEnd|PushFaults|RegistryFaults)$"
+	"StoppedClients|Terminal|BadInput|BadInputJSON|ImageHealthcheck|NotifySocket|ListenSockets|Why|" +
+	"ProgressOnTerminal|Login|RedirectCredentials|RedirectToOtherPort|RunPolicies|RetriesEnd|PushFaults|RegistryFaults)$"
 
 // TestAsUser runs them as an ordinary user.
 func TestAsUser(t *testing.T) {
