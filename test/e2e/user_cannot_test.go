@@ -1,8 +1,13 @@
 package e2e
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/manager-project/manager/internal/testenv/evil"
 )
 
 // What takes root is refused in one line that names the option and the next step; it is never accepted and ignored.
@@ -42,4 +47,21 @@ func TestUserCannot(t *testing.T) {
 			}
 		}
 	}
+}
+
+// An image with a file of an id that the user does not have is refused, with the file, the id and the next step.
+func TestUserCannotOwn(t *testing.T) {
+	owned := evil.File("srv/far", "x", 0o644)
+	owned.Uid, owned.Gid = 7, userRange+1
+	path := filepath.Join(t.TempDir(), "far.tar")
+	if err := evil.DockerArchive(path, evil.Image{Name: "localhost/far:1", Layers: [][]byte{evil.Layer(evil.Dir("srv", 0o755), owned)}}); err != nil {
+		t.Fatal(err)
+	}
+	for dir := path; dir != "/tmp" && dir != "/"; dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := asShell(t, userRange, "manager load --input "+path+" 2>&1 || echo code $?\nmanager images --quiet\n"+leave)
+	wants(t, out, fmt.Sprintf("/srv/far in the image belongs to 7:%d (user:group), which is not among this user's ids; nothing was stored; as root give", userRange+1), "code 125\n")
 }

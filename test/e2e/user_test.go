@@ -133,7 +133,7 @@ func runRetold(t *testing.T, cmd *exec.Cmd) {
 
 // usersToo are the tests, besides the scripts, that concern a user as much as root: of images that are hostile,
 // of real programs, terminals, registries, health checks and service managers.
-const usersToo = "^Test(HostileS.*|Debian|DebianSetuid|Nginx|Postgres|Redis|RedisEverySecond|Tree|" +
+const usersToo = "^Test(HostileS.*|Debian|DebianSetuid|Nginx|Postgres|Redis|RedisEverySecond|" +
 	"StoppedClients|Terminal|BadInput|BadInputJSON|ImageHealthcheck|NotifySocket|ListenSockets|Why|" +
 	"ProgressOnTerminal|Login|RedirectCredentials|RedirectToOtherPort|RunPolicies|RetriesEnd|PushFaults|RegistryFaults)$"
 
