@@ -22,6 +22,7 @@ needs() {
 		'strace strace strace' \
 		'jq jq jq' \
 		'newuidmap uidmap shadow-utils' \
+		'fuse-overlayfs fuse-overlayfs fuse-overlayfs' \
 		'ip iproute2 iproute' \
 		'nft nftables nftables' \
 		'podman podman podman' \
@@ -49,6 +50,7 @@ needs() {
 		'hyperfine hyperfine hyperfine' \
 		'bwrap bubblewrap bubblewrap' \
 		'newuidmap uidmap shadow-utils' \
+		'slirp4netns slirp4netns slirp4netns' \
 		'/usr/lib/podman/netavark|/usr/libexec/podman/netavark netavark netavark' \
 		'/usr/lib/podman/aardvark-dns|/usr/libexec/podman/aardvark-dns aardvark-dns aardvark-dns' ;;
 	*)

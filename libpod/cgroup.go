@@ -1,6 +1,7 @@
 package libpod
 
 import (
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -58,11 +59,11 @@ func noSystemd() string {
 
 // cgroupPath is the container's cgroup as the runtimes are told of it: a path below the hierarchies' mount points,
 // "slice:prefix:name" for a scope of systemd, or "" for none: a user to whom nothing was delegated runs containers
-// in the cgroup that he is in.
+// in the cgroup that he is in. Where it goes with --cgroups=split is known at the start only: see splitCgroup.
 func (c *container) cgroupPath() string {
 	l := &c.cfg.Limits
 	switch {
-	case l.Disabled:
+	case l.Disabled, l.Split:
 		return ""
 	case l.Systemd:
 		slice := systemSlice
@@ -78,13 +79,22 @@ func (c *container) cgroupPath() string {
 	return p
 }
 
-// ownsCgroupParent says that the cgroup's parent is ours, to be taken away with its last container.
-func (c *container) ownsCgroupParent() bool {
-	return c.cfg.Limits.CgroupParent == "" && !c.cfg.Limits.Systemd
+// splitCgroup divides the cgroup that this process is in, and returns where in it the container's goes.
+func (c *container) splitCgroup() (string, error) {
+	own, err := cgroups.Split()
+	if err != nil {
+		return "", fmt.Errorf("--cgroups split: %w", err)
+	}
+	return path.Join(own, "manager-"+c.row.ID), nil
 }
 
-// cgroupFacts tells decisions what limits can be set.
-func (r *Runtime) cgroupFacts(h *spec.Host) error {
+// ownsCgroupParent says that the cgroup's parent is ours, to be taken away with its last container.
+func (c *container) ownsCgroupParent() bool {
+	return c.cfg.Limits.CgroupParent == "" && !c.cfg.Limits.Systemd && !c.cfg.Limits.Split
+}
+
+// cgroupFacts tells decisions what limits can be set in a cgroup below the parent, "" for the default one.
+func (r *Runtime) cgroupFacts(h *spec.Host, parent string) error {
 	layout, err := cgroups.ReadLayout()
 	if err != nil {
 		return err
@@ -100,7 +110,7 @@ func (r *Runtime) cgroupFacts(h *spec.Host) error {
 		h.Controllers = layout.Controllers()
 	case h.CgroupManagerSystemd:
 		h.Controllers = layout.DelegatedControllers(rootless.UID())
-	case cgroups.CanMake(path.Join(cgroupParent, "probe")):
+	case cgroups.CanMake(path.Join("/", first(parent, cgroupParent), "probe")):
 		h.Controllers = layout.Controllers()
 	default:
 		h.Controllers = map[string]bool{}

@@ -111,7 +111,7 @@ func (r *Runtime) nameAndStore(ctx context.Context, cfg *spec.Config) (*locked, 
 
 // decide makes the Config out of the request, the image and the host.
 func (r *Runtime) decide(ctx context.Context, req *spec.Request, img *spec.ImageConfig) (*spec.Config, []string, error) {
-	host, err := r.host(ctx)
+	host, err := r.host(ctx, req.Limits.CgroupParent)
 	if err != nil {
 		return nil, nil, err
 	}

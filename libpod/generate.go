@@ -35,6 +35,7 @@ func (s *start) generate(ctx context.Context) error {
 	}
 	f.Rlimits = hardLimits()
 	f.Rootless = rootless.Active()
+	f.BindDevices = f.Rootless
 	var err error
 	if f.Seccomp, err = s.seccomp(); err != nil {
 		return err

@@ -25,8 +25,8 @@ import (
 	"github.com/manager-project/manager/pkg/spec"
 )
 
-// host gathers the facts about this machine that decisions need.
-func (r *Runtime) host(ctx context.Context) (*spec.Host, error) {
+// host gathers the facts about this machine that decisions need on a container with that --cgroup-parent.
+func (r *Runtime) host(ctx context.Context, parent string) (*spec.Host, error) {
 	cwd, err := os.Getwd()
 	if err != nil {
 		return nil, &errdefs.Error{Op: "find", Kind: "working directory", Class: errdefs.ErrUnavailable, Cause: err, Hint: "change to a directory that exists"}
@@ -38,7 +38,7 @@ func (r *Runtime) host(ctx context.Context) (*spec.Host, error) {
 	h := &spec.Host{
 		Cwd: cwd, Environ: os.Environ(), Hostname: hostname,
 		ReadFile: readUserFile, PathExists: exists, ZoneExists: zoneExists, DeviceNumber: deviceNumber,
-		Rlimits: hostRlimits(), CanRaiseRlimits: hasCapability(unix.CAP_SYS_RESOURCE),
+		Rlimits: hostRlimits(), CanRaiseRlimits: !rootless.Active() && hasCapability(unix.CAP_SYS_RESOURCE),
 		OOMScoreAdj: oomScoreAdj(), IntelRDT: exists("/sys/fs/resctrl/schemata"),
 		SELinux: selinux.Enabled(),
 		Journal: exists(journal.Socket), Rootless: rootless.Active(), ThrottlePaths: throttlePaths(),
@@ -46,7 +46,7 @@ func (r *Runtime) host(ctx context.Context) (*spec.Host, error) {
 		Now: time.Now(), NewID: define.NewID,
 	}
 	appArmorFacts(h)
-	return h, r.cgroupFacts(h)
+	return h, r.cgroupFacts(h, parent)
 }
 
 // oomScoreAdj is this process's own.

@@ -191,8 +191,11 @@ func inspectHostConfig(cfg *spec.Config, facts inspectFacts) *InspectHostConfig 
 	if !cfg.Log.IsFile() {
 		h.LogConfig.Path = ""
 	}
-	if cfg.Limits.Disabled {
+	switch {
+	case cfg.Limits.Disabled:
 		h.Cgroups = "disabled"
+	case cfg.Limits.Split:
+		h.Cgroups = "split"
 	}
 	if cfg.Process.OOMScoreAdj != nil {
 		h.OomScoreAdj = *cfg.Process.OOMScoreAdj

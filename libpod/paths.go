@@ -1,6 +1,7 @@
 package libpod
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -92,7 +93,17 @@ func (p *paths) make() error {
 			}
 		}
 	}
-	return nil
+	// The store's own directory is shared, and may have been opened to others on purpose.
+	return errors.Join(shut(p.static), shut(filepath.Join(p.tmp, "containers")))
+}
+
+// shut closes a directory that was there already, made by somebody with other habits.
+func shut(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil || info.Mode().Perm()&0o077 == 0 {
+		return err
+	}
+	return os.Chmod(dir, info.Mode().Perm()&^0o077)
 }
 
 func (p *paths) staticDir(id string) string { return filepath.Join(p.static, "containers", id) }

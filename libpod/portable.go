@@ -172,7 +172,7 @@ func (r *Runtime) exportable(ctx context.Context, cfg *spec.Config) (*portable, 
 
 // limitsApart are limits without the place of the cgroup, which is the importing machine's own.
 func limitsApart(l spec.Limits) spec.Limits {
-	l.CgroupParent, l.Systemd = "", false
+	l.CgroupParent, l.Systemd, l.Split = "", false, false
 	return l
 }
 

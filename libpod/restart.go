@@ -121,9 +121,16 @@ func (r *Runtime) CallOffRestart(ctx context.Context, id string, generation uint
 	return err
 }
 
+// splitGrace is how long the monitor's own command has for the restart of a container with --cgroups=split, which
+// has to come from the cgroup that was split.
+const splitGrace = 10 * time.Second
+
 // takeOverRestart carries out a restart whose monitor was killed.
 func (c *locked) takeOverRestart(ctx context.Context) error {
 	if c.status() != define.StatusRestarting || c.rt.restartHeld(c.row.ID) {
+		return nil
+	}
+	if c.cfg.Limits.Split && time.Since(c.row.State.RestartAt) < splitGrace {
 		return nil
 	}
 	return c.startAgain(ctx, service{})

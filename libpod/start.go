@@ -109,7 +109,12 @@ func (s *start) begin(ctx context.Context) error {
 		}
 	}
 	st.CgroupPath = s.cgroupPath()
-	if st.Status == define.StatusCreating && st.Generation == 1 {
+	if s.cfg.Limits.Split {
+		var err error
+		if st.CgroupPath, err = s.splitCgroup(); err != nil {
+			return err
+		}
+	} else if st.Status == define.StatusCreating && st.Generation == 1 {
 		return nil // the row says all that already
 	}
 	return s.save(ctx)

@@ -21,11 +21,14 @@ import (
 // Update changes a container's limits and settings: of one that runs at once where the kernel can, of any for its
 // next start. After an error everything is as it was; wrong words are class ErrInvalid and name the option.
 func (r *Runtime) Update(ctx context.Context, id string, req *spec.UpdateRequest) error {
-	host, err := r.host(ctx)
+	host, err := r.host(ctx, "")
 	if err != nil {
 		return err
 	}
 	return r.update(ctx, id, func(ctx context.Context, c *locked) error {
+		if err := r.cgroupFacts(host, c.cfg.Limits.CgroupParent); err != nil {
+			return err
+		}
 		change, err := spec.Update(c.cfg, req, host)
 		if err != nil {
 			return err

@@ -60,6 +60,9 @@ func (s *Service) copyIn(ctx context.Context, t transfer) (_ Image, err error) {
 			t.previous = rec.ID
 		}
 	}
+	if w, ok := s.groundWarning(); ok {
+		t.progress.send(Event{Kind: EventWarning, Name: t.label, Warning: w})
+	}
 	ch, stop := t.progress.channel(t.label)
 	var resolved types.ImageReference
 	_, err = copy.Image(ctx, policy, dest, endable(t.src), &copy.Options{

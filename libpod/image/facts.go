@@ -25,7 +25,7 @@ func (s *Service) StoreFacts(context.Context) (*StoreFacts, error) {
 	if err != nil {
 		return nil, err
 	}
-	images, err := store.Images()
+	images, err := allImages(store)
 	if err != nil {
 		return nil, err
 	}

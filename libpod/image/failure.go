@@ -3,10 +3,12 @@ package image
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net"
 	"net/url"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -28,9 +30,19 @@ func failure(op, name, host string, err error) error {
 	if errors.As(err, &own) && own.Class != nil {
 		return &errdefs.Error{Op: op, Name: name, Class: own.Class, Cause: oneLine(err), Hint: own.Hint}
 	}
+	if m := unmappedOwner.FindStringSubmatch(err.Error()); m != nil {
+		return &errdefs.Error{
+			Op: op, Name: name, Class: errdefs.ErrUnsupported, Hint: "as root give this user more subordinate ids (usermod --add-subuids, --add-subgids), then run \"manager system migrate\"",
+			Cause: oneLine(fmt.Errorf("%s in the image belongs to %s (user:group), which is not among this user's ids; nothing was stored", m[2], m[1])),
+		}
+	}
 	hint, class := classify(host, err)
 	return &errdefs.Error{Op: op, Name: name, Class: class, Cause: oneLine(err), Hint: hint}
 }
+
+// unmappedOwner is what the storage library says of a file that belongs to an id that the user's namespace does not
+// have. The layer was extracted by another process, so that there is nothing but the text.
+var unmappedOwner = regexp.MustCompile(`insufficient UIDs or GIDs available in user namespace \(requested (\d+:\d+) for ([^)]*)\)`)
 
 // classifyStore reads the errors of the store and of the file system; the class is nil for
 // any other error.

@@ -99,7 +99,7 @@ type listing struct {
 func (s *Service) newListing(ctx context.Context, store storage.Store, opts ListOptions) (*listing, error) {
 	l := &listing{store: store, layers: map[string]*storage.Layer{}, byTop: map[string][]*storage.Image{}, containers: map[string]int{}}
 	var err error
-	if l.all, err = store.Images(); err != nil {
+	if l.all, err = allImages(store); err != nil {
 		return nil, storeReadError(err)
 	}
 	layers, err := store.Layers()

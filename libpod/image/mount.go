@@ -67,7 +67,7 @@ func (s *Service) Mounts(ctx context.Context) ([]Mounted, error) {
 	if err != nil {
 		return nil, err
 	}
-	images, err := store.Images()
+	images, err := allImages(store)
 	if err != nil {
 		return nil, storeReadError(err)
 	}

@@ -72,7 +72,7 @@ func (s *Service) Remove(ctx context.Context, names []string, opts RemoveOptions
 
 // removeAll removes every image; without Force those in use stay, silently.
 func (s *Service) removeAll(ctx context.Context, store storage.Store, opts RemoveOptions) ([]Removed, error) {
-	all, err := store.Images()
+	all, err := allImages(store)
 	if err != nil {
 		return nil, storeReadError(err)
 	}
@@ -104,7 +104,7 @@ func (s *Service) remove(ctx context.Context, store storage.Store, name string, 
 		return nil, err
 	}
 	if img.ReadOnly {
-		return nil, errdefs.New(errdefs.ErrUnsupported, "image", name, "it lies in a read-only store")
+		return nil, s.readOnlyError(img, name)
 	}
 	byID := img.Name == ""
 	if !byID && len(img.Names) > 1 {
@@ -149,7 +149,7 @@ func (s *Service) delete(ctx context.Context, store storage.Store, img Image, op
 	r := &Removed{ID: img.ID}
 	parent := parentOf(store, img)
 	fault.Point("image: delete")
-	if _, err := store.DeleteImage(img.ID, true); err != nil {
+	if _, err := store.DeleteImage(img.ID, true); err != nil && !deletedAbove(store, img, err) {
 		return nil, deleteError(img, err)
 	}
 	fault.Point("image: deleted")
@@ -170,7 +170,7 @@ func deleteParents(ctx context.Context, store storage.Store, parent *storage.Ima
 			break
 		}
 		next := parentOf(store, img)
-		if _, err := store.DeleteImage(img.ID, true); err != nil {
+		if _, err := store.DeleteImage(img.ID, true); err != nil && !deletedAbove(store, img, err) {
 			break
 		}
 		fault.Point("image: parent deleted")

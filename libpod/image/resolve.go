@@ -126,7 +126,7 @@ func (s *Service) resolvePlatform(ctx context.Context, name string, p Platform) 
 
 // searchAll applies the rules that must see every image: id prefixes and ends of names.
 func searchAll(store storage.Store, name, id string, candidates []fullName) (Image, error) {
-	all, err := store.Images()
+	all, err := allImages(store)
 	if err != nil {
 		return Image{}, storeReadError(err)
 	}

@@ -84,6 +84,9 @@ func (s *Service) CreateRootfs(ctx context.Context, id, imageID string, opts Roo
 		err = syncRootfs(store, id)
 	}
 	fault.Point("layer: made")
+	if err == nil {
+		err = ownDirectories(store, id)
+	}
 	return rootfsError("create", id, err)
 }
 
@@ -191,6 +194,9 @@ func rootfsError(op, id string, err error) error {
 		e.Class = errdefs.ErrExists
 	}
 	e.Cause = fmt.Errorf("%w", oneLine(err))
+	if fuse := fuseMissing(err); fuse != nil {
+		e.Cause, e.Hint = fuse, fuseHint
+	}
 	if reserve.Full(err) {
 		e.Hint = "free space there"
 	}

@@ -6,10 +6,13 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/sirupsen/logrus"
 	"go.podman.io/storage"
 	storagetypes "go.podman.io/storage/types"
 
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/ground"
+	"github.com/manager-project/manager/pkg/rootless"
 )
 
 // OpenOptions says where the store and the configuration files are. The zero value means
@@ -20,7 +23,7 @@ type OpenOptions struct {
 	GraphRoot string
 	// RunRoot is the directory of what does not outlive a boot. "" means storage.conf's.
 	RunRoot string
-	// Driver is the storage driver: "overlay" or "vfs". "" means storage.conf's.
+	// Driver is the storage driver: "overlay" or "vfs". "" means storage.conf's, and overlay without one there.
 	Driver string
 	// DriverOptions are the driver's options, "overlay.key=value". With Driver or
 	// DriverOptions set, those of storage.conf do not count.
@@ -98,9 +101,19 @@ func (s *Service) Store() (storage.Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	g, err := ground.Of(opts.GraphRoot)
+	if err != nil {
+		return nil, storeOpenError(&opts, err)
+	}
+	if err := settleDriver(&opts, g, rootless.Active()); err != nil {
+		return nil, err
+	}
 	store, err := storage.GetStore(opts)
 	if err != nil {
-		return nil, storeOpenError(opts.GraphRoot, err)
+		return nil, storeOpenError(&opts, err)
+	}
+	if opts.GraphDriverName == "" && store.GraphDriverName() == driverVFS {
+		logrus.Warnf("image store %s: of the drivers in storage.conf's driver_priority only vfs works here, which copies a whole image for each container; install %s", opts.GraphRoot, fuseOverlay)
 	}
 	s.store = store
 	s.relax()
@@ -150,8 +163,14 @@ func (s *Service) storeOptions() (storage.StoreOptions, error) {
 }
 
 // storeOpenError gives the failure to open a store its class.
-func storeOpenError(root string, err error) error {
-	e := &errdefs.Error{Op: "open", Kind: "image store", Name: root, Class: errdefs.ErrUnavailable, Cause: err}
+func storeOpenError(opts *storage.StoreOptions, err error) error {
+	e := &errdefs.Error{Op: "open", Kind: "image store", Name: opts.GraphRoot, Class: errdefs.ErrUnavailable, Cause: err, Hint: driverHint(err.Error())}
+	if path := unreadable(err, additionalStores(opts.GraphDriverOptions)); path != "" {
+		e.Name, e.Class = path, errdefs.ErrPermission
+		e.Cause = errors.New("this additional, read-only store cannot be read")
+		e.Hint = "let its owner run \"chmod -R go+rX " + path + "\", or take it out of additionalimagestores in " + userStorageConf(rootless.Active())
+		return e
+	}
 	switch {
 	case errors.Is(err, os.ErrPermission):
 		e.Class = errdefs.ErrPermission

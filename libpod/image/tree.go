@@ -38,7 +38,7 @@ func parentOf(store storage.Store, img Image) *storage.Image {
 
 // hasChildren says whether another image was built upon this one.
 func hasChildren(store storage.Store, img Image) bool {
-	all, err := store.Images()
+	all, err := allImages(store)
 	if err != nil {
 		return true
 	}

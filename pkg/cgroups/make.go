@@ -50,10 +50,19 @@ func (c *Cgroup) forgivable(err error) bool {
 // makeUnified makes a version 2 cgroup and passes controllers down to it: those in only, or every
 // available one if that is nil.
 // A level with processes of its own cannot pass any; whether that matters shows when limits are set.
+// What is above a cgroup that systemd has delegated is systemd's, and left as it is.
 func makeUnified(top, p string, only map[string]bool) error {
-	dir := top
-	for _, name := range strings.Split(strings.TrimPrefix(p, "/"), "/") {
-		enableControllers(dir, only)
+	dir, names := top, strings.Split(strings.TrimPrefix(p, "/"), "/")
+	first := 0
+	for i := range names[:len(names)-1] {
+		if marked(filepath.Join(top, filepath.Join(names[:i+1]...))) {
+			first = i + 1
+		}
+	}
+	for i, name := range names {
+		if i >= first {
+			enableControllers(dir, only)
+		}
 		dir = filepath.Join(dir, name)
 		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 			return err

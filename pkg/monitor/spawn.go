@@ -115,7 +115,14 @@ func (b *Beginning) start(program *os.File, args, env []string, owner *os.File) 
 	})
 	runtime.KeepAlive(program)
 	if err != nil {
-		return errors.Join(fmt.Errorf("start the monitor: %w", err), b.stderr.Close())
+		err = fmt.Errorf("start the monitor: %w", err)
+		if errors.Is(err, unix.EACCES) {
+			err = &errdefs.Error{
+				Op: "start", Kind: "monitor", Name: program.Name(), Class: errdefs.ErrPermission, Cause: unix.EACCES,
+				Hint: "if it lies on a file system mounted noexec, install the programs (make install), or name a --tmpdir on another",
+			}
+		}
+		return errors.Join(err, b.stderr.Close())
 	}
 	b.proc = process(pid)
 	return nil

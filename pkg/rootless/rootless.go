@@ -15,6 +15,7 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -89,18 +90,41 @@ func UID() int { return current().uid }
 func GID() int { return current().gid }
 
 // RuntimeDir is a directory that belongs to the user alone and goes away with the session or the boot:
-// XDG_RUNTIME_DIR, /run/user/UID, or one in /tmp that is made when there is no session (cron, su -c, CI).
+// XDG_RUNTIME_DIR, /run/user/UID, or one in /tmp that is made when there is no session (cron, su -c, CI). Anybody can
+// take the last one's name before. Then there is one below the home, which stays in use once it is there, so
+// that nobody can have commands look for what runs in two places.
 func RuntimeDir() (string, error) {
 	for _, dir := range []string{os.Getenv("XDG_RUNTIME_DIR"), fmt.Sprintf("/run/user/%d", UID())} {
 		if strings.HasPrefix(dir, "/") && ownDir(dir) == nil && unix.Access(dir, unix.W_OK) == nil {
 			return dir, nil
 		}
 	}
+	spare := spareDir()
+	if spare != "" && ownDir(spare) == nil {
+		return spare, nil
+	}
 	dir := fmt.Sprintf("/tmp/manager-run-%d", UID())
 	if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
 		return "", err
 	}
-	return dir, ownDir(dir)
+	err := ownDir(dir)
+	if err != nil && spare != "" && os.MkdirAll(spare, 0o700) == nil && ownDir(spare) == nil {
+		return spare, nil
+	}
+	return dir, err
+}
+
+// spareDir is the directory below the home, or "" without a home.
+func spareDir() string {
+	state := os.Getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(state) {
+		home, err := os.UserHomeDir()
+		if err != nil || !filepath.IsAbs(home) {
+			return ""
+		}
+		state = filepath.Join(home, ".local/state")
+	}
+	return filepath.Join(state, "manager/run")
 }
 
 // ownDir refuses a directory that another user has made or may write to.

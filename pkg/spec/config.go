@@ -223,6 +223,9 @@ type Limits struct {
 	CgroupParent string `json:"cgroup_parent,omitempty"`
 	// Disabled makes no cgroup at all (--cgroups=disabled).
 	Disabled bool `json:"disabled,omitempty"`
+	// Split makes the cgroup below the one that each start is called in, and puts the monitor beside it
+	// (--cgroups=split).
+	Split bool `json:"split,omitempty"`
 	// Resources are the OCI resources, devices included.
 	Resources *specs.LinuxResources `json:"resources,omitempty"`
 	// RdtClass is an Intel RDT class of service, or "".

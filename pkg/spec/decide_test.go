@@ -421,7 +421,7 @@ func TestDecideErrors(t *testing.T) {
 		{"--cgroup-parent", unsupported, func(r *Request) { r.Limits.CgroupParent = "user.slice" }},
 		{"--cgroup-parent", invalid, func(r *Request) { r.Limits.CgroupParent = "/a/../b" }},
 		{"--cgroups", invalid, func(r *Request) { r.Limits.Cgroups, r.Limits.Memory = "disabled", "8m" }},
-		{"--cgroups", unsupported, func(r *Request) { r.Limits.Cgroups = "split" }},
+		{"--cgroups", invalid, func(r *Request) { r.Limits.Cgroups, r.Limits.CgroupParent = "split", "/a" }},
 		{"--ulimit", invalid, func(r *Request) { r.Limits.Ulimit = []string{"nofile=20001"} }},
 		{"--ulimit", invalid, func(r *Request) { r.Limits.Ulimit = []string{"core=1", "core=2"} }},
 		{"--ulimit", invalid, func(r *Request) { r.Limits.Ulimit = []string{"host", "core=2"} }},

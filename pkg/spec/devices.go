@@ -146,6 +146,10 @@ func (d *decider) deviceRules() error {
 		if err != nil {
 			return err
 		}
+		if d.host.Rootless {
+			return errdefs.Unsupported("--device-cgroup-rule", "a user's cgroups decide nothing about devices; the mode of the host's node does").
+				WithHint("leave it out, or run it as root")
+		}
 		d.cfg.Limits.Resources.Devices = append(d.cfg.Limits.Resources.Devices, rule)
 	}
 	return nil

@@ -81,7 +81,7 @@ type Defaults struct {
 	ReadOnly   bool
 	// CgroupNS, IPCNS, PIDNS, UTSNS, NetNS are namespace modes; "" is the built-in answer.
 	CgroupNS, IPCNS, PIDNS, UTSNS, NetNS string
-	// Cgroups is enabled, disabled or no-conmon; "" is enabled.
+	// Cgroups is enabled, disabled, no-conmon or split; "" is enabled.
 	Cgroups string
 	// CgroupConf are KEY=VALUE pairs for version 2.
 	CgroupConf []string

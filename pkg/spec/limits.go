@@ -34,8 +34,8 @@ func (d *decider) limits() error {
 
 // delegated refuses limits of a user to whom their controllers were not delegated.
 func (d *decider) delegated() error {
-	if !d.host.Rootless || d.host.Controllers == nil {
-		return nil
+	if !d.host.Rootless || d.host.Controllers == nil || d.cfg.Limits.Split {
+		return nil // what the caller's own cgroup has shows when it is split
 	}
 	r := d.cfg.Limits.Resources
 	sets := r.CPU != nil && (r.CPU.Cpus != "" || r.CPU.Mems != "")
@@ -81,11 +81,14 @@ func (d *decider) cgroup() error {
 	case "disabled":
 		d.cfg.Limits.Disabled = true
 	case "split":
-		return errdefs.Unsupported("--cgroups", "split needs systemd units, which this version does not know").WithHint("write --cgroups=enabled")
+		if d.req.Limits.CgroupParent != "" {
+			return errdefs.Invalid("--cgroups", mode, "it makes the cgroup below the caller's").WithHint("leave --cgroup-parent or --cgroups=split out")
+		}
+		d.cfg.Limits.Split = true
 	default:
-		return errdefs.Invalid("--cgroups", mode, "unknown mode").WithHint("write enabled, disabled or no-conmon")
+		return errdefs.Invalid("--cgroups", mode, "unknown mode").WithHint("write enabled, disabled, no-conmon or split")
 	}
-	d.cfg.Limits.Systemd = d.host.CgroupManagerSystemd && !d.cfg.Limits.Disabled
+	d.cfg.Limits.Systemd = d.host.CgroupManagerSystemd && !d.cfg.Limits.Disabled && !d.cfg.Limits.Split
 	parent := d.req.Limits.CgroupParent
 	if parent == "" {
 		return nil

@@ -100,7 +100,7 @@ type NamespaceRequest struct {
 // LimitRequest is about resources.
 type LimitRequest struct {
 	CgroupParent      string   // --cgroup-parent
-	Cgroups           string   // --cgroups enabled|disabled|no-conmon
+	Cgroups           string   // --cgroups enabled|disabled|no-conmon|split
 	CgroupConf        []string // --cgroup-conf KEY=VALUE (v2)
 	BlkioWeight       string   // --blkio-weight
 	BlkioWeightDevice []string // --blkio-weight-device

@@ -28,6 +28,7 @@ type options struct {
 	lanes    int    // of them at a time, the second time
 	rush     int    // containers that we start beside our list
 	rushers  int    // clients that start them
+	users    bool   // only what an ordinary user does
 	pull     bool   // whether to pull an image of 500 MB
 }
 
@@ -43,6 +44,7 @@ func main() {
 	flag.IntVar(&o.lanes, "lanes", 8, "of those at a time, the second time")
 	flag.IntVar(&o.rush, "rush", 500, "containers that manager starts while it lists them")
 	flag.IntVar(&o.rushers, "rushers", 32, "of those at a time")
+	flag.BoolVar(&o.users, "users", false, "measure only what an ordinary user does, which takes a minute")
 	flag.BoolVar(&o.pull, "pull", true, "pull an image of 500 MB from a registry on the loopback, which takes two minutes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,12 +35,16 @@ type table []*row
 
 // measure does all the work with all the peers.
 func (w *world) measure() table {
+	if w.o.users {
+		return w.asUser()
+	}
 	var t table
 	add := func(work string, engines bool, runtimes bool, command func(*peer) []string) {
 		r := &row{work: work, unit: "ms"}
 		for _, p := range w.peers {
-			if p.engine && engines || !p.engine && runtimes {
-				amount, err := w.time(p, work, command(p))
+			args := command(p)
+			if args != nil && (p.engine && engines || !p.engine && runtimes) {
+				amount, err := w.time(p, work, args)
 				r.values = append(r.values, value{p.name, amount, err})
 			}
 		}
@@ -74,35 +80,35 @@ func (w *world) measure() table {
 	t = append(append(t, starts, memory), w.lives()...)
 	t = append(append(t, w.stops()), w.rush()...)
 	t = append(t, w.longList())
+	t = append(t, w.asUser()...)
 	if w.o.pull {
 		t = append(t, w.pull())
 	}
 	return t
 }
 
-// errNotMeasured says that a peer is left out of a piece of work on purpose.
+// errNotMeasured begins the reason why a peer is left out of a piece of work.
 var errNotMeasured = errors.New("not measured")
 
 // time is the median of a command's wall-clock time in milliseconds.
 func (w *world) time(p *peer, work string, args []string) (float64, error) {
-	if args == nil {
-		return 0, errNotMeasured
-	}
 	if err := w.ctx.Err(); err != nil {
 		return 0, err
 	}
 	fmt.Fprintln(os.Stderr, "bench:", p.name, work)
-	out := filepath.Join(w.dir, "hyperfine.json")
+	out := filepath.Join(cmp.Or(p.scratch, w.dir), "hyperfine.json")
 	quoted := make([]string, len(args))
 	for i, a := range args {
 		quoted[i] = "'" + a + "'"
 	}
-	cmd := exec.CommandContext(w.ctx, "hyperfine", "-N", "--warmup", "3", "-r", strconv.Itoa(w.o.runs),
-		"--style", "none", "--export-json", out, strings.Join(quoted, " "))
+	words := slices.Concat(p.as, []string{
+		"hyperfine", "-N", "--warmup", "3", "-r", strconv.Itoa(w.o.runs), "--style", "none", "--export-json", out, strings.Join(quoted, " "),
+	})
+	cmd := exec.CommandContext(w.ctx, words[0], words[1:]...)
 	cmd.Env = append(os.Environ(), p.env...)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		// hyperfine hides what the command said: ask it once more.
-		if _, again := w.run(p.env, args...); again != nil {
+		if _, again := w.run(p.env, slices.Concat(p.as, args)...); again != nil {
 			return 0, again
 		}
 		return 0, fmt.Errorf("hyperfine: %w: %s", err, lastLine(string(text)))

@@ -37,6 +37,9 @@ func (w *world) setUp() {
 			return w.runtime("manager-runtime", filepath.Join(w.o.programs, "manager-runtime"))
 		}},
 	} {
+		if w.o.users && s.name != "manager" {
+			continue
+		}
 		p, err := s.make()
 		if err != nil {
 			w.missing = append(w.missing, s.name+": "+err.Error())
@@ -53,13 +56,16 @@ func (w *world) freeController() error {
 	if _, err := os.Stat("/sys/fs/cgroup/unified/cgroup.controllers"); errors.Is(err, os.ErrNotExist) {
 		return nil // the hierarchies are not mixed
 	}
-	if _, err := os.Stat(point); err == nil {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(point, &fs); err == nil && fs.Type == unix.CGROUP_SUPER_MAGIC {
 		return nil // somebody has done it already
 	}
-	if err := os.Mkdir(point, 0o755); err != nil {
+	switch err := os.Mkdir(point, 0o755); {
+	case err == nil:
+		w.undo = append(w.undo, func() error { return os.Remove(point) })
+	case !errors.Is(err, os.ErrExist):
 		return err
 	}
-	w.undo = append(w.undo, func() error { return os.Remove(point) })
 	if err := unix.Mount("cgroup", point, "cgroup", 0, "hugetlb"); err != nil {
 		return err
 	}
@@ -128,7 +134,18 @@ func (w *world) manager() (*peer, error) {
 	return p, nil
 }
 
-// podman gets a containers.conf that asks for no limits that need rights we may lack.
+// podmanConf is a containers.conf that asks for no limits that need rights we may lack.
+const podmanConf = `[engine]
+runtime = "crun"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+[network]
+network_backend = "netavark"
+[containers]
+default_ulimits = ["nofile=1024:4096", "nproc=4096:4096"]
+`
+
+// podman is Debian's, with that configuration.
 func (w *world) podman() (*peer, error) {
 	program, err := exec.LookPath("podman")
 	if err != nil {
@@ -139,16 +156,7 @@ func (w *world) podman() (*peer, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	text := `[engine]
-runtime = "crun"
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-[network]
-network_backend = "netavark"
-[containers]
-default_ulimits = ["nofile=1024:4096", "nproc=4096:4096"]
-`
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(conf, []byte(podmanConf), 0o600); err != nil {
 		return nil, err
 	}
 	p := &peer{

@@ -15,8 +15,8 @@ import (
 type budget struct {
 	work, ours, peer string
 	factor, limit    float64
-	// of is the work of the peer's figure when it is another; unit is the limit's.
-	of, unit string
+	// of is the work of the peer's figure when it is another.
+	of string
 }
 
 // budgets are those of the architecture page, "Budgets".
@@ -37,9 +37,15 @@ func budgets(o *options) []budget {
 		{work: "ps with one", ours: "manager", peer: "podman", factor: 0.35},
 		{work: fmt.Sprintf("ps --all with %d", o.listed), ours: "manager", peer: "manager", of: "ps with one", factor: 5},
 		{work: crowd, ours: "manager", peer: "podman", factor: 0.25},
-		{work: "memory a container", ours: "manager", limit: 0.8 * 1024, unit: "KiB"},
-		{work: stopWork, ours: "manager", limit: 15, unit: "ms"},
-		{work: rushPsWork(o), ours: "manager", limit: 100, unit: "ms"},
+		{work: "memory a container", ours: "manager", limit: 0.8 * 1024},
+		{work: stopWork, ours: "manager", limit: 15},
+		{work: rushPsWork(o), ours: "manager", limit: 100},
+		{work: userRun, ours: "manager", peer: "podman", factor: 0.2},
+		{work: userNetwork, ours: "manager", peer: "podman", factor: 0.2},
+		{work: userExec, ours: "manager", peer: "podman", factor: 0.1},
+		{work: userPS, ours: "manager", peer: "podman", factor: 0.35},
+		{work: beyondRun, ours: "manager", limit: 8},
+		{work: beyondPS, ours: "manager", limit: 8},
 		{work: pullWork, ours: "manager", peer: "podman", factor: 0.6},
 		{work: pullWork, ours: "manager", peer: untar, factor: 1.2},
 	}
@@ -55,6 +61,16 @@ func (t table) find(work, peer string) (amount float64, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// unit is that of a piece of work.
+func (t table) unit(work string) string {
+	for _, r := range t {
+		if r.work == work {
+			return r.unit
+		}
+	}
+	return ""
 }
 
 // text is the result as Markdown.
@@ -76,7 +92,9 @@ func (t table) text(w *world) string {
 			cell := ""
 			for _, v := range r.values {
 				switch {
-				case v.peer != name, errors.Is(v.err, errNotMeasured):
+				case v.peer != name:
+				case errors.Is(v.err, errNotMeasured):
+					failures = append(failures, fmt.Sprintf("%s, %s: %s", r.work, name, strings.ReplaceAll(v.err.Error(), w.dir, "DIR")))
 				case v.err != nil:
 					cell = "failed"
 					failures = append(failures, fmt.Sprintf("%s, %s: %s", r.work, name, strings.ReplaceAll(v.err.Error(), w.dir, "DIR")))
@@ -103,7 +121,7 @@ func (t table) text(w *world) string {
 
 // verdict is the budget's line.
 func (g *budget) verdict(t table) string {
-	name := fmt.Sprintf("%s: %s, %s", g.work, g.ours, g.unit)
+	name := fmt.Sprintf("%s: %s, %s", g.work, g.ours, t.unit(g.work))
 	ours, ok := t.find(g.work, g.ours)
 	measured, allowed := ours, g.limit
 	if g.peer != "" {

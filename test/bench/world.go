@@ -34,6 +34,10 @@ type world struct {
 // A peer is a container engine or runtime, set up to be measured.
 type peer struct {
 	name, version string
+	// as is what its commands begin with when another user runs them; nil for root.
+	as []string
+	// scratch is a folder that it may write to; "" is the world's.
+	scratch string
 	// prefix are the program and its private options.
 	prefix []string
 	env    []string
@@ -50,7 +54,7 @@ type peer struct {
 }
 
 // command is a command line of the peer.
-func (p *peer) command(args ...string) []string { return append(slices.Clone(p.prefix), args...) }
+func (p *peer) command(args ...string) []string { return slices.Concat(p.as, p.prefix, args) }
 
 // newWorld makes the folder and the image.
 func newWorld(ctx context.Context, o *options) (*world, error) {

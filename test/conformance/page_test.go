@@ -63,7 +63,7 @@ func rows(t *testing.T, page string) []row {
 // ids are the requirements that the page has to have, a row each.
 func ids() []string {
 	var all []string
-	for prefix, count := range map[string]int{"L": 14, "C": 24, "X": 29, "B": 18} {
+	for prefix, count := range map[string]int{"L": 14, "C": 24, "X": 29, "B": 18, "U": 3} {
 		for i := range count {
 			all = append(all, fmt.Sprintf("%s%02d", prefix, i+1))
 		}
@@ -76,7 +76,7 @@ func ids() []string {
 		text.podman-exec text.own
 		format.state format.log format.console format.listen-fds format.monitor`)...)
 	return append(all, strings.Fields(`
-		S01 S02 S03 S04 S05 S06 S07 S08 S09 S13 S14 S15 S17 S19 S21 S22 S23 S26 S27 S-Mask
+		S01 S02 S03 S04 S05 S06 S07 S08 S09 S13 S14 S15 S17 S18 S19 S21 S22 S23 S26 S27 S44 S-Mask
 		F04 F05 F14 F35 F38 F40 F41 F43 F44 F45 F46 F48`)...)
 }
 

@@ -113,7 +113,7 @@ func (w *badWorld) picture(t *testing.T) string {
 	b.WriteString(strings.Join(things, "\n") + "\n")
 	for _, dir := range []string{w.Root, w.RunRoot, w.TmpDir, w.in} {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-			if err == nil && d.IsDir() && strings.HasSuffix(path, "/diff") {
+			if err == nil && d.IsDir() && (strings.HasSuffix(path, "/diff") || strings.HasSuffix(path, "/work")) {
 				err = fs.SkipDir
 			}
 			// SQLite's and the store's own side files come and go with reading.

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -29,6 +30,9 @@ func TestHostileS19UserWords(t *testing.T) {
 		"-1": "", "1.5": "", "4294967295": "", "4294967296": "", "99999999999": "", "nosuch": "",
 		"one:nosuch": "", "1:-1": "", "1:4294967296": "", "1:2:3": "", "one two": "", "one\n": "",
 	} {
+		if user == "4294967294" && os.Geteuid() != 0 {
+			want = "" // it is not among a user's ids
+		}
 		const script = `echo $(id -u) $(id -g) $(id -G)`
 		for _, args := range [][]string{{"run", "--rm", "--network", "none", "-u", user, image}, {"exec", "-u", user, "c"}} {
 			r := h.run(t, append(args, "sh", "-c", script)...)

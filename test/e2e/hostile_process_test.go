@@ -79,6 +79,9 @@ func TestHostileS12UserFiles(t *testing.T) {
 		"pipe": "mkfifo F", "zero": "mknod F c 1 5", "sparse": "truncate -s 4G F", "long line": "truncate -s 1G F; printf 'x:' | dd of=F conv=notrunc",
 		"link": "ln -s /proc/self/fd/0 F", "host": "ln -s " + h.canary.Dir + "/pipe F",
 	} {
+		if what == "zero" && os.Geteuid() != 0 {
+			continue // only the host's root makes devices
+		}
 		for _, file := range []string{"/etc/passwd", "/etc/group"} {
 			h.MustRun(t, "run", "-d", "--network", "none", "--cap-add", "MKNOD", "--name", "c", plain, "sleep", "1000")
 			h.MustRun(t, "exec", "-u", "0", "c", "sh", "-c", strings.ReplaceAll("mv F F.old; "+script+" 2>/dev/null", "F", file))

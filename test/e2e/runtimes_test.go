@@ -63,7 +63,7 @@ var unfit = []struct{ script, runtime, reason string }{
 // unfitFor is why a runtime does not run a script, or "".
 func unfitFor(runtime, script string) string {
 	for _, u := range unfit {
-		if u.script == script && (u.runtime == "*" && runtime != userName || u.runtime == runtime) {
+		if u.script == script && (u.runtime == "*" && runtime != userName && runtime != delegatedName || u.runtime == runtime) {
 			return u.reason
 		}
 	}
@@ -77,11 +77,17 @@ var elsewhere = regexp.MustCompile(`^(ps-|prune-|names-|inspect-mixed|run-out-of
 func scriptsFor(noun string) ([]string, error) {
 	files, err := filepath.Glob(filepath.Join(scripts, noun, "*.txtar"))
 	runtime, _, other := strings.Cut(os.Getenv(runtimeVariable), "=")
-	if os.Geteuid() != 0 {
+	if os.Geteuid() != 0 && runtime != delegatedName {
 		runtime, other = userName, true
 	}
 	if !other {
 		return files, err
+	}
+	if runtime == delegatedName {
+		return slices.DeleteFunc(files, func(file string) bool {
+			name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+			return unfitFor(userName, name) == "" || unfitFor(delegatedName, name) != ""
+		}), err
 	}
 	return slices.DeleteFunc(files, func(file string) bool {
 		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
@@ -160,10 +166,11 @@ func giveBack(t *testing.T) {
 	})
 }
 
-// outcome is how "go test -v" tells the end of a script, and speaker how it tells whose lines follow.
+// outcome is how "go test -v" tells the end of a script, or of a test without parts, and speaker how it tells whose
+// lines follow.
 var (
-	outcome = regexp.MustCompile(`^\s*--- (PASS|FAIL|SKIP): TestScripts/[a-z]+/(\S+) \(`)
-	speaker = regexp.MustCompile(`^=== \S+\s+TestScripts/[a-z]+/(\S+)`)
+	outcome = regexp.MustCompile(`^\s*--- (PASS|FAIL|SKIP): (?:TestScripts/[a-z]+/)?([^\s/]+) \(`)
+	speaker = regexp.MustCompile(`^=== \S+\s+(?:TestScripts/[a-z]+/)?([^\s/]+)`)
 )
 
 // retell makes a test of this process out of each of the other's, with what it said if it failed.
@@ -179,6 +186,9 @@ func retell(t *testing.T, out []byte, failed bool) {
 		if m == nil {
 			said[name] = append(said[name], line)
 			continue
+		}
+		if m[2] == "TestScripts" {
+			continue // its parts are told
 		}
 		told++
 		t.Run(m[2], func(t *testing.T) {
@@ -200,7 +210,7 @@ func retell(t *testing.T, out []byte, failed bool) {
 // useRuntime makes the manager use the runtime that this process is for, if any.
 func useRuntime(m *testenv.Manager) error {
 	name, path, other := strings.Cut(os.Getenv(runtimeVariable), "=")
-	if !other || name == userName {
+	if !other || name == userName || name == delegatedName {
 		return nil
 	}
 	file, err := os.OpenFile(filepath.Join(m.Dir, "containers.conf"), os.O_APPEND|os.O_WRONLY, 0)

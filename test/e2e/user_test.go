@@ -17,19 +17,77 @@ import (
 	"github.com/manager-project/manager/internal/testenv"
 )
 
-// The user of the scripts' second run. He exists only in a mount namespace, whose /etc knows him.
-const (
-	userID    = 54321
-	userFirst = 3000000
-	userRange = 65536
+// userRange is how many subordinate ids the user of the scripts' second run has.
+const userRange = 65536
+
+// The user's ids. He exists only in a mount namespace, whose /etc knows him, and is another one for each run of
+// the tests, so that two at a time do not meet.
+var (
+	userID    = 50000 + os.Getpid()%10000
+	userFirst = 3000000 + os.Getpid()%10000*userRange
 )
 
 // userName is the runtime's name of that run in the table unfit, though it is no runtime.
 const userName = "user"
 
+// delegatedName is that of the scripts that a user can run who has a cgroup of his own.
+const delegatedName = "delegated"
+
 // TestScriptsUser runs the container, image and volume scripts as an ordinary user with subordinate ids, without
 // a session and without delegated cgroups.
 func TestScriptsUser(t *testing.T) {
+	scriptsAsUser(t, userName, "", asUser)
+}
+
+// TestScriptsUserDelegated runs those that take a cgroup as a user to whom one was given.
+func TestScriptsUserDelegated(t *testing.T) {
+	prepare, cgroup := delegated(t)
+	scriptsAsUser(t, delegatedName, cgroup, func(t *testing.T, subids int, argv ...string) *exec.Cmd {
+		return asUserIn(t, prepare, subids, argv...)
+	})
+}
+
+// delegated is root's script that gives a user a cgroup in every hierarchy, and that cgroup.
+func delegated(t *testing.T) (prepare, cgroup string) {
+	t.Helper()
+	testenv.Need(t, testenv.Root, testenv.V1)
+	cgroup = fmt.Sprintf("/%suser-%d", testenv.CgroupPrefix, os.Getpid())
+	t.Cleanup(func() {
+		for _, pattern := range []string{"/me", ""} {
+			dirs, err := filepath.Glob("/sys/fs/cgroup/*" + cgroup + pattern)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, dir := range dirs {
+				if err := unix.Rmdir(dir); err != nil {
+					t.Errorf("%s: %v", dir, err)
+				}
+			}
+		}
+	})
+	return fmt.Sprintf(delegate, cgroup, userID), cgroup
+}
+
+// delegate gives a user a cgroup in every hierarchy, and goes into one below it.
+const delegate = `
+for top in /sys/fs/cgroup/*/; do
+	[ -e $top/cgroup.procs ] || continue
+	for dir in $top%[1]s $top%[1]s/me; do
+		mkdir -p $dir
+		for file in cpuset.cpus cpuset.mems; do
+			[ ! -e $dir/$file ] || cat $top/$file >$dir/$file
+		done
+		for file in . tasks cgroup.procs cgroup.subtree_control cgroup.threads; do
+			[ ! -e $dir/$file ] || chown %[2]d $dir/$file
+		done
+	done
+	echo $$ >$dir/cgroup.procs
+done
+`
+
+// scriptsAsUser runs the scripts of a name in the table unfit by a way to become a user, who has that cgroup or "".
+func scriptsAsUser(t *testing.T, name, cgroup string, as func(t *testing.T, subids int, argv ...string) *exec.Cmd) {
+	t.Helper()
 	if os.Getenv(runtimeVariable) != "" {
 		t.Skip("this is the process that it starts")
 	}
@@ -39,33 +97,74 @@ func TestScriptsUser(t *testing.T) {
 	if _, err := exec.LookPath("newuidmap"); err != nil {
 		t.Skip("newuidmap is not installed")
 	}
-	for _, image := range []string{"busybox"} {
-		if _, err := testenv.BuildImage(image); err != nil {
-			t.Fatal(err)
+	if _, err := testenv.BuildImage("busybox"); err != nil {
+		t.Fatal(err)
+	}
+	cmd := as(t, userRange, executable(t), "-test.v", "-test.run", "^TestScripts$", "-test.timeout", "10m", "-test.parallel", "4")
+	cmd.Env = append(cmd.Env, runtimeVariable+"="+name+"=", "MANAGER_BIN="+testenv.Programs(t), testenv.CgroupVariable+"="+cgroup)
+	runRetold(t, cmd)
+	for _, u := range unfit {
+		// What a user without a cgroup cannot run, one with a cgroup does.
+		if u.runtime == name && name == delegatedName {
+			t.Run(u.script, func(t *testing.T) { t.Skip(u.reason) })
 		}
 	}
+}
+
+func executable(t *testing.T) string {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := asUser(t, userRange, self, "-test.v", "-test.run", "^TestScripts$", "-test.timeout", "10m", "-test.parallel", "4")
-	cmd.Env = append(cmd.Env, runtimeVariable+"="+userName+"=", "MANAGER_BIN="+testenv.Programs(t))
+	return self
+}
+
+// runRetold runs tests of this program in another process, and makes tests of this one out of them.
+func runRetold(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
 	retell(t, out, err != nil)
-	for _, u := range unfit {
-		if u.runtime == userName {
-			t.Run(u.script, func(t *testing.T) { t.Skip(u.reason) })
+}
+
+// usersToo are the tests, besides the scripts, that concern a user as much as root: of images that are hostile,
+// of real programs, terminals, registries, health checks and service managers.
+const usersToo = "^Test(HostileS.*|Debian|DebianSetuid|Nginx|Postgres|Redis|RedisEverySecond|" +
+	"StoppedClients|Terminal|BadInput|BadInputJSON|ImageHealthcheck|NotifySocket|ListenSockets|Why|" +
+	"ProgressOnTerminal|Login|RedirectCredentials|RedirectToOtherPort|RunPolicies|RetriesEnd|PushFaults|RegistryFaults)$"
+
+// TestAsUser runs them as an ordinary user.
+func TestAsUser(t *testing.T) {
+	if os.Geteuid() != 0 || os.Getenv(runtimeVariable) != "" {
+		t.Skip("this is the process that it starts, or needs root to become a user")
+	}
+	prepare, cgroup := delegated(t)
+	for _, image := range []string{"busybox", "debian", "nginx", "postgres", "redis"} {
+		if _, err := testenv.BuildImage(image); testenv.NotHere(err) {
+			t.Skip(err)
+		} else if err != nil {
+			t.Fatal(err)
 		}
 	}
+	cmd := asUserIn(t, prepare, userRange, executable(t), "-test.v", "-test.run", usersToo, "-test.timeout", "15m", "-test.parallel", "2")
+	cmd.Env = append(cmd.Env, runtimeVariable+"="+userName+"=", "MANAGER_BIN="+testenv.Programs(t), testenv.CgroupVariable+"="+cgroup)
+	runRetold(t, cmd)
 }
 
 // asUser is a command that is run as a user who is made for it: in a mount namespace with an /etc of his own,
 // so that the machine's is never touched. His home is the test's folder; he has that many subordinate ids.
 func asUser(t *testing.T, subids int, argv ...string) *exec.Cmd {
+	t.Helper()
+	return asUserIn(t, "", subids, argv...)
+}
+
+// asUserIn is asUser after root has carried out a script in the user's mount namespace, to which his home is
+// $home.
+func asUserIn(t *testing.T, prepare string, subids int, argv ...string) *exec.Cmd {
 	t.Helper()
 	home, err := os.MkdirTemp("", "mgu")
 	if err != nil {
@@ -97,6 +196,7 @@ func asUser(t *testing.T, subids int, argv ...string) *exec.Cmd {
 	if err := os.Chown(home, userID, userID); err != nil {
 		t.Fatal(err)
 	}
+	script += fmt.Sprintf("home=%s\n%s\nchown %d:%d $home\n", home, prepare, userID, userID)
 	script += fmt.Sprintf("exec setpriv --reuid %d --regid %d --clear-groups \"$@\"\n", userID, userID)
 	cmd := exec.CommandContext(t.Context(), "/bin/sh", append([]string{"-c", script, "sh"}, argv...)...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "USER=tester", "LOGNAME=tester", "TMPDIR=" + home, "LC_ALL=C.UTF-8"}
@@ -132,7 +232,7 @@ func userProcesses(t *testing.T) map[int]string {
 	for _, path := range stats {
 		var st unix.Stat_t
 		text, err := os.ReadFile(path)
-		if err != nil || unix.Stat(path, &st) != nil || st.Uid != userID && (st.Uid < userFirst || st.Uid >= userFirst+userRange) {
+		if err != nil || unix.Stat(path, &st) != nil || !isUsers(int(st.Uid)) {
 			continue
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
@@ -150,13 +250,22 @@ func userProcesses(t *testing.T) map[int]string {
 	return found
 }
 
+// isUsers says whether an id is the user's, or a subordinate one of his.
+func isUsers(uid int) bool { return uid == userID || uid >= userFirst && uid < userFirst+userRange }
+
 // asShell runs a script as the user and returns what it prints.
 func asShell(t *testing.T, subids int, script string) string {
+	t.Helper()
+	return asShellIn(t, "", subids, script)
+}
+
+// asShellIn is asShell after root's script, see asUserIn.
+func asShellIn(t *testing.T, prepare string, subids int, script string) string {
 	t.Helper()
 	if os.Geteuid() != 0 || os.Getenv(runtimeVariable) != "" {
 		t.Skip("needs root to become a user")
 	}
-	cmd := asUser(t, subids, "/bin/sh", "-euc", script)
+	cmd := asUserIn(t, prepare, subids, "/bin/sh", "-euc", script)
 	cmd.Env = append(cmd.Env, "PATH="+testenv.Programs(t)+":"+os.Getenv("PATH"))
 	cmd.Dir = "/"
 	out, err := cmd.CombinedOutput()

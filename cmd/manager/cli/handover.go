@@ -8,6 +8,7 @@ import (
 	"github.com/manager-project/manager/internal/embedded"
 	"github.com/manager-project/manager/libpod"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/ground"
 )
 
 // handOver lets the program with transfers take this one's place: the same command line, the
@@ -19,5 +20,9 @@ func handOver(app *command.App) error {
 		return err
 	}
 	err = syscall.Exec(program, app.Args, append(os.Environ(), embedded.SelfVariable()))
-	return &errdefs.Error{Op: "start", Name: program, Class: errdefs.ErrUnavailable, Cause: err, Hint: "install manager again, or remove the file"}
+	hint := "install manager again, or remove the file"
+	if g, ground := ground.Of(program); ground == nil && g.NoExec {
+		hint = "its file system is mounted noexec: install the programs (make install), or name a --tmpdir on another"
+	}
+	return &errdefs.Error{Op: "start", Name: program, Class: errdefs.ErrUnavailable, Cause: err, Hint: hint}
 }

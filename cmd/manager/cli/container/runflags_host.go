@@ -67,7 +67,7 @@ func limitFlags(l *spec.LimitRequest) []flags.Flag {
 		{Name: "blkio-weight-device", Group: groupLimits, Value: "DEVICE_NAME:WEIGHT", To: &l.BlkioWeightDevice, Usage: "Share of one device's block I/O"},
 		{Name: "cgroup-conf", Group: groupLimits, To: &l.CgroupConf, Split: true, Usage: "Write VALUE to the cgroup v2 file KEY: KEY=VALUE"},
 		{Name: "cgroup-parent", Group: groupLimits, To: &l.CgroupParent, Usage: "Cgroup below which the container's is made"},
-		{Name: "cgroups", Group: groupLimits, To: &l.Cgroups, Default: "enabled", Choices: []string{"enabled", "disabled", "no-conmon"}, Usage: "Whether the container has a cgroup of its own"},
+		{Name: "cgroups", Group: groupLimits, To: &l.Cgroups, Default: "enabled", Choices: []string{"enabled", "disabled", "no-conmon", "split"}, Usage: "Whether the container has a cgroup of its own; split makes it below the caller's, which is for units of systemd with Delegate=yes"},
 		{Name: "cpu-period", Group: groupLimits, To: &l.CPUPeriod, Usage: "Length of a scheduler period in microseconds"},
 		{Name: "cpu-quota", Group: groupLimits, To: &l.CPUQuota, Usage: "CPU time in each period in microseconds"},
 		{Name: "cpu-rt-period", Group: groupLimits, To: &l.CPURTPeriod, Usage: "Length of a real-time period in microseconds (cgroup v1)"},

@@ -68,7 +68,7 @@ func prune(ctx context.Context, app *command.App, list lister, core remover, fil
 			return errdefs.Invalid("--filter", f, "must be until=, label= or label!=")
 		}
 	}
-	query := slices.Concat(filters, []string{"containers=false"})
+	query := slices.Concat(filters, []string{"containers=false", "readonly=false"})
 	if !all {
 		query = append(query, "dangling=true")
 	}
