@@ -202,8 +202,8 @@ func newRow(cfg *spec.Config) (*state.Row, error) {
 		return nil, err
 	}
 	b := brief{
-		Image: cfg.Image.Name, Command: cfg.Process.Args, Labels: cfg.Labels, Network: string(cfg.Net.Namespace.Mode),
-		AutoRemove: cfg.Life.Remove, CIDFile: cfg.Life.CIDFile, Exposed: exposed(cfg.Net.Expose), StopSignal: cfg.Life.StopSignal,
+		Image: cfg.Image.Name, Command: cfg.Process.Args, Labels: cfg.Labels, Network: cfg.Net.ModeText(),
+		AutoRemove: cfg.Life.Remove, CIDFile: cfg.Life.CIDFile, Exposed: exposed(cfg.Net.Expose), Ports: cfg.Net.Ports, StopSignal: cfg.Life.StopSignal,
 		Restart: cfg.Life.Restart.Policy,
 	}
 	if cfg.Health != nil {

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/libpod/network"
 	"github.com/manager-project/manager/pkg/apparmor"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/rootless"
@@ -41,7 +42,7 @@ func (r *Runtime) host(ctx context.Context) (*spec.Host, error) {
 		OOMScoreAdj: oomScoreAdj(), IntelRDT: exists("/sys/fs/resctrl/schemata"),
 		AppArmor: apparmor.Kernel{}.Enabled(), AppArmorLacks: apparmor.Kernel{}.Lacks,
 		Journal: exists(spec.JournalSocket), Rootless: rootless.Active(), ThrottlePaths: throttlePaths(),
-		FindContainer: r.peer(ctx), FindHostUser: findHostUser,
+		FindContainer: r.peer(ctx), FindHostUser: findHostUser, FindNetwork: network.Default, FreePort: r.freePort(ctx),
 		Now: time.Now(), NewID: define.NewID,
 	}
 	return h, r.cgroupFacts(h)

@@ -203,6 +203,9 @@ type ListEntry struct {
 	Labels      map[string]string
 	Mounts      []string
 	Networks    []string
+	// Network is the mode of its network: none, host, private, pasta, slirp4netns, container:ID, …
+	Network string
+	Ports   []spec.Port
 	AutoRemove  bool
 	CIDFile     string
 	Exposed     map[uint16][]string

@@ -197,7 +197,14 @@ type Namespaces struct {
 
 // Net is the network namespace and name resolution.
 type Net struct {
-	Namespace  Namespace `json:"namespace"`
+	Namespace Namespace `json:"namespace"`
+	// Driver connects a namespace of its own with the host's network: pasta, slirp4netns or builtin;
+	// "" leaves it with its loopback device. DriverOptions are the words behind --network DRIVER:.
+	Driver        string   `json:"driver,omitempty"`
+	DriverOptions []string `json:"driver_options,omitempty"`
+	// Ports are published; PublishAll says that it was by --publish-all.
+	Ports      []Port `json:"ports,omitempty"`
+	PublishAll bool   `json:"publish_all,omitempty"`
 	Hostname   string    `json:"hostname,omitempty"`
 	DNS        []string  `json:"dns,omitempty"`
 	DNSOptions []string  `json:"dns_options,omitempty"`
