@@ -24,6 +24,8 @@ needs() {
 		'newuidmap uidmap shadow-utils' \
 		'ip iproute2 iproute' \
 		'nft nftables nftables' \
+		'pasta passt passt' \
+		'slirp4netns slirp4netns slirp4netns' \
 		'podman podman podman' \
 		'crun crun crun' \
 		'runc runc runc' \

@@ -13,6 +13,7 @@ import (
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/image"
 	"github.com/manager-project/manager/libpod/lock"
+	"github.com/manager-project/manager/libpod/network"
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -123,6 +124,9 @@ func (r *Runtime) decide(ctx context.Context, req *spec.Request, img *spec.Image
 		return nil, nil, err
 	}
 	if err := r.decideRuntime(ctx, cfg); err != nil {
+		return nil, nil, err
+	}
+	if _, err := network.Plan(&cfg.Net); err != nil {
 		return nil, nil, err
 	}
 	if err := cgroups.Check(cfg.Limits.Resources, host.Controllers); err != nil {

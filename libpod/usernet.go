@@ -77,7 +77,7 @@ func (s *start) setUpNetwork(ctx context.Context) error {
 		return nil
 	}
 	err := network.Setup(&network.Request{
-		Net: &s.cfg.Net, Dir: s.rt.paths.runDir(s.row.ID),
+		Net: network.Effective(&s.cfg.Net), Dir: s.rt.paths.runDir(s.row.ID),
 		Init: network.Process{PID: s.live.PID, StartTime: s.live.StartTime}, Program: s.rt.fullProgram,
 	})
 	if port := new(network.PortInUse); errors.As(err, &port) {
@@ -120,7 +120,7 @@ type netAddresses struct {
 }
 
 func (s *start) addresses() (netAddresses, error) {
-	a, err := network.Plan(&s.cfg.Net)
+	a, err := network.Plan(network.Effective(&s.cfg.Net))
 	if a == nil || err != nil {
 		return netAddresses{}, err
 	}

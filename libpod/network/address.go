@@ -58,6 +58,17 @@ func addresses(p netip.Prefix) Addresses {
 	return Addresses{Container: netip.PrefixFrom(at(hostContainer), p.Bits()), Gateway: at(hostGateway), DNS: at(hostDNS)}
 }
 
+// wayOut says that the host has a route to elsewhere. Nothing is sent. Source: RFC 5737 and 3849, documentation addresses.
+func wayOut() bool {
+	for network, to := range map[string]string{"udp4": "192.0.2.1:9", "udp6": "[2001:db8::1]:9"} {
+		if c, err := net.Dial(network, to); err == nil {
+			_ = c.Close()
+			return true
+		}
+	}
+	return false
+}
+
 // HostAddress is the host's own as other machines see it, under which a container reaches the host and its own
 // published ports; "" when there is none but loopback.
 func HostAddress() string {

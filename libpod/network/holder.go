@@ -16,7 +16,7 @@ import (
 
 // holder says in words which process listens on the port.
 func holder(p spec.Port) string {
-	inode, found := socketOf(p)
+	inode, uid, found := socketOf(p)
 	if !found {
 		return "a process that has ended by now, or a connection that has just been closed"
 	}
@@ -29,12 +29,16 @@ func holder(p spec.Port) string {
 			return fmt.Sprintf("process %s (%s)", pid, strings.TrimSpace(string(name)))
 		}
 	}
-	return "a process of another user (root sees it with \"ss -lnp\")"
+	// From inside of a user's namespace the user's own processes outside cannot be looked into.
+	if uid == os.Getuid() {
+		return fmt.Sprintf("a process of your own (\"ss -lnp sport = %d\" shows it)", p.HostPort)
+	}
+	return fmt.Sprintf("a process of another user (\"ss -lnp sport = %d\" shows it to root)", p.HostPort)
 }
 
-// socketOf finds the inode of the socket that listens there. Source: proc_pid_net(5); the state 0A is TCP_LISTEN, and 07
+// socketOf finds the inode and the owner of the socket that listens there. Source: proc_pid_net(5); the state 0A is TCP_LISTEN, and 07
 // is what a bound udp socket has.
-func socketOf(p spec.Port) (inode string, found bool) {
+func socketOf(p spec.Port) (inode string, uid int, found bool) {
 	for _, table := range []string{p.Protocol, p.Protocol + "6"} {
 		f, err := os.Open("/proc/net/" + table)
 		if err != nil {
@@ -57,11 +61,12 @@ func socketOf(p spec.Port) (inode string, found bool) {
 			}
 			if p.Meets(q) {
 				inode, found = w[9], true
+				uid, _ = strconv.Atoi(w[7])
 			}
 		}
 		_ = f.Close()
 	}
-	return inode, found
+	return inode, uid, found
 }
 
 // parseSocket reads "0100007F:1F90": words of four bytes in the machine's order, which is little-endian.

@@ -152,6 +152,20 @@ func failed(name, out string) error {
 		WithHint("check the options behind --network %s:, or use another driver: pasta, slirp4netns or builtin", name)
 }
 
+// Effective is what a start makes of a container's network: a driver that was only the first to be found gives way to the
+// built-in one when it has gone since, or when the host has no way out by which pasta could take its bearings.
+func Effective(n *spec.Net) *spec.Net {
+	if !n.DriverFound {
+		return n
+	}
+	if _, err := find(n.Driver); err == nil && (n.Driver != spec.NetPasta || wayOut()) {
+		return n
+	}
+	e := *n
+	e.Driver, e.DriverOptions = spec.NetBuiltin, nil
+	return &e
+}
+
 // Default chooses the driver of a user's containers: the administrator's, else pasta or slirp4netns where one is installed, else
 // the one that is built in. preferred is what containers.conf says.
 func Default(preferred string) (string, error) {

@@ -110,6 +110,10 @@ func PortError(p spec.Port, errno syscall.Errno, owner func(spec.Port) string) e
 		e.Cause = fmt.Errorf("it is in use by %s", who)
 	case syscall.EACCES, syscall.EPERM:
 		first := firstUserPort()
+		if int(p.HostPort) >= first {
+			e.Class, e.Hint = errdefs.ErrPermission, "look for what forbids it: SELinux, AppArmor or a seccomp filter of the session"
+			return e
+		}
 		e.Class, e.Cause = errdefs.ErrPermission, fmt.Errorf("ports below %d are root's", first)
 		e.Hint = fmt.Sprintf("publish it at a port of %d or above, for example --publish %d:%d; or let users have it, as root: "+
 			"\"sysctl net.ipv4.ip_unprivileged_port_start=%d\" (and in /etc/sysctl.d to keep it); or redirect it, as root: "+

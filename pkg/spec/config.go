@@ -202,6 +202,8 @@ type Net struct {
 	// "" leaves it with its loopback device. DriverOptions are the words behind --network DRIVER:.
 	Driver        string   `json:"driver,omitempty"`
 	DriverOptions []string `json:"driver_options,omitempty"`
+	// DriverFound says that nobody asked for this driver: where it cannot be used, the built-in one is.
+	DriverFound bool `json:"driver_found,omitempty"`
 	// Ports are published; PublishAll says that it was by --publish-all.
 	Ports      []Port `json:"ports,omitempty"`
 	PublishAll bool   `json:"publish_all,omitempty"`

@@ -13,7 +13,7 @@ import (
 // container from ContainerPort on.
 type Port struct {
 	// HostIP is the host's address to listen on; "" is all, of IPv4 and IPv6.
-	HostIP        string `json:"host_ip,omitempty"`
+	HostIP        string `json:"host_ip"`
 	HostPort      uint16 `json:"host_port"`
 	ContainerPort uint16 `json:"container_port"`
 	// Range is how many there are; at least 1.

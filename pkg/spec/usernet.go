@@ -25,7 +25,7 @@ func (d *decider) privateNetwork(word string) error {
 		return nil
 	}
 	driver, err := d.host.FindNetwork(d.def.RootlessNetwork)
-	d.cfg.Net.Driver = driver
+	d.cfg.Net.Driver, d.cfg.Net.DriverFound = driver, d.def.RootlessNetwork == ""
 	return err
 }
 

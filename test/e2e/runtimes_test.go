@@ -162,8 +162,8 @@ func giveBack(t *testing.T) {
 
 // outcome is how "go test -v" tells the end of a script, and speaker how it tells whose lines follow.
 var (
-	outcome = regexp.MustCompile(`^\s*--- (PASS|FAIL|SKIP): TestScripts/[a-z]+/(\S+) \(`)
-	speaker = regexp.MustCompile(`^=== \S+\s+TestScripts/[a-z]+/(\S+)`)
+	outcome = regexp.MustCompile(`^\s*--- (PASS|FAIL|SKIP): (?:TestScripts/[a-z]+/|TestUsernet)(\S+) \(`)
+	speaker = regexp.MustCompile(`^=== \S+\s+(?:TestScripts/[a-z]+/|TestUsernet)(\S+)`)
 )
 
 // retell makes a test of this process out of each of the other's, with what it said if it failed.

@@ -67,6 +67,12 @@ func TestScriptsUser(t *testing.T) {
 // so that the machine's is never touched. His home is the test's folder; he has that many subordinate ids.
 func asUser(t *testing.T, subids int, argv ...string) *exec.Cmd {
 	t.Helper()
+	return asUserAfter(t, subids, "", argv...)
+}
+
+// asUserAfter is asUser with words of the shell that root says first.
+func asUserAfter(t *testing.T, subids int, first string, argv ...string) *exec.Cmd {
+	t.Helper()
 	home, err := os.MkdirTemp("", "mgu")
 	if err != nil {
 		t.Fatal(err)
@@ -97,6 +103,9 @@ func asUser(t *testing.T, subids int, argv ...string) *exec.Cmd {
 	if err := os.Chown(home, userID, userID); err != nil {
 		t.Fatal(err)
 	}
+	// Networks need the tun device, which udev opens to everybody; not every machine has udev.
+	script += fmt.Sprintf("mknod -m 666 %[1]s/tun c 10 200; [ ! -e /dev/net/tun ] || mount --bind %[1]s/tun /dev/net/tun\n", home)
+	script += first
 	script += fmt.Sprintf("exec setpriv --reuid %d --regid %d --clear-groups \"$@\"\n", userID, userID)
 	cmd := exec.CommandContext(t.Context(), "/bin/sh", append([]string{"-c", script, "sh"}, argv...)...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "USER=tester", "LOGNAME=tester", "TMPDIR=" + home, "LC_ALL=C.UTF-8"}
