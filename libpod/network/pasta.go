@@ -68,8 +68,11 @@ func pastaArgs(q *Request, a *Addresses) []string {
 		args = append(args, "--no-map-gw")
 	}
 	for _, d := range [][]string{
-		{"--dns-forward", "", a.DNS.String()}, {"-t", "--tcp-ports", "none"}, {"-u", "--udp-ports", "none"},
-		{"-T", "--tcp-ns", "none"}, {"-U", "--udp-ns", "none"},
+		{"--dns-forward", "", a.DNS.String()},
+		{"-t", "--tcp-ports", "none"},
+		{"-u", "--udp-ports", "none"},
+		{"-T", "--tcp-ns", "none"},
+		{"-U", "--udp-ns", "none"},
 	} {
 		if !pastaGiven(o, d[0]) && (d[1] == "" || !pastaGiven(o, d[1])) {
 			args = append(args, d[0], d[2])

@@ -56,8 +56,8 @@ func readRecord(dir string) (*record, error) {
 		return nil, err
 	}
 	r := new(record)
-	if err := json.Unmarshal(raw, r); err != nil {
-		return &record{}, nil // cut off: what is there is found by its command line
+	if json.Unmarshal(raw, r) != nil {
+		*r = record{} // cut off: what is there is found by its command line
 	}
 	return r, nil
 }

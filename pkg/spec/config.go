@@ -205,12 +205,12 @@ type Net struct {
 	// DriverFound says that nobody asked for this driver: where it cannot be used, the built-in one is.
 	DriverFound bool `json:"driver_found,omitempty"`
 	// Ports are published; PublishAll says that it was by --publish-all.
-	Ports      []Port `json:"ports,omitempty"`
-	PublishAll bool   `json:"publish_all,omitempty"`
-	Hostname   string    `json:"hostname,omitempty"`
-	DNS        []string  `json:"dns,omitempty"`
-	DNSOptions []string  `json:"dns_options,omitempty"`
-	DNSSearch  []string  `json:"dns_search,omitempty"`
+	Ports      []Port   `json:"ports,omitempty"`
+	PublishAll bool     `json:"publish_all,omitempty"`
+	Hostname   string   `json:"hostname,omitempty"`
+	DNS        []string `json:"dns,omitempty"`
+	DNSOptions []string `json:"dns_options,omitempty"`
+	DNSSearch  []string `json:"dns_search,omitempty"`
 	// Hosts are "IP NAME…" lines to add to /etc/hosts; "host-gateway" is resolved at start.
 	Hosts      []string `json:"hosts,omitempty"`
 	HostsFile  string   `json:"hosts_file,omitempty"`

@@ -17,7 +17,7 @@ import (
 func Port() *command.Command {
 	var o portOptions
 	return &command.Command{
-		Use:   "port [options] CONTAINER [PORT[/PROTOCOL]]",
+		Use:   "port [options] CONTAINER [PORT]",
 		Short: "List the published ports of a container",
 		Long: `Shows which ports of the host lead to which ports of the container. With a port of the container, only where that one
 is published; the protocol is tcp unless it says otherwise. A port that is not published is an error.`,
