@@ -14,6 +14,7 @@ import (
 	"github.com/manager-project/manager/internal/embedded"
 	"github.com/manager-project/manager/libpod/network"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/rootless"
 	"github.com/manager-project/manager/pkg/spec"
 )
 
@@ -78,7 +79,7 @@ func (s *start) setUpNetwork(ctx context.Context) error {
 	}
 	err := network.Setup(&network.Request{
 		Net: network.Effective(&s.cfg.Net), Dir: s.rt.paths.runDir(s.row.ID),
-		Init: network.Process{PID: s.live.PID, StartTime: s.live.StartTime}, Program: s.rt.fullProgram,
+		Init: network.Process{PID: s.live.PID, StartTime: s.live.StartTime}, Program: s.rt.fullProgram, Root: !rootless.Active(),
 	})
 	if port := new(network.PortInUse); errors.As(err, &port) {
 		return network.PortError(port.Port, port.Errno, s.rt.portOwner(ctx, s.row.ID))

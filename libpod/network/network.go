@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/spec"
 )
@@ -27,6 +28,8 @@ type Request struct {
 	Dir string
 	// Init is the process whose network namespace is meant, and with which the helper ends.
 	Init Process
+	// Root says that this process is root on the host, and not of a user's namespace.
+	Root bool
 	// Program finds the program that has the helper linked in.
 	Program func() (string, error)
 
@@ -37,8 +40,11 @@ func (q *Request) path(name string) string { return filepath.Join(q.Dir, name) }
 
 // note adds a process to the record.
 func (q *Request) note(p Process) error {
+	fault.Point("network: process started")
 	q.record.Processes = append(q.record.Processes, p)
-	return q.record.write(q.Dir)
+	err := q.record.write(q.Dir)
+	fault.Point("network: process noted")
+	return err
 }
 
 // Setup connects the namespace and publishes the ports. What a failure leaves is Teardown's.
@@ -53,9 +59,11 @@ func Setup(q *Request) error {
 	if err := q.record.write(q.Dir); err != nil {
 		return err
 	}
+	fault.Point("network: recorded")
 	if err := q.pin(); err != nil {
 		return err
 	}
+	fault.Point("network: namespace pinned")
 	switch q.Net.Driver {
 	case spec.NetPasta:
 		var p Process

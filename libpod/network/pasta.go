@@ -64,6 +64,10 @@ func pastaArgs(q *Request, a *Addresses) []string {
 	if !pastaGiven(o, "-a", "--address", "-i", "--interface", "-n", "--netmask", "-g", "--gateway") {
 		args = append(args, "-a", a.Container.Addr().String(), "-n", "24", "-g", a.Gateway.String())
 	}
+	if q.Root && !pastaGiven(o, "--runas") {
+		// It would become nobody, who cannot enter the run directory; it gives its rights up all the same.
+		args = append(args, "--runas", "0")
+	}
 	if !a.HostLoopback {
 		args = append(args, "--no-map-gw")
 	}

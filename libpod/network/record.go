@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/atomicfile"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 )
@@ -87,6 +88,7 @@ func Teardown(dir string, kill func(pid int, start uint64) error) error {
 		if err := kill(p.PID, p.StartTime); err != nil {
 			errs = append(errs, fmt.Errorf("end network process %d: %w", p.PID, err))
 		}
+		fault.Point("network: process ended")
 	}
 	if err := unpin(dir); err != nil {
 		errs = append(errs, err)

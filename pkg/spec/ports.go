@@ -171,11 +171,11 @@ func (d *decider) ports() error {
 		return errdefs.Invalid("--network", "container:"+net.Namespace.Target, "ports belong to the container whose network it is").
 			WithHint("give that container %s instead", option)
 	case net.Driver == "":
-		e := errdefs.Invalid(option, strings.Join(words, ","), "this container's network does not reach the host (--network %s)", net.Namespace.Mode)
+		e := errdefs.Invalid("--network", net.ModeText(), "it does not reach the host, so that no port can be published")
 		if d.host.Rootless {
-			return e.WithHint("leave --network out")
+			return e.WithHint("leave --network or %s out", option)
 		}
-		return e.WithHint("use --network pasta or slirp4netns; bridges for root arrive with a later version")
+		return e.WithHint("use --network slirp4netns, builtin or pasta; bridges for root arrive with a later version")
 	}
 	published := map[string]bool{}
 	add := func(p Port) error {

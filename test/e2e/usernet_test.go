@@ -259,7 +259,7 @@ func TestUsernetRefused(t *testing.T) {
 	fails(t, m, run("-p", "203.0.113.9:8081:80"), "no such address")
 	fails(t, m, run("-p", "8081:80", "-p", "127.0.0.1:8081:81"), "leads to 80/tcp already")
 	fails(t, m, run("-p", "8081-8082:80"), "2 ports of the host and 1 of the container")
-	fails(t, m, run("-p", "80", "--network", "none"), "--network none")
+	fails(t, m, run("-p", "80", "--network", "none"), "--network \"none\"", "no port can be published")
 	fails(t, m, run("--network", "pasta:--bogus"), "unrecognized option '--bogus'")
 	fails(t, m, []string{"create", "--network", "slirp4netns:mtu=x", "busybox"}, "mtu=x", "not a number")
 	fails(t, m, []string{"port", "first", "81"}, "81/tcp is not published")
