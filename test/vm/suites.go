@@ -36,7 +36,7 @@ var suites = []suite{
 		Run: "TestWhy|^TestScripts$/container/(run-limits|update|stats|run-namespaces|run-security|run-systemd|run-init|logs-journald|exec-options|rename-kill-pause|health)",
 	},
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "TestSystemd|TestNotifySocket|TestListenSockets"},
-	{Dir: "test/e2e", Lanes: []string{testenv.LaneUser}, Run: "^TestScripts$/container/(run-life|rename-kill-pause|exec-options|run-user|run-limits|stop-kills|restart-lost)"},
+	{Dir: "test/e2e", Lanes: []string{testenv.LaneUser}, Run: "^TestScripts$/container/(run-life|rename-kill-pause|exec-options|run-user|run-limits|run-network|stop-kills|restart-lost)"},
 }
 
 // A boot is one start of the machine and the lanes that run in it, one after the other.
