@@ -25,6 +25,8 @@ needs() {
 		'fuse-overlayfs fuse-overlayfs fuse-overlayfs' \
 		'ip iproute2 iproute' \
 		'nft nftables nftables' \
+		'pasta passt passt' \
+		'slirp4netns slirp4netns slirp4netns' \
 		'podman podman podman' \
 		'crun crun crun' \
 		'runc runc runc' \

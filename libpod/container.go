@@ -42,6 +42,7 @@ type brief struct {
 	AutoRemove bool                `json:"auto_remove,omitempty"`
 	CIDFile    string              `json:"cid_file,omitempty"`
 	Exposed    map[uint16][]string `json:"exposed,omitempty"`
+	Ports      []spec.Port         `json:"ports,omitempty"`
 	StopSignal int                 `json:"stop_signal,omitempty"`
 	Restart    string              `json:"restart,omitempty"`
 	// Level is the SELinux level that its processes and files have, and no other container's.

@@ -13,6 +13,7 @@ import (
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/image"
 	"github.com/manager-project/manager/libpod/lock"
+	"github.com/manager-project/manager/libpod/network"
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -126,6 +127,9 @@ func (r *Runtime) decide(ctx context.Context, req *spec.Request, img *spec.Image
 	if err := r.decideRuntime(ctx, cfg); err != nil {
 		return nil, nil, err
 	}
+	if _, err := network.Plan(&cfg.Net); err != nil {
+		return nil, nil, err
+	}
 	if err := cgroups.Check(cfg.Limits.Resources, host.Controllers); err != nil {
 		return nil, nil, err
 	}
@@ -212,8 +216,8 @@ func newRow(cfg *spec.Config) (*state.Row, error) {
 		return nil, err
 	}
 	b := brief{
-		Image: cfg.Image.Name, Command: cfg.Process.Args, Labels: cfg.Labels, Network: string(cfg.Net.Namespace.Mode),
-		AutoRemove: cfg.Life.Remove, CIDFile: cfg.Life.CIDFile, Exposed: exposed(cfg.Net.Expose), StopSignal: cfg.Life.StopSignal,
+		Image: cfg.Image.Name, Command: cfg.Process.Args, Labels: cfg.Labels, Network: cfg.Net.ModeText(),
+		AutoRemove: cfg.Life.Remove, CIDFile: cfg.Life.CIDFile, Exposed: exposed(cfg.Net.Expose), Ports: cfg.Net.Ports, StopSignal: cfg.Life.StopSignal,
 		Restart: cfg.Life.Restart.Policy,
 	}
 	if cfg.Security.ProcessLabel != "" {

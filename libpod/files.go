@@ -62,9 +62,13 @@ func (s *start) writeNetFiles(ctx context.Context) error {
 		return s.shareNetFiles(ctx, net.Namespace.Target)
 	}
 	hostNet := net.Namespace.Mode == spec.NSHost
+	at, err := s.addresses()
+	if err != nil {
+		return err
+	}
 	if !net.NoResolvConf {
 		content := hostfiles.ResolvConf(hostResolvConf(), hostfiles.Resolv{
-			Servers: net.DNS, Search: net.DNSSearch, Options: net.DNSOptions, OwnLoopback: !hostNet,
+			Servers: net.DNS, Search: net.DNSSearch, Options: net.DNSOptions, OwnLoopback: !hostNet, Forwarder: at.dns,
 		})
 		if err := s.provide("/etc/resolv.conf", content); err != nil {
 			return err
@@ -78,6 +82,8 @@ func (s *start) writeNetFiles(ctx context.Context) error {
 		h := hostfiles.Hosts{Extra: net.Hosts, Names: []string{net.Hostname, s.cfg.Name}, HostNet: hostNet}
 		if hostNet {
 			h.Gateway = "127.0.0.1"
+		} else {
+			h.IP, h.Gateway = at.own, at.host
 		}
 		content, err := hostfiles.HostsFile(base, h)
 		if err != nil {

@@ -57,7 +57,7 @@ func (r *Runtime) parseFilters(ctx context.Context, texts []string) (*filters, e
 	return f, nil
 }
 
-const filterKeys = "id name label label! status exited ancestor before since until volume network health restart-policy should-start-on-boot"
+const filterKeys = "id name label label! status exited ancestor before since until volume network publish expose health restart-policy should-start-on-boot"
 
 func (r *Runtime) parseFilter(ctx context.Context, key, value string) (func(*ListEntry) bool, error) {
 	bad := func(format string, args ...any) *errdefs.Error {
@@ -103,7 +103,13 @@ func (r *Runtime) parseFilter(ctx context.Context, key, value string) (func(*Lis
 	case "volume":
 		return func(e *ListEntry) bool { return slices.Contains(e.Mounts, value) }, nil
 	case "network":
-		return func(e *ListEntry) bool { return slices.Contains(e.Networks, value) }, nil
+		return func(e *ListEntry) bool { return slices.Contains(e.Networks, value) || e.Network == value }, nil
+	case "publish", "expose":
+		ports, err := spec.ParseExpose(value)
+		if err != nil {
+			return nil, bad("not a port").WithHint("write PORT[-PORT][/PROTOCOL], a port of the container")
+		}
+		return func(e *ListEntry) bool { return e.hasPort(ports, key == "expose") }, nil
 	case "restart-policy":
 		want, err := spec.ParseRestart(value)
 		if err != nil || want.Max != 0 {

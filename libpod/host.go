@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/libpod/network"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/journal"
 	"github.com/manager-project/manager/pkg/rootless"
@@ -42,7 +43,7 @@ func (r *Runtime) host(ctx context.Context, parent string) (*spec.Host, error) {
 		OOMScoreAdj: oomScoreAdj(), IntelRDT: exists("/sys/fs/resctrl/schemata"),
 		SELinux: selinux.Enabled(),
 		Journal: exists(journal.Socket), Rootless: rootless.Active(), ThrottlePaths: throttlePaths(),
-		FindContainer: r.peer(ctx), FindHostUser: findHostUser,
+		FindContainer: r.peer(ctx), FindHostUser: findHostUser, FindNetwork: network.Default, FreePort: r.freePort(ctx),
 		Now: time.Now(), NewID: define.NewID,
 	}
 	appArmorFacts(h)

@@ -2,6 +2,7 @@ package libpod
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"syscall"
@@ -11,6 +12,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/manager-project/manager/libpod/define"
+	"github.com/manager-project/manager/libpod/network"
 	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/spec"
 )
@@ -125,9 +127,14 @@ func inspectNetwork(rec Record) *InspectNetwork {
 	for _, p := range rec.Config.Net.Expose {
 		n.Ports[p] = nil
 	}
+	maps.Copy(n.Ports, inspectPorts(rec.Config.Net.Ports))
 	mode := rec.Config.Net.Namespace.Mode
 	if mode == spec.NSNone || mode == spec.NSHost {
 		n.Networks = map[string]*InspectEndpoint{string(mode): {}}
+	}
+	if a, err := network.Plan(&rec.Config.Net); err == nil && a != nil {
+		n.IPAddress, n.IPPrefixLen, n.Gateway = a.Container.Addr().String(), a.Container.Bits(), a.Gateway.String()
+		n.Networks = map[string]*InspectEndpoint{rec.Config.Net.Driver: {InspectAddresses: n.InspectAddresses}}
 	}
 	if rec.State.Status.Live() && rec.State.PID > 0 {
 		n.SandboxKey = fmt.Sprintf("/proc/%d/ns/net", rec.State.PID)
@@ -173,7 +180,7 @@ func (c *InspectConfig) addHealth(h *spec.Health) {
 func inspectHostConfig(cfg *spec.Config, facts inspectFacts) *InspectHostConfig {
 	h := &InspectHostConfig{
 		Binds: []string{}, CgroupManager: first(facts.CgroupManager, "cgroupfs"), CgroupMode: modeText(cfg.Namespaces.Cgroup),
-		ContainerIDFile: cfg.Life.CIDFile, NetworkMode: modeText(cfg.Net.Namespace), PortBindings: map[string][]InspectPort{},
+		ContainerIDFile: cfg.Life.CIDFile, NetworkMode: cfg.Net.ModeText(), PortBindings: inspectPorts(cfg.Net.Ports), PublishAllPorts: cfg.Net.PublishAll,
 		RestartPolicy: InspectRestart{first(cfg.Life.Restart.Policy, monitor.RestartNo), cfg.Life.Restart.Max}, AutoRemove: cfg.Life.Remove, AutoRemoveImage: cfg.Life.RemoveImage,
 		Annotations: cfg.Annotations, CapAdd: nonNil(cfg.Security.CapAdd), CapDrop: nonNil(cfg.Security.CapDrop),
 		DNS: nonNil(cfg.Net.DNS), DNSOptions: nonNil(cfg.Net.DNSOptions), DNSSearch: nonNil(cfg.Net.DNSSearch),

@@ -11,6 +11,7 @@ import (
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/monitor"
+	"github.com/manager-project/manager/pkg/spec"
 )
 
 // List returns containers, newest first: the live ones, or all.
@@ -74,7 +75,7 @@ func (r *Runtime) entry(row *state.Row) (ListEntry, error) {
 	e := ListEntry{
 		ID: row.ID, Names: []string{row.Name}, Image: b.Image, ImageID: row.ImageID, Command: b.Command, Created: row.Created,
 		Status: s.Status, StartedAt: s.StartedAt, ExitedAt: s.FinishedAt, ExitCode: s.ExitCode, PID: s.PID, Restarts: s.Restarts,
-		Labels: b.Labels, Mounts: b.Mounts, AutoRemove: b.AutoRemove, CIDFile: b.CIDFile, Exposed: b.Exposed, OOMKilled: s.OOMKilled,
+		Labels: b.Labels, Mounts: b.Mounts, AutoRemove: b.AutoRemove, CIDFile: b.CIDFile, Exposed: b.Exposed, Ports: b.Ports, Network: b.Network, OOMKilled: s.OOMKilled,
 		RestartPolicy: b.Restart, StoppedByUser: s.StoppedByUser, Cause: s.Cause,
 	}
 	if s.Status.Live() {
@@ -95,6 +96,9 @@ func (r *Runtime) entry(row *state.Row) (ListEntry, error) {
 				}
 			}
 		}
+	}
+	if spec.IsDriver(b.Network) {
+		e.Networks = []string{b.Network}
 	}
 	e.Exited = e.Status == define.StatusExited
 	return e, nil

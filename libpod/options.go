@@ -189,22 +189,25 @@ type ListOptions struct {
 
 // ListEntry is a row of ps. Everything is a plain fact; the command line formats it.
 type ListEntry struct {
-	ID          string
-	Names       []string
-	Image       string
-	ImageID     string
-	Command     []string
-	Created     time.Time
-	Status      define.Status
-	StartedAt   time.Time
-	ExitedAt    time.Time
-	ExitCode    int
-	Exited      bool
-	PID         int
-	Restarts    uint
-	Labels      map[string]string
-	Mounts      []string
-	Networks    []string
+	ID        string
+	Names     []string
+	Image     string
+	ImageID   string
+	Command   []string
+	Created   time.Time
+	Status    define.Status
+	StartedAt time.Time
+	ExitedAt  time.Time
+	ExitCode  int
+	Exited    bool
+	PID       int
+	Restarts  uint
+	Labels    map[string]string
+	Mounts    []string
+	Networks  []string
+	// Network is the mode of its network: none, host, private, pasta, slirp4netns, container:ID, …
+	Network     string
+	Ports       []spec.Port
 	AutoRemove  bool
 	CIDFile     string
 	Exposed     map[uint16][]string

@@ -58,7 +58,7 @@ func newPortable(cfg *spec.Config) *portable {
 	p := &portable{
 		Version: portableVersion, ID: cfg.ID, Name: cfg.Name, Image: cfg.Image, Args: cfg.Process.Args, Env: cfg.Process.Env, Labels: cfg.Labels,
 		Workdir: cfg.Process.Workdir, User: cfg.Process.User, Umask: cfg.Process.Umask, TTY: cfg.Process.Terminal, Interactive: cfg.Process.Stdin,
-		Init: cfg.Process.Init, Hostname: cfg.Net.Hostname, Network: string(cfg.Net.Namespace.Mode), ReadOnly: cfg.Rootfs.ReadOnly, ShmSize: cfg.ShmSize,
+		Init: cfg.Process.Init, Hostname: cfg.Net.Hostname, Network: cfg.Net.ModeText(), ReadOnly: cfg.Rootfs.ReadOnly, ShmSize: cfg.ShmSize,
 		StopSignal: cfg.Life.StopSignal, StopTimeout: cfg.Life.StopTimeout, CapDrop: cfg.Security.CapDrop, CPUs: cfg.Limits.CPUs, PidsLimit: -1,
 		Volumes: portableVolumes(cfg.Mounts),
 	}
@@ -123,7 +123,7 @@ func (p *portable) check(archive string) error {
 		return bad("%q is no name of a container", p.Name)
 	case len(p.ID) != 64 || strings.Trim(p.ID, "0123456789abcdef") != "":
 		return bad("%q is no id of a container", p.ID)
-	case p.Network != string(spec.NSNone) && p.Network != string(spec.NSPrivate):
+	case p.Network != string(spec.NSNone) && p.Network != string(spec.NSPrivate) && !spec.IsDriver(p.Network):
 		return bad("the network mode %q cannot be imported", p.Network)
 	case len(p.Args) == 0:
 		return bad("it has no command")
@@ -153,7 +153,9 @@ func (r *Runtime) exportable(ctx context.Context, cfg *spec.Config) (*portable, 
 		{"mounts (--volume, --mount)", func(c *spec.Config) any { return mountsApart(c.Mounts) }},
 		{"root filesystem (--rootfs)", func(c *spec.Config) any { return c.Rootfs }},
 		{"namespaces (--pid, --ipc, --uts, --cgroupns)", func(c *spec.Config) any { return c.Namespaces }},
-		{"network (--network)", func(c *spec.Config) any { return c.Net.Namespace }},
+		{"network (--network, --publish)", func(c *spec.Config) any {
+			return []any{c.Net.Namespace, c.Net.Driver, c.Net.DriverOptions, c.Net.Ports}
+		}},
 		{"security options and devices", func(c *spec.Config) any { return unlabelled(c.Security) }},
 		{"limits", func(c *spec.Config) any { return limitsApart(c.Limits) }},
 		{"annotations", func(c *spec.Config) any { return c.Annotations }},

@@ -205,6 +205,9 @@ func (c *locked) release(ctx context.Context) error {
 	if err := c.destroy(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("cgroup: %w", err))
 	}
+	if err := c.tearDownNetwork(ctx); err != nil {
+		errs = append(errs, err)
+	}
 	if err := c.rt.withRoom(func() error { return c.unmountAll(ctx) }); err != nil {
 		errs = append(errs, err)
 	}

@@ -61,6 +61,7 @@ func (s *start) steps() []step {
 		{"start what it depends on", s.startDependencies, nil},
 		{"note that a start begins", s.begin, undo},
 		{"make the run directory", s.makeRunDir, nil},
+		{"check the ports", s.checkPorts, nil},
 		{"mount the root filesystem", s.mountRootfs, nil},
 		{"mount volumes", s.mountVolumes, nil},
 		{"look up users", s.lookUpUser, nil},
@@ -69,6 +70,7 @@ func (s *start) steps() []step {
 		{"generate the spec", s.generate, nil},
 		{"find the log", s.findLog, nil},
 		{"launch monitor and init", s.launch, s.abort},
+		{"set up the network", s.setUpNetwork, nil},
 		{"note that it runs", s.noteRunning, nil},
 	}
 }

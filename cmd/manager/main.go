@@ -22,6 +22,9 @@ func main() {
 	if image.ReexecInit() {
 		return // this process only extracts a layer
 	}
+	if networkHelper(os.Args) {
+		return // this process only carries a container's packets
+	}
 	// A command lives for milliseconds and allocates a few megabytes: collecting them costs more
 	// than keeping them. Long ones (a pull) collect as usual once they near the limit.
 	debug.SetGCPercent(800)

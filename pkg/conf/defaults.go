@@ -50,6 +50,7 @@ func (f *File) Defaults() (*spec.Defaults, error) {
 	put(&d.PIDNS, c.PIDNS)
 	put(&d.UTSNS, c.UTSNS)
 	put(&d.NetNS, c.NetNS)
+	put(&d.RootlessNetwork, f.Network.DefaultRootlessNetwork)
 	put(&d.Cgroups, c.Cgroups)
 	put(&d.StopTimeout, f.Engine.StopTimeout)
 	put(&d.BaseHostsFile, c.BaseHostsFile)

@@ -82,5 +82,6 @@ type Engine struct {
 
 // Network is the table [network].
 type Network struct {
-	DefaultNetwork *string `toml:"default_network"`
+	DefaultNetwork         *string `toml:"default_network"`
+	DefaultRootlessNetwork *string `toml:"default_rootless_network_cmd"`
 }

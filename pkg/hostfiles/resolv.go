@@ -14,6 +14,9 @@ type Resolv struct {
 	// OwnLoopback says that the container has a network namespace of its own, in which the
 	// host's resolvers on loopback addresses cannot be reached.
 	OwnLoopback bool
+	// Forwarder is a server in the container's network that asks the host's resolver, or ""; it comes before the
+	// host's servers.
+	Forwarder string
 }
 
 // maxServers is what the C library reads. Source: resolv.conf(5), MAXNS.
@@ -46,6 +49,9 @@ func ResolvConf(host []byte, r Resolv) []byte {
 		case "options":
 			options = append(options, f[1:]...)
 		}
+	}
+	if r.Forwarder != "" {
+		servers = append([]string{r.Forwarder}, servers...)
 	}
 	if len(r.Servers) > 0 {
 		servers = r.Servers

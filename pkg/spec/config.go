@@ -197,11 +197,20 @@ type Namespaces struct {
 
 // Net is the network namespace and name resolution.
 type Net struct {
-	Namespace  Namespace `json:"namespace"`
-	Hostname   string    `json:"hostname,omitempty"`
-	DNS        []string  `json:"dns,omitempty"`
-	DNSOptions []string  `json:"dns_options,omitempty"`
-	DNSSearch  []string  `json:"dns_search,omitempty"`
+	Namespace Namespace `json:"namespace"`
+	// Driver connects a namespace of its own with the host's network: pasta, slirp4netns or builtin;
+	// "" leaves it with its loopback device. DriverOptions are the words behind --network DRIVER:.
+	Driver        string   `json:"driver,omitempty"`
+	DriverOptions []string `json:"driver_options,omitempty"`
+	// DriverFound says that nobody asked for this driver: where it cannot be used, the built-in one is.
+	DriverFound bool `json:"driver_found,omitempty"`
+	// Ports are published; PublishAll says that it was by --publish-all.
+	Ports      []Port   `json:"ports,omitempty"`
+	PublishAll bool     `json:"publish_all,omitempty"`
+	Hostname   string   `json:"hostname,omitempty"`
+	DNS        []string `json:"dns,omitempty"`
+	DNSOptions []string `json:"dns_options,omitempty"`
+	DNSSearch  []string `json:"dns_search,omitempty"`
 	// Hosts are "IP NAME…" lines to add to /etc/hosts; "host-gateway" is resolved at start.
 	Hosts      []string `json:"hosts,omitempty"`
 	HostsFile  string   `json:"hosts_file,omitempty"`

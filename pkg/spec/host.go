@@ -81,6 +81,8 @@ type Defaults struct {
 	ReadOnly   bool
 	// CgroupNS, IPCNS, PIDNS, UTSNS, NetNS are namespace modes; "" is the built-in answer.
 	CgroupNS, IPCNS, PIDNS, UTSNS, NetNS string
+	// RootlessNetwork is the network of a user's container, pasta or slirp4netns; "" is the first that is there.
+	RootlessNetwork string
 	// Cgroups is enabled, disabled, no-conmon or split; "" is enabled.
 	Cgroups string
 	// CgroupConf are KEY=VALUE pairs for version 2.
@@ -149,6 +151,11 @@ type Host struct {
 	ThrottlePaths []string
 	// FindContainer resolves a name or id.
 	FindContainer func(nameOrID string) (*Peer, error)
+	// FindNetwork chooses the driver of a user's network; preferred is the administrator's choice, or "".
+	FindNetwork func(preferred string) (string, error)
+	// FreePort finds a port of the host that nobody listens on. ip "" is all addresses; taken says that a
+	// port is out of the question all the same.
+	FreePort func(ip, protocol string, taken func(uint16) bool) (uint16, error)
 	// FindHostUser fails when the host has no such user (--hostuser).
 	FindHostUser func(name string) error
 	// Now is the time of creation.

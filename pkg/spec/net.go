@@ -10,7 +10,7 @@ import (
 
 // net settles the network namespace, host names and name resolution.
 func (d *decider) net() error {
-	for _, step := range []func() error{d.network, d.hostname, d.resolver, d.hostsEntries, d.expose} {
+	for _, step := range []func() error{d.network, d.hostname, d.resolver, d.hostsEntries, d.expose, d.ports} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -28,19 +28,23 @@ func (d *decider) network() error {
 	if len(words) == 1 {
 		word = words[0]
 	}
-	if word == "" && (d.def.NetNS == "host" || d.def.NetNS == "none") {
-		word = d.def.NetNS
-	}
 	if word == "" {
-		// No bridge exists yet: a namespace of its own with the loopback device.
-		d.cfg.Net.Namespace.Mode = NSPrivate
-		return nil
+		switch mode, _, _ := strings.Cut(d.def.NetNS, ":"); mode {
+		case "host", "none", NetPasta, NetSlirp4netns:
+			word = d.def.NetNS
+		default:
+			word = "private"
+		}
 	}
-	switch mode, _, _ := strings.Cut(word, ":"); mode {
-	case "none", "host", "private", "container", "ns":
+	switch mode, options, _ := strings.Cut(word, ":"); mode {
+	case "none", "host", "container", "ns":
+	case "private", "":
+		return d.privateNetwork(word)
+	case NetPasta, NetSlirp4netns, NetBuiltin:
+		return d.userNetwork(mode, options)
 	default:
 		return errdefs.Unsupported("--network", "networks arrive with a later version, so %q cannot be honoured", word).
-			WithHint("use --network host|none|container:NAME")
+			WithHint("use --network pasta|slirp4netns|host|none|container:NAME")
 	}
 	ns, err := d.namespace("--network", word, "none host private container ns")
 	d.cfg.Net.Namespace = ns

@@ -78,7 +78,9 @@ type MountRequest struct {
 
 // NetRequest is about the network namespace and name resolution.
 type NetRequest struct {
-	Network    []string // --network none|host|private|container:ID|ns:PATH
+	Network    []string // --network none|host|private|pasta[:…]|slirp4netns[:…]|builtin|container:ID|ns:PATH
+	Publish    []string // --publish [[IP:][PORT]:]PORT[/PROTOCOL]
+	PublishAll bool     // --publish-all
 	DNS        []string // --dns
 	DNSOption  []string // --dns-option
 	DNSSearch  []string // --dns-search

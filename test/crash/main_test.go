@@ -23,11 +23,15 @@ import (
 	"github.com/manager-project/manager/internal/embedded"
 	"github.com/manager-project/manager/internal/fault/arming"
 	"github.com/manager-project/manager/libpod/image"
+	"github.com/manager-project/manager/libpod/network/userspace"
 )
 
 func TestMain(m *testing.M) {
 	if image.ReexecInit() {
 		return // this process only extracts a layer
+	}
+	if userspace.Run(os.Args) {
+		return // this process only carries a container's packets
 	}
 	if filepath.Base(os.Args[0]) == "manager" {
 		words, role := os.Environ(), arming.Client

@@ -48,6 +48,12 @@ func again(status string, args ...string) func(m *manager) {
 
 var sweep = []killed{
 	{name: "run-detached", args: sleeper},
+	{name: "run-network", args: []string{"run", "-d", "--name", "x", "--network", "builtin", "-p", "127.0.0.1::80", busybox, "sleep", "1000"}},
+	{name: "run-slirp4netns", args: []string{"run", "-d", "--name", "x", "--network", "slirp4netns", "-p", "127.0.0.1::80", busybox, "sleep", "1000"}},
+	{name: "run-pasta", args: []string{"run", "-d", "--name", "x", "--network", "pasta", "-p", "127.0.0.1::80", busybox, "sleep", "1000"}},
+	{name: "rm-network", setup: func(m *manager) {
+		m.must("run", "-d", "--name", "x", "--network", "builtin", "-p", "127.0.0.1::80", busybox, "sleep", "1000")
+	}, args: []string{"rm", "--force", "--time", "0", "x"}},
 	{name: "run-remove", args: []string{"run", "--rm", "--name", "x", "--network", "none", busybox, "true"}},
 	{name: "run-attached", args: []string{
 		"run", "--name", "x", "--network", "none", "--ipc", "shareable", "-v", "/anonymous", "-v", "named:/named",

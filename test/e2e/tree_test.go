@@ -18,6 +18,13 @@ import (
 const describeRoot = "MANAGER_TEST_DESCRIBE_ROOT"
 
 func TestMain(m *testing.M) {
+	if words := os.Getenv(peerVariable); words != "" {
+		if err := bePeer(words); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if os.Getenv(describeRoot) == "" {
 		if err := hideUnified(); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -196,6 +196,8 @@ func asUserIn(t *testing.T, prepare string, subids int, argv ...string) *exec.Cm
 	if err := os.Chown(home, userID, userID); err != nil {
 		t.Fatal(err)
 	}
+	// Networks need the tun device, which udev opens to everybody; not every machine has udev.
+	script += fmt.Sprintf("mknod -m 666 %[1]s/tun c 10 200; [ ! -e /dev/net/tun ] || mount --bind %[1]s/tun /dev/net/tun\n", home)
 	script += fmt.Sprintf("home=%s\n%s\nchown %d:%d $home\n", home, prepare, userID, userID)
 	script += fmt.Sprintf("exec setpriv --reuid %d --regid %d --clear-groups \"$@\"\n", userID, userID)
 	cmd := exec.CommandContext(t.Context(), "/bin/sh", append([]string{"-c", script, "sh"}, argv...)...)

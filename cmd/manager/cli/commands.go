@@ -14,7 +14,7 @@ import (
 func commands(t *tree) []*command.Command {
 	return []*command.Command{
 		container.Attach(), container.Create(), container.Exec(), container.Logs(),
-		container.Kill(), container.Pause(), container.Ps(), container.Rename(), container.Restart(),
+		container.Kill(), container.Pause(), container.Port(), container.Ps(), container.Rename(), container.Restart(),
 		container.Rm(), container.Run(), container.Start(), container.Stats(), container.Stop(),
 		container.Top(), container.Unpause(), container.Update(), container.Wait(), container.Why(),
 		container.Noun(inspect.Container()), inspect.Any(),

@@ -14,10 +14,10 @@ import (
 // stands for all its verbs.
 var absent = []string{
 	"artifact", "auto-update", "build", "commit", "compose", "cp", "diff", "export", "farm",
-	"generate", "init", "kube", "machine", "manifest", "mount", "network", "pod", "port",
+	"generate", "init", "kube", "machine", "manifest", "mount", "network", "pod",
 	"quadlet", "search", "secret", "umount", "unmount",
 	"container clone", "container commit", "container cp", "container diff",
-	"container export", "container init", "container mount", "container port",
+	"container export", "container init", "container mount",
 	"container runlabel", "container umount", "container unmount",
 	"image build", "image diff", "image mount", "image scp", "image search", "image sign", "image tree",
 	"image trust", "image umount", "image unmount",

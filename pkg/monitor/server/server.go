@@ -75,7 +75,7 @@ type server struct {
 	out []*source
 	// pipes counts those that were made with a name.
 	pipes int
-	in  *sink
+	in    *sink
 
 	// external is the program that makes the process, or nil; early is the beginning of what it said
 	// on the container's streams, in place of which the program's output comes later.

@@ -215,14 +215,12 @@ func TestRunFlagsFillTheRequest(t *testing.T) {
 func TestRefusedFlags(t *testing.T) {
 	for _, args := range [][]string{
 		{"--pod", "p"},
-		{"-p", "80:80"},
 		{"--userns", "auto"},
 		{"--uidmap", "0:1:2"},
 		{"--secret", "s"},
 		{"--decryption-key", "k"},
 		{"--conmon-pidfile", "f"},
 		{"--disable-content-trust=false"},
-		{"-P"},
 		{"--ip", "1.2.3.4"},
 		{"--mac-address", "x"},
 	} {
@@ -231,7 +229,7 @@ func TestRefusedFlags(t *testing.T) {
 			t.Errorf("%q: %v", args, err)
 		}
 	}
-	for _, args := range [][]string{{"--userns", "host"}, {"-P=false"}, {"--disable-content-trust"}} {
+	for _, args := range [][]string{{"--userns", "host"}, {"--disable-content-trust"}} {
 		req := newRequest()
 		if _, err := parse(t, append(createFlags(req), runOnlyFlags(req)...), args...); err != nil {
 			t.Errorf("%q: %v", args, err)

@@ -10,7 +10,7 @@ func Noun(inspect *command.Command) *command.Command {
 		Use:   "container [command]",
 		Short: "Manage containers",
 		Commands: []*command.Command{
-			Attach(), Checkpoint(), Cleanup(), Create(), Exec(), Exists(), inspect, Kill(), list, Logs(), Pause(),
+			Attach(), Checkpoint(), Cleanup(), Create(), Exec(), Exists(), inspect, Kill(), list, Logs(), Pause(), Port(),
 			Prune(), Ps(), Rename(), Restart(), Restore(), Rm(), Run(), Start(), Stats(), Stop(), Top(), Unpause(), Update(), Wait(), Why(),
 		},
 	}

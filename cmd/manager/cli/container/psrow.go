@@ -10,6 +10,7 @@ import (
 	"github.com/manager-project/manager/libpod"
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/pkg/monitor"
+	"github.com/manager-project/manager/pkg/spec"
 )
 
 // psRow is a row of ps for templates: each method is a field name of Podman's or Docker's.
@@ -89,8 +90,40 @@ func (r psRow) Mounts() string {
 	return render.Cut(s, 20)
 }
 
-// Ports are the exposed ports.
+// Ports are the published ports, with runs written as one, and then those that are only exposed.
 func (r psRow) Ports() string {
+	published := map[string]bool{}
+	var words []string
+	for _, p := range joined(r.e.Ports) {
+		words = append(words, p.String()+"->"+p.Inside())
+		for _, q := range p.Each() {
+			published[q.Inside()] = true
+		}
+	}
+	for _, word := range r.exposed() {
+		if !published[word] {
+			words = append(words, word)
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// joined puts neighbouring ports together.
+func joined(ports []spec.Port) []spec.Port {
+	var out []spec.Port
+	for _, p := range ports {
+		if n := len(out) - 1; n >= 0 && out[n].HostIP == p.HostIP && out[n].Protocol == p.Protocol &&
+			out[n].HostPort+out[n].Range == p.HostPort && out[n].ContainerPort+out[n].Range == p.ContainerPort {
+			out[n].Range += p.Range
+			continue
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// exposed are the ports that image and --expose name.
+func (r psRow) exposed() []string {
 	ports := make([]uint16, 0, len(r.e.Exposed))
 	for p := range r.e.Exposed {
 		ports = append(ports, p)
@@ -102,11 +135,11 @@ func (r psRow) Ports() string {
 			words = append(words, fmt.Sprintf("%d/%s", p, protocol))
 		}
 	}
-	return strings.Join(words, ", ")
+	return words
 }
 
-// ExposedPorts is Ports under its other name.
-func (r psRow) ExposedPorts() string { return r.Ports() }
+// ExposedPorts are the exposed ports alone.
+func (r psRow) ExposedPorts() string { return strings.Join(r.exposed(), ", ") }
 
 // Size is the size on disk, "" unless --size asked for it.
 func (r psRow) Size() string {
@@ -192,7 +225,7 @@ type psJSON struct {
 	Pid          int
 	Pod          string
 	PodName      string
-	Ports        []struct{}
+	Ports        []spec.Port
 	Restarts     uint
 	Size         *libpod.ContainerSize
 	StartedAt    int64
@@ -208,7 +241,7 @@ func (r psRow) json() psJSON {
 		Exited: e.Exited, ExitedAt: unixOf(e.ExitedAt), ExitCode: e.ExitCode, ExposedPorts: e.Exposed,
 		ID: e.ID, Image: e.Image, ImageID: e.ImageID, Labels: e.Labels, Mounts: orEmpty(e.Mounts),
 		Names: orEmpty(e.Names), Namespaces: orEmptyMap(e.Namespaces), Networks: orEmpty(e.Networks), Pid: e.PID,
-		Restarts: e.Restarts, Size: e.Size, StartedAt: unixOf(e.StartedAt), State: string(e.Status),
+		Ports: e.Ports, Restarts: e.Restarts, Size: e.Size, StartedAt: unixOf(e.StartedAt), State: string(e.Status),
 		Status: r.Status(), Created: unixOf(e.Created),
 	}
 }

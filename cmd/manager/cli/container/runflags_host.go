@@ -25,7 +25,7 @@ func mountFlags(m *spec.MountRequest) []flags.Flag {
 
 func netFlags(r *spec.Request) []flags.Flag {
 	n := &r.Net
-	bridged := "networks with addresses and ports are not available in this version; use --network none, host, private, container:NAME or ns:PATH"
+	bridged := "networks with addresses of one's choice are not available in this version; see --network"
 	return []flags.Flag{
 		{Name: "add-host", Group: groupNet, To: &n.AddHost, Split: true, Default: "[]", Usage: "Add a line to /etc/hosts: NAME[;NAME…]:IP"},
 		{Name: "dns", Group: groupNet, To: &n.DNS, Split: true, Usage: "Name server; none leaves the image's resolv.conf"},
@@ -36,12 +36,12 @@ func netFlags(r *spec.Request) []flags.Flag {
 		{Name: "ip", Group: groupNet, Type: "string", Unsupported: bridged},
 		{Name: "ip6", Group: groupNet, Type: "string", Unsupported: bridged},
 		{Name: "mac-address", Group: groupNet, Type: "string", Unsupported: bridged},
-		{Name: "network", Aliases: []string{"net"}, Group: groupNet, To: &n.Network, Choices: []string{"none", "host", "private", "container:", "ns:"}, Usage: "Network: none, host, private, container:NAME or ns:PATH"},
+		{Name: "network", Aliases: []string{"net"}, Group: groupNet, To: &n.Network, Choices: []string{"none", "host", "private", "pasta", "slirp4netns", "builtin", "container:", "ns:"}, Usage: "Network: pasta[:OPTIONS], slirp4netns[:OPTIONS], builtin, none, host, private, container:NAME or ns:PATH"},
 		{Name: "network-alias", Group: groupNet, Type: "strings", Unsupported: bridged},
 		{Name: "no-hostname", Group: groupNet, To: &n.NoHostname, Usage: "Leave the image's /etc/hostname"},
 		{Name: "no-hosts", Group: groupNet, To: &n.NoHosts, Usage: "Leave the image's /etc/hosts"},
-		{Name: "publish", Short: "p", Group: groupNet, Type: "strings", Default: "[]", Unsupported: bridged},
-		{Name: "publish-all", Short: "P", Group: groupNet, Type: "bool", Unsupported: bridged},
+		{Name: "publish", Short: "p", Group: groupNet, To: &n.Publish, Split: true, Default: "[]", Usage: "Publish a port of the container: [[IP:][PORT]:]PORT[/tcp|udp], each port also FIRST-LAST"},
+		{Name: "publish-all", Short: "P", Group: groupNet, To: &n.PublishAll, Usage: "Publish every port that the image or --expose names, at free ports of the host"},
 	}
 }
 

@@ -1,0 +1,110 @@
+package network
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"github.com/manager-project/manager/pkg/spec"
+)
+
+// HelperName is argv[0] of the process that publishes ports and, with the built-in driver, carries packets. The
+// program with it linked in acts as the helper when it is started under this name.
+const HelperName = "manager-network"
+
+// HelperOrder is what the helper is told, as JSON on its standard input.
+type HelperOrder struct {
+	// Init is the process with which it ends.
+	Init Process `json:"init"`
+	// Stack says that it makes the interface and carries its packets too.
+	Stack     bool      `json:"stack"`
+	Addresses Addresses `json:"addresses"`
+	// Ports are those to listen on.
+	Ports []spec.Port `json:"ports,omitempty"`
+}
+
+// HelperAnswer is what it writes, as JSON on its standard output, before it goes on in the background.
+type HelperAnswer struct {
+	// Error says why it gave up; "" is success. Port is the one that it is about, or nil.
+	Error string     `json:"error,omitempty"`
+	Port  *spec.Port `json:"port,omitempty"`
+	Errno int        `json:"errno,omitempty"`
+}
+
+// PortInUse says that a port of the host could not be had, though Check had found it free.
+type PortInUse struct {
+	Port  spec.Port
+	Errno syscall.Errno
+}
+
+func (e *PortInUse) Error() string { return e.Port.String() + ": " + e.Errno.Error() }
+
+// runHelper starts it and waits until it listens.
+func runHelper(q *Request, a *Addresses) error {
+	program, err := q.Program()
+	if err != nil {
+		return err
+	}
+	order, err := json.Marshal(HelperOrder{Init: q.Init, Stack: q.Net.Driver == spec.NetBuiltin, Addresses: *a, Ports: q.Net.Ports})
+	if err != nil {
+		return err
+	}
+	answers, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answers.Close() }()
+	in, feed, err := os.Pipe()
+	if err != nil {
+		_ = w.Close()
+		return err
+	}
+	// The words name the run directory: Teardown finds by them a helper that nobody has noted.
+	cmd := &exec.Cmd{
+		Path: program, Args: []string{HelperName, q.path(netnsFile)}, Dir: q.Dir, Stdin: in, Stdout: w,
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	}
+	err = cmd.Start()
+	err = errors.Join(err, w.Close(), in.Close())
+	if err != nil {
+		_ = feed.Close()
+		return fmt.Errorf("start %s: %w", program, err)
+	}
+	p, err := processOf(cmd.Process.Pid)
+	if err == nil {
+		err = q.note(p)
+	}
+	if err == nil {
+		_, err = io.Copy(feed, bytes.NewReader(order))
+	}
+	_ = feed.Close()
+	if err == nil {
+		err = answerOf(answers, cmd)
+	}
+	if err != nil {
+		_ = cmd.Process.Kill()
+		_, _ = cmd.Process.Wait()
+		return err
+	}
+	return cmd.Process.Release()
+}
+
+// answerOf reads the helper's answer, which is refused when it ends without one.
+func answerOf(r io.Reader, cmd *exec.Cmd) error {
+	var a HelperAnswer
+	if err := json.NewDecoder(r).Decode(&a); err != nil {
+		return failed(spec.NetBuiltin, fmt.Sprintf("the helper process %d ended: %v", cmd.Process.Pid, err))
+	}
+	switch {
+	case a.Error == "":
+		return nil
+	case a.Port != nil:
+		return &PortInUse{Port: *a.Port, Errno: syscall.Errno(a.Errno)}
+	}
+	return failed(spec.NetBuiltin, a.Error)
+}

@@ -1,0 +1,199 @@
+package network
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/manager-project/manager/internal/fault"
+	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/spec"
+)
+
+// netnsFile is the network namespace in the run directory: a bind mount, since /proc/PID/ns/net can be opened only by
+// processes with all of the container's capabilities, which pasta gives up first.
+const netnsFile = "netns"
+
+// Request is what Setup needs of a container whose init waits.
+type Request struct {
+	Net *spec.Net
+	// Dir is the container's run directory, absolute.
+	Dir string
+	// Init is the process whose network namespace is meant, and with which the helper ends.
+	Init Process
+	// Root says that this process is root on the host, and not of a user's namespace.
+	Root bool
+	// Program finds the program that has the helper linked in.
+	Program func() (string, error)
+
+	record record
+}
+
+func (q *Request) path(name string) string { return filepath.Join(q.Dir, name) }
+
+// note adds a process to the record.
+func (q *Request) note(p Process) error {
+	fault.Point("network: process started")
+	q.record.Processes = append(q.record.Processes, p)
+	err := q.record.write(q.Dir)
+	fault.Point("network: process noted")
+	return err
+}
+
+// Setup connects the namespace and publishes the ports. What a failure leaves is Teardown's.
+func Setup(q *Request) error {
+	a, err := Plan(q.Net)
+	if a == nil || err != nil {
+		return err
+	}
+	if err := tunThere(); err != nil {
+		return err
+	}
+	if err := q.record.write(q.Dir); err != nil {
+		return err
+	}
+	fault.Point("network: recorded")
+	if err := q.pin(); err != nil {
+		return err
+	}
+	fault.Point("network: namespace pinned")
+	switch q.Net.Driver {
+	case spec.NetPasta:
+		var p Process
+		if p, err = runPasta(q, a); err == nil {
+			err = q.note(p)
+		}
+	case spec.NetSlirp4netns:
+		_, err = runSlirp(q)
+	}
+	if err == nil && (q.Net.Driver == spec.NetBuiltin || len(q.Net.Ports) > 0) {
+		err = runHelper(q, a)
+	}
+	if err != nil {
+		return err
+	}
+	q.record.Complete = true
+	return q.record.write(q.Dir)
+}
+
+// tunPath is the device by which every driver makes its interface.
+const tunPath = "/dev/net/tun"
+
+// tunThere says that the device can be opened: udev lets everybody, but not every machine has udev.
+func tunThere() error {
+	err := unix.Access(tunPath, unix.R_OK|unix.W_OK)
+	if err == nil {
+		return nil
+	}
+	e := &errdefs.Error{Op: "set up network", Kind: "device", Name: tunPath, Class: errdefs.ErrUnavailable, Cause: err, Hint: "load it as root: \"modprobe tun\""}
+	if errors.Is(err, unix.EACCES) {
+		e.Class, e.Hint = errdefs.ErrPermission, "let users open it, as root: \"chmod 0666 "+tunPath+"\", as udev does; or use --network host or none"
+	}
+	return e
+}
+
+// pin shows the namespace in the run directory.
+func (q *Request) pin() error {
+	path := q.path(netnsFile)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	source := fmt.Sprintf("/proc/%d/ns/net", q.Init.PID)
+	if err := unix.Mount(source, path, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("bind %s: %w", source, err)
+	}
+	return nil
+}
+
+// unpin takes the namespace off.
+func unpin(dir string) error {
+	err := unix.Unmount(filepath.Join(dir, netnsFile), unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+	if err == nil || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
+		return nil // or it was not mounted
+	}
+	return fmt.Errorf("unmount %s: %w", filepath.Join(dir, netnsFile), err)
+}
+
+// command runs a driver that puts itself into the background when it is ready.
+func (q *Request) command(name string, args []string) error {
+	program, err := find(name)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	cmd := exec.Command(program, args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", &out, &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Run(); err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			return failed(name, out.String())
+		}
+		return fmt.Errorf("start %s: %w", program, err)
+	}
+	return nil
+}
+
+// failed says what a driver said before it gave up: its last line that is not about its own log.
+func failed(name, out string) error {
+	last := "it says nothing"
+	for line := range strings.Lines(out) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasSuffix(line, "bytes to syslog") && !strings.HasPrefix(line, "Usage:") {
+			last = line
+			if strings.Contains(line, "unrecognized option") || strings.Contains(line, "invalid option") {
+				break // what follows is the help
+			}
+		}
+	}
+	return errdefs.New(errdefs.ErrUnavailable, "network", name, "%s", last).WithOp("set up").
+		WithHint("check the options behind --network %s:, or use another driver: pasta, slirp4netns or builtin", name)
+}
+
+// Effective is what a start makes of a container's network: a driver that was only the first to be found gives way to the
+// built-in one when it has gone since, or when the host has no way out by which pasta could take its bearings.
+func Effective(n *spec.Net) *spec.Net {
+	if !n.DriverFound {
+		return n
+	}
+	if _, err := find(n.Driver); err == nil && (n.Driver != spec.NetPasta || wayOut()) {
+		return n
+	}
+	e := *n
+	e.Driver, e.DriverOptions = spec.NetBuiltin, nil
+	return &e
+}
+
+// Default chooses the driver of a user's containers: the administrator's, else pasta or slirp4netns where one is installed, else
+// the one that is built in. preferred is what containers.conf says.
+func Default(preferred string) (string, error) {
+	switch preferred {
+	case spec.NetPasta, spec.NetSlirp4netns:
+		if _, err := find(preferred); err != nil {
+			return "", errdefs.New(errdefs.ErrUnavailable, "program", preferred, "it is not installed").
+				WithOp("containers.conf: default_rootless_network_cmd").WithHint("install it, or change that line")
+		}
+		return preferred, nil
+	case spec.NetBuiltin:
+		return preferred, nil
+	case "":
+		for _, name := range []string{spec.NetPasta, spec.NetSlirp4netns} {
+			if _, err := find(name); err == nil {
+				return name, nil
+			}
+		}
+		return spec.NetBuiltin, nil
+	}
+	return "", errdefs.Invalid("containers.conf", "default_rootless_network_cmd", "%q is no network", preferred).
+		WithHint("write pasta, slirp4netns or builtin")
+}

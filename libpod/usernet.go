@@ -1,0 +1,180 @@
+package libpod
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/manager-project/manager/internal/embedded"
+	"github.com/manager-project/manager/libpod/network"
+	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/rootless"
+	"github.com/manager-project/manager/pkg/spec"
+)
+
+// checkPorts says now which port of the host cannot be had.
+func (s *start) checkPorts(ctx context.Context) error {
+	return network.Check(s.cfg.Net.Ports, s.rt.portOwner(ctx, s.row.ID))
+}
+
+// portOwner names the running container, other than id, that has published a port.
+func (r *Runtime) portOwner(ctx context.Context, id string) func(spec.Port) string {
+	return func(p spec.Port) string {
+		rows, err := r.state.Containers(ctx)
+		if err != nil {
+			return ""
+		}
+		for i := range rows {
+			s := &rows[i].State
+			if rows[i].ID == id || !s.Status.Live() && !s.Mounted {
+				continue
+			}
+			if slices.ContainsFunc(publishedBy(rows[i].Brief), p.Meets) {
+				return "container " + rows[i].Name
+			}
+		}
+		return ""
+	}
+}
+
+// publishedBy are the ports in the short form of a container.
+func publishedBy(short []byte) []spec.Port {
+	var b struct {
+		Ports []spec.Port `json:"ports"`
+	}
+	if json.Unmarshal(short, &b) != nil {
+		return nil
+	}
+	return b.Ports
+}
+
+// freePort finds ports for those that publish one without saying where; ports of containers that are stopped are left to them.
+func (r *Runtime) freePort(ctx context.Context) func(string, string, func(uint16) bool) (uint16, error) {
+	return func(ip, protocol string, taken func(uint16) bool) (uint16, error) {
+		rows, err := r.state.Containers(ctx)
+		if err != nil {
+			return 0, err
+		}
+		var others []spec.Port
+		for i := range rows {
+			others = append(others, publishedBy(rows[i].Brief)...)
+		}
+		return network.FreePort(ip, protocol, func(n uint16) bool {
+			p := spec.Port{HostIP: ip, HostPort: n, Range: 1, Protocol: protocol}
+			return taken(n) || slices.ContainsFunc(others, p.Meets)
+		})
+	}
+}
+
+// setUpNetwork connects the waiting init's network namespace.
+func (s *start) setUpNetwork(ctx context.Context) error {
+	if s.cfg.Net.Driver == "" {
+		return nil
+	}
+	err := network.Setup(&network.Request{
+		Net: network.Effective(&s.cfg.Net), Dir: s.rt.paths.runDir(s.row.ID),
+		Init: network.Process{PID: s.live.PID, StartTime: s.live.StartTime}, Program: s.rt.fullProgram, Root: !rootless.Active(),
+	})
+	if port := new(network.PortInUse); errors.As(err, &port) {
+		return network.PortError(port.Port, port.Errno, s.rt.portOwner(ctx, s.row.ID))
+	}
+	return err
+}
+
+// fullProgram is the program that has the network's helper linked in.
+func (r *Runtime) fullProgram() (string, error) {
+	f, err := embedded.OpenFull(filepath.Join(r.paths.static, "programs"))
+	if errors.Is(err, errdefs.ErrUnsupported) {
+		return "/proc/self/exe", nil // it is this one
+	}
+	if err != nil {
+		return "", err
+	}
+	return f.Name(), f.Close()
+}
+
+// tearDownNetwork ends what carries the container's network.
+func (c *locked) tearDownNetwork(ctx context.Context) error {
+	return network.Teardown(c.rt.paths.runDir(c.row.ID), func(pid int, start uint64) error {
+		pidfd, err := openProcess(pid, start)
+		if pidfd == nil || err != nil {
+			return err
+		}
+		defer func() { _ = pidfd.Close() }()
+		if err := signalProcess(pidfd, unix.SIGKILL); err != nil {
+			return err
+		}
+		return waitExit(ctx, pidfd)
+	})
+}
+
+// netAddresses are a container's addresses in words; "" is none.
+type netAddresses struct {
+	// own is its own, host the host's, dns a server that asks the host's resolver.
+	own, host, dns string
+}
+
+func (s *start) addresses() (netAddresses, error) {
+	a, err := network.Plan(network.Effective(&s.cfg.Net))
+	if a == nil || err != nil {
+		return netAddresses{}, err
+	}
+	at := netAddresses{own: a.Container.Addr().String(), host: network.HostAddress(), dns: a.DNS.String()}
+	if at.host == "" && a.HostLoopback {
+		at.host = a.Gateway.String()
+	}
+	return at, nil
+}
+
+// hasPort says that the container publishes one of these ports of its own, or with exposed, exposes one.
+func (e *ListEntry) hasPort(ports []string, exposed bool) bool {
+	for _, run := range e.Ports {
+		if slices.ContainsFunc(run.Each(), func(p spec.Port) bool { return slices.Contains(ports, p.Inside()) }) {
+			return true
+		}
+	}
+	if exposed {
+		for number, protocols := range e.Exposed {
+			for _, protocol := range protocols {
+				if slices.Contains(ports, fmt.Sprintf("%d/%s", number, protocol)) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// inspectPorts are published ports as inspect shows them.
+func inspectPorts(ports []spec.Port) map[string][]InspectPort {
+	all := map[string][]InspectPort{}
+	for _, run := range ports {
+		for _, p := range run.Each() {
+			host := p.HostIP
+			if host == "" {
+				host = netip.IPv4Unspecified().String()
+			}
+			all[p.Inside()] = append(all[p.Inside()], InspectPort{HostIP: host, HostPort: fmt.Sprint(p.HostPort)})
+		}
+	}
+	return all
+}
+
+// PublishedPorts are the ports of a container, in the order in which they were published.
+func (r *Runtime) PublishedPorts(ctx context.Context, name string) ([]spec.Port, error) {
+	id, err := r.state.FindContainer(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	c, err := r.load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return c.cfg.Net.Ports, nil
+}
