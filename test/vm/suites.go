@@ -36,7 +36,7 @@ var suites = []suite{
 		Dir: "test/e2e", Lanes: []string{testenv.LaneV2},
 		Run: "TestWhy|^TestScripts$/container/(run-limits|update|stats|run-namespaces|run-security|run-systemd|run-init|logs-journald|exec-options|rename-kill-pause|health)",
 	},
-	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2, testenv.LaneUser, testenv.LaneEnforcing}, Run: "^TestDoctor$"},
+	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2, testenv.LaneUser}, Run: "^TestDoctor$"},
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "^TestScripts$/system/events-journald"},
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "TestSystemd|TestNotifySocket|TestListenSockets"},
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneUser}, Run: "^TestScripts$/container/(run-life|rename-kill-pause|exec-options|exec-failures|run-user|run-limits|run-network|run-namespaces|run-init|run-systemd|run-security-apparmor-user|stop-kills|restart-|update|stats|ps-columns|health|events|logs-follow|logs-options|start-attach|wait-|monitor-killed)|^TestUserSplit$"},
