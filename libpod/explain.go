@@ -92,6 +92,10 @@ func stageHint(f *launch.Failure) string {
 			return "start systemd-journald; a container that does not need it is made with --log-driver k8s-file"
 		}
 		return "make the directory, or name another file with --log-opt path="
+	case "apparmor profile":
+		return "have root load it with apparmor_parser, or name one that is loaded with --security-opt apparmor="
+	case "selinux label":
+		return "name a label that the policy has and this program may give, or give --security-opt label=disable"
 	case "sysctl":
 		return "leave the --sysctl out, or check its name"
 	case "rlimit":

@@ -22,7 +22,7 @@ func (c *container) blameSELinux(err error, root string) error {
 	var f *launch.Failure
 	switch isLaunch := errors.As(err, &f); {
 	case isLaunch && f.Stage == launch.StageExec:
-	case isLaunch && (f.Stage == "mount" || f.Stage == "bind" || f.Stage == "selinux label"), !isLaunch && e.Hint == "":
+	case isLaunch && (f.Stage == "mount" || f.Stage == "bind"), !isLaunch && e.Hint == "":
 		e.Hint = "SELinux enforces here and may be the reason: \"ausearch -m avc -ts recent\" or the kernel's log says so; then label the files for containers, or give --security-opt label=disable"
 		return err
 	default:
