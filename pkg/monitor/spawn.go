@@ -130,9 +130,10 @@ func (b *Beginning) start(program *os.File, args, env []string, owner *os.File) 
 
 // kinship makes the monitor the service manager's child where there is one, as a service's main process has to
 // be: of a stranger's child systemd neither notices the end nor waits for it after SIGTERM.
-// Source: sd_notify(3), "MAINPID"; systemd's unit_kill_context.
+// At a restart, the parent of the command is the monitor of the start before; there the next one becomes the service
+// manager's child when the command ends. Source: sd_notify(3), "MAINPID"; systemd's unit_kill_context.
 func kinship() uintptr {
-	if os.Getenv("NOTIFY_SOCKET") == "" {
+	if os.Getenv("NOTIFY_SOCKET") == "" || os.Getenv(restartVariable) != "" {
 		return 0
 	}
 	return unix.CLONE_PARENT
