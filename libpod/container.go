@@ -9,6 +9,7 @@ import (
 	"github.com/manager-project/manager/libpod/lock"
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/idmap"
 	"github.com/manager-project/manager/pkg/spec"
 )
 
@@ -50,6 +51,9 @@ type brief struct {
 	// Health says that there is a healthcheck, HealthLog its directory of --health-log-destination, or "".
 	Health    bool   `json:"health,omitempty"`
 	HealthLog string `json:"health_log,omitempty"`
+	// UIDs and GIDs are the maps of its own user namespace, whose ids no other is given.
+	UIDs idmap.Map `json:"uids,omitempty"`
+	GIDs idmap.Map `json:"gids,omitempty"`
 }
 
 // load reads a container without locking it.

@@ -15,6 +15,7 @@ import (
 	"github.com/manager-project/manager/libpod/lock"
 	"github.com/manager-project/manager/libpod/network"
 	"github.com/manager-project/manager/libpod/state"
+	"github.com/manager-project/manager/libpod/volume"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/eventlog"
@@ -48,11 +49,11 @@ func (r *Runtime) create(ctx context.Context, req *spec.Request, progress image.
 	for _, w := range more {
 		warnings = append(warnings, Warning(w))
 	}
-	return r.make(ctx, cfg, req.Life.Replace, func(ctx context.Context, c *locked) error { return finish(ctx, c, warnings) })
+	return r.make(ctx, cfg, req.Life.Replace, progress, func(ctx context.Context, c *locked) error { return finish(ctx, c, warnings) })
 }
 
 // make is create of what has been decided.
-func (r *Runtime) make(ctx context.Context, cfg *spec.Config, replace bool, finish func(context.Context, *locked) error) (err error) {
+func (r *Runtime) make(ctx context.Context, cfg *spec.Config, replace bool, progress image.ProgressFunc, finish func(context.Context, *locked) error) (err error) {
 	cid, err := openCIDFile(cfg)
 	if err != nil {
 		return err
@@ -63,7 +64,12 @@ func (r *Runtime) make(ctx context.Context, cfg *spec.Config, replace bool, fini
 			return err
 		}
 	}
+	taken, err := r.allocateIDs(ctx, cfg)
+	if err != nil {
+		return err
+	}
 	c, err := r.nameAndStore(ctx, cfg)
+	taken.Release()
 	if err != nil {
 		return err
 	}
@@ -74,7 +80,7 @@ func (r *Runtime) make(ctx context.Context, cfg *spec.Config, replace bool, fini
 	})
 	err = c.makeAnonymous()
 	if err == nil {
-		err = c.makeLayer(ctx)
+		err = c.makeLayer(ctx, progress)
 	}
 	if err != nil {
 		return errors.Join(c.fail("create", nil, err, ""), back.Run())
@@ -132,6 +138,13 @@ func (r *Runtime) decide(ctx context.Context, req *spec.Request, img *spec.Image
 	}
 	if err := cgroups.Check(cfg.Limits.Resources, host.Controllers); err != nil {
 		return nil, nil, err
+	}
+	for i := range cfg.Mounts {
+		if m := &cfg.Mounts[i]; m.Kind == spec.MountBind && m.Chown {
+			if err := volume.CheckChown(m.Source); err != nil {
+				return nil, nil, err
+			}
+		}
 	}
 	more, err := r.decideLabels(ctx, cfg)
 	if err != nil {
@@ -218,7 +231,7 @@ func newRow(cfg *spec.Config) (*state.Row, error) {
 	b := brief{
 		Image: cfg.Image.Name, Command: cfg.Process.Args, Labels: cfg.Labels, Network: cfg.Net.ModeText(),
 		AutoRemove: cfg.Life.Remove, CIDFile: cfg.Life.CIDFile, Exposed: exposed(cfg.Net.Expose), Ports: cfg.Net.Ports, StopSignal: cfg.Life.StopSignal,
-		Restart: cfg.Life.Restart.Policy,
+		Restart: cfg.Life.Restart.Policy, UIDs: cfg.UserNS.UIDs, GIDs: cfg.UserNS.GIDs,
 	}
 	if cfg.Security.ProcessLabel != "" {
 		b.Level = selinux.LevelOf(cfg.Security.ProcessLabel)

@@ -51,7 +51,7 @@ func (s *start) provide(destination string, content []byte) error {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	s.facts.Files[destination] = path
-	return nil
+	return s.giveToRoot(path)
 }
 
 // writeNetFiles makes resolv.conf, hosts and hostname. A container that joins another's network

@@ -51,6 +51,10 @@ func (s *start) generate(ctx context.Context) error {
 	if err := s.makeNotifyDir(); err != nil {
 		return err
 	}
+	if err := s.letIn(ctx); err != nil {
+		return err
+	}
+	f.NoHostQueues = !exists("/dev/mqueue")
 	f.ApplyCDI = s.rt.applyCDI
 	if s.spec, err = spec.Generate(s.cfg, f); err != nil {
 		return err

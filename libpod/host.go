@@ -46,6 +46,7 @@ func (r *Runtime) host(ctx context.Context, parent string) (*spec.Host, error) {
 		FindContainer: r.peer(ctx), FindHostUser: findHostUser, FindNetwork: network.Default, FreePort: r.freePort(ctx),
 		Now: time.Now(), NewID: define.NewID,
 	}
+	usernsFacts(h)
 	appArmorFacts(h)
 	return h, r.cgroupFacts(h, parent)
 }

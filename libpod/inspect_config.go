@@ -93,6 +93,7 @@ type InspectHostConfig struct {
 	Tmpfs                map[string]string        `json:"Tmpfs"`
 	UTSMode              string                   `json:"UTSMode"`
 	UsernsMode           string                   `json:"UsernsMode"`
+	IDMappings           *InspectIDMappings       `json:"IDMappings,omitempty"`
 	ShmSize              int64                    `json:"ShmSize"`
 	Runtime              string                   `json:"Runtime"`
 	ConsoleSize          []uint                   `json:"ConsoleSize"`
@@ -127,6 +128,12 @@ type InspectHostConfig struct {
 	IOMaximumIOps        uint64                   `json:"IOMaximumIOps"`
 	IOMaximumBandwidth   uint64                   `json:"IOMaximumBandwidth"`
 	CgroupConf           map[string]string        `json:"CgroupConf"`
+}
+
+// InspectIDMappings are the maps of the container's user namespace, as INSIDE:OUTSIDE:COUNT.
+type InspectIDMappings struct {
+	UIDMap []string `json:"UidMap"`
+	GIDMap []string `json:"GidMap"`
 }
 
 // InspectLog is how output is kept.

@@ -207,6 +207,13 @@ func inspectHostConfig(cfg *spec.Config, facts inspectFacts) *InspectHostConfig 
 	if cfg.Process.OOMScoreAdj != nil {
 		h.OomScoreAdj = *cfg.Process.OOMScoreAdj
 	}
+	if u := &cfg.UserNS; u.Own() {
+		h.UsernsMode = modeText(spec.Namespace{Mode: u.Mode, Target: u.Target})
+		h.IDMappings = &InspectIDMappings{UIDMap: u.UIDs.Strings(), GIDMap: u.GIDs.Strings()}
+	}
+	if cfg.Process.KeepGroups {
+		h.GroupAdd = []string{"keep-groups"}
+	}
 	addHostMounts(h, cfg)
 	addHostResources(h, cfg.Limits.Resources)
 	return h

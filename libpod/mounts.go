@@ -19,7 +19,7 @@ import (
 )
 
 // makeLayer makes the container's read-write layer.
-func (c *locked) makeLayer(ctx context.Context) error {
+func (c *locked) makeLayer(ctx context.Context, progress image.ProgressFunc) error {
 	if c.cfg.Rootfs.Path != "" {
 		info, err := os.Stat(c.cfg.Rootfs.Path)
 		if err == nil && !info.IsDir() {
@@ -34,10 +34,27 @@ func (c *locked) makeLayer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return images.CreateRootfs(ctx, c.row.ID, c.cfg.Image.ID, image.RootfsOptions{
-		Name: c.cfg.Name, ImageName: c.cfg.Image.Name, Volatile: c.cfg.Life.Remove,
-		ProcessLabel: c.cfg.Security.ProcessLabel, MountLabel: c.cfg.Security.MountLabel,
-	})
+	return c.createRootfs(ctx, images, c.row.ID, c.cfg.Image.ID, image.RootfsOptions{
+		Name: c.cfg.Name, ImageName: c.cfg.Image.Name, Volatile: c.cfg.Life.Remove, ProcessLabel: c.cfg.Security.ProcessLabel, MountLabel: c.cfg.Security.MountLabel,
+	}, progress)
+}
+
+// createRootfs makes a layer whose files belong to the container's ids: shown so where the driver can, copied and
+// given to them where it cannot.
+func (c *container) createRootfs(ctx context.Context, images *image.Service, id, imageID string, o image.RootfsOptions, progress image.ProgressFunc) error {
+	if !c.cfg.UserNS.Shifts() {
+		return images.CreateRootfs(ctx, id, imageID, o)
+	}
+	ids := image.IDs{UIDs: c.cfg.UserNS.UIDs, GIDs: c.cfg.UserNS.GIDs}
+	maps, err := images.CanMap(ids)
+	if err != nil {
+		return err
+	}
+	if maps {
+		o.IDs = ids
+		return images.CreateRootfs(ctx, id, imageID, o)
+	}
+	return images.CreateShiftedRootfs(ctx, id, imageID, ids, o, c.cfg.UserNS.Auto != nil, progress)
 }
 
 // mountRootfs mounts the layer, or prepares the directory of --rootfs.
@@ -50,14 +67,19 @@ func (s *start) mountRootfs(ctx context.Context) error {
 			s.facts.RootfsPath = merged
 			return err
 		}
+		if s.cfg.Rootfs.IDMap != nil {
+			return s.mapRootfs(dir)
+		}
 		return nil
 	}
 	images, err := s.rt.Images(ctx)
 	if err != nil {
 		return err
 	}
-	s.facts.RootfsPath, err = images.MountRootfs(s.row.ID)
-	return err
+	if s.facts.RootfsPath, err = images.MountRootfs(s.row.ID); err != nil {
+		return err
+	}
+	return s.giveRootDir()
 }
 
 // mountVolumes prepares what Generate cannot know: where the sources of mounts are.
@@ -135,10 +157,9 @@ func (s *start) imageSource(ctx context.Context, m *spec.Mount) (string, error) 
 	if err := images.DeleteRootfs(id); err != nil {
 		return "", err
 	}
-	if err := images.CreateRootfs(ctx, id, img.ID, image.RootfsOptions{
-		Name: s.cfg.Name + m.Destination, ImageName: img.Name, Volatile: true,
-		ProcessLabel: s.cfg.Security.ProcessLabel, MountLabel: s.cfg.Security.MountLabel,
-	}); err != nil {
+	if err := s.createRootfs(ctx, images, id, img.ID, image.RootfsOptions{
+		Name: s.cfg.Name + m.Destination, ImageName: img.Name, Volatile: true, ProcessLabel: s.cfg.Security.ProcessLabel, MountLabel: s.cfg.Security.MountLabel,
+	}, nil); err != nil {
 		return "", err
 	}
 	return images.MountRootfs(id)
@@ -295,7 +316,7 @@ func (c *container) mountsBelowRunDir() bool {
 			return true
 		}
 	}
-	return c.cfg.Rootfs.Overlay || c.cfg.Namespaces.IPC.Mode == spec.NSShareable
+	return c.cfg.Rootfs.Overlay || c.cfg.Rootfs.IDMap != nil || c.cfg.Namespaces.IPC.Mode == spec.NSShareable
 }
 
 func (c *container) needsStore() bool {

@@ -37,6 +37,7 @@ func (s *start) joinNamespaces(ctx context.Context) error {
 		{specs.PIDNamespace, "pid", s.cfg.Namespaces.PID},
 		{specs.UTSNamespace, "uts", s.cfg.Namespaces.UTS},
 		{specs.CgroupNamespace, "cgroup", s.cfg.Namespaces.Cgroup},
+		{specs.UserNamespace, "user", spec.Namespace{Mode: s.cfg.UserNS.Mode, Target: s.cfg.UserNS.Target}},
 	} {
 		switch n.ns.Mode {
 		case spec.NSContainer:

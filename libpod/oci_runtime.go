@@ -124,8 +124,11 @@ func needs(cfg *spec.Config) []oci.Ability {
 	if cfg.Process.Personality != "" {
 		all = append(all, oci.Personality)
 	}
-	if slices.ContainsFunc(cfg.Mounts, func(m spec.Mount) bool { return len(m.UIDMappings)+len(m.GIDMappings) > 0 }) {
+	if slices.ContainsFunc(cfg.Mounts, func(m spec.Mount) bool { return m.AsContainer || len(m.UIDMappings) > 0 }) {
 		all = append(all, oci.IDMappedMounts)
+	}
+	if cfg.Process.KeepGroups {
+		all = append(all, oci.KeepGroups)
 	}
 	return all
 }

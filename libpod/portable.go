@@ -152,7 +152,7 @@ func (r *Runtime) exportable(ctx context.Context, cfg *spec.Config) (*portable, 
 	}{
 		{"mounts (--volume, --mount)", func(c *spec.Config) any { return mountsApart(c.Mounts) }},
 		{"root filesystem (--rootfs)", func(c *spec.Config) any { return c.Rootfs }},
-		{"namespaces (--pid, --ipc, --uts, --cgroupns)", func(c *spec.Config) any { return c.Namespaces }},
+		{"namespaces (--pid, --ipc, --uts, --cgroupns, --userns)", func(c *spec.Config) any { return []any{c.Namespaces, c.UserNS} }},
 		{"network (--network, --publish)", func(c *spec.Config) any {
 			return []any{c.Net.Namespace, c.Net.Driver, c.Net.DriverOptions, c.Net.Ports}
 		}},

@@ -20,6 +20,10 @@ func (s *start) lookUpUser(context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.fitUser(&u, s.cfg.Process.User); err != nil {
+		return err
+	}
+	s.nameCaller(&u)
 	s.user = u
 	s.facts.User = spec.UserFacts{UID: u.UID, GID: u.GID, Additional: u.Additional, Home: u.Home}
 	return s.chownVolumes()
@@ -48,6 +52,9 @@ func (c *container) execRequest(o ExecOptions, pidfd *os.File) (oci.ExecRequest,
 	user := first(o.User, c.cfg.Process.User)
 	u, err := lookUp(fmt.Sprintf("/proc/%d/root", c.row.State.PID), user, c.cfg.Process.GroupAdd)
 	if err != nil {
+		return req, err
+	}
+	if err := c.fitUser(&u, user); err != nil {
 		return req, err
 	}
 	p, base, err := spec.GenerateExec(c.cfg, spec.ExecFacts{

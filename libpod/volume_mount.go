@@ -13,6 +13,7 @@ import (
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/libpod/volume"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/idmap"
 	"github.com/manager-project/manager/pkg/selinux"
 	"github.com/manager-project/manager/pkg/spec"
 )
@@ -87,10 +88,11 @@ func (s *start) chownVolumes() error {
 		if !v.NeedsChown {
 			continue
 		}
-		if err := volume.Chown(v.Path, int(s.user.UID), int(s.user.GID)); err != nil {
+		uid, gid := s.ownerIn(m)
+		if err := volume.Chown(v.Path, uid, gid); err != nil {
 			return err
 		}
-		v.NeedsChown, v.UID, v.GID = false, int(s.user.UID), int(s.user.GID)
+		v.NeedsChown, v.UID, v.GID = false, uid, gid
 		if err := s.rt.state.SetVolume(ctx, *v); err != nil {
 			return err
 		}
@@ -98,11 +100,30 @@ func (s *start) chownVolumes() error {
 	return nil
 }
 
+// ownerIn is what the container's user is called in a volume: with the option idmap what its owner will be taken
+// for, without it what the user is outside.
+func (s *start) ownerIn(m *spec.Mount) (uid, gid int) {
+	uid, gid = s.hostIDs(s.user.UID, s.user.GID)
+	uids, gids, err := m.IDMap.Of(&s.cfg.UserNS)
+	if err != nil || len(uids) == 0 {
+		return uid, gid
+	}
+	u, ok1 := idmap.Map(uids).ToInside(uint32(uid))
+	g, ok2 := idmap.Map(gids).ToInside(uint32(gid))
+	if !ok1 || !ok2 {
+		return uid, gid
+	}
+	return int(u), int(g)
+}
+
 // chown gives the source of a mount to the container's user.
 func (s *start) chown(destination, source string) error {
-	uid, gid := int(s.user.UID), int(s.user.GID)
+	uid, gid := s.hostIDs(s.user.UID, s.user.GID)
 	tree := s.trees[destination]
 	if tree == nil {
+		if err := volume.CheckChown(source); err != nil {
+			return err
+		}
 		return volume.ChownTree(source, uid, gid)
 	}
 	path := fmt.Sprintf("/proc/self/fd/%d", tree.Fd())

@@ -22,6 +22,10 @@ const (
 	EventBlobExists
 	// EventRetry says that Err was transient and that the operation is tried again after Delay.
 	EventRetry
+	// EventShift says that Offset files of a root filesystem were given to a container's ids.
+	EventShift
+	// EventShiftDone says that all were.
+	EventShiftDone
 	// EventWarning carries a Warning about an image that is stored nevertheless.
 	EventWarning
 )

@@ -149,6 +149,9 @@ func (s *Service) delete(ctx context.Context, store storage.Store, img Image, op
 	r := &Removed{ID: img.ID}
 	parent := parentOf(store, img)
 	fault.Point("image: delete")
+	if err := dropShifted(ctx, store, img.TopLayer); err != nil {
+		return nil, err
+	}
 	if _, err := store.DeleteImage(img.ID, true); err != nil && !deletedAbove(store, img, err) {
 		return nil, deleteError(img, err)
 	}

@@ -32,12 +32,14 @@ type RootfsOptions struct {
 	// ProcessLabel and MountLabel are SELinux labels of the container and of the mount. Both "" means a container without a
 	// label of its own: then the mount has one that no other may use, as far as the policy has such a thing.
 	ProcessLabel, MountLabel string
-	// IDMappings are the container's user namespace; the zero value is the host's.
-	IDMappings storage.IDMappingOptions
+	// IDs are the container's user namespace, for drivers that can map (CanMap); the zero value is the store's.
+	IDs IDs
 	// StorageOpts are the driver's options of one layer: "size", "inodes".
 	StorageOpts map[string]string
 	// MountOptions are additional options of every mount.
 	MountOptions []string
+
+	layer string // a layer made before, which is the root filesystem
 }
 
 // rootfsMetadata is the text of a container's record in the store. The keys are those that
@@ -49,6 +51,8 @@ type rootfsMetadata struct {
 	Name       string `json:"name"`
 	CreatedAt  int64  `json:"created-at"`
 	MountLabel string `json:"mountlabel,omitempty"`
+	// Layer is the root filesystem where the record's own layer is not, see CreateShiftedRootfs.
+	Layer string `json:"layer,omitempty"`
 }
 
 // CreateRootfs makes a read-write layer over the image's top layer and records it under
@@ -64,13 +68,13 @@ func (s *Service) CreateRootfs(ctx context.Context, id, imageID string, opts Roo
 	}
 	meta, err := json.Marshal(rootfsMetadata{
 		Engine: Engine, ImageName: opts.ImageName, ImageID: imageID, Name: opts.Name,
-		CreatedAt: time.Now().Unix(), MountLabel: opts.MountLabel,
+		CreatedAt: time.Now().Unix(), MountLabel: opts.MountLabel, Layer: opts.layer,
 	})
 	if err != nil {
 		return err
 	}
 	copts := &storage.ContainerOptions{
-		IDMappingOptions: opts.IDMappings, Volatile: opts.Volatile,
+		IDMappingOptions: mappingOptions(opts.IDs), Volatile: opts.Volatile,
 		StorageOpt: opts.StorageOpts, MountOpts: opts.MountOptions,
 		Flags: map[string]any{"ProcessLabel": opts.ProcessLabel, "MountLabel": opts.MountLabel},
 	}
@@ -101,7 +105,7 @@ func (s *Service) MountRootfs(id string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path, err := store.Mount(ctr.ID, ctr.MountLabel())
+	path, err := store.Mount(rootOf(ctr), ctr.MountLabel())
 	fault.Point("layer: mounted")
 	return path, rootfsError("mount", id, err)
 }
@@ -116,7 +120,7 @@ func (s *Service) UnmountRootfs(id string) error {
 	if err != nil {
 		return err
 	}
-	_, err = store.Unmount(ctr.ID, false)
+	_, err = store.Unmount(rootOf(ctr), false)
 	if errors.Is(err, storage.ErrLayerNotMounted) {
 		return nil
 	}
@@ -132,17 +136,24 @@ func (s *Service) DeleteRootfs(id string) error {
 	}
 	ctr, err := s.ours(store, id)
 	if errors.Is(err, errdefs.ErrNotFound) {
-		return deleteLayer(store, id)
+		return errors.Join(deleteLayer(store, id), deleteLayer(store, rootLayer(id)))
 	}
 	if err != nil {
 		return err
 	}
-	_, err = store.Unmount(ctr.ID, true)
+	root := rootOf(ctr)
+	_, err = store.Unmount(root, true)
 	// A removal that was killed may have come as far as the layer: the record goes after it.
 	if err != nil && !errors.Is(err, storage.ErrLayerNotMounted) && !errors.Is(err, storage.ErrLayerUnknown) {
 		return rootfsError("unmount", id, err)
 	}
 	fault.Point("layer: unmounted")
+	if root != ctr.ID {
+		if err := deleteLayer(store, root); err != nil {
+			return err
+		}
+		fault.Point("layer: root removed")
+	}
 	err = store.DeleteContainer(ctr.ID)
 	fault.Point("layer: removed")
 	if errors.Is(err, storage.ErrContainerUnknown) || errors.Is(err, storage.ErrNotAContainer) {
@@ -181,6 +192,28 @@ func isOurs(ctr *storage.Container) bool {
 	return json.Unmarshal([]byte(ctr.Metadata), &meta) == nil && meta.Engine == Engine
 }
 
+// metadataOf reads what CreateRootfs wrote.
+func metadataOf(ctr *storage.Container) (meta rootfsMetadata) {
+	_ = json.Unmarshal([]byte(ctr.Metadata), &meta)
+	return meta
+}
+
+// layerOf is the layer with the container's root filesystem.
+func layerOf(ctr *storage.Container) string {
+	if layer := metadataOf(ctr).Layer; layer != "" {
+		return layer
+	}
+	return ctr.LayerID
+}
+
+// rootOf is what the store mounts for the container: its record, or a layer.
+func rootOf(ctr *storage.Container) string {
+	if layer := metadataOf(ctr).Layer; layer != "" {
+		return layer
+	}
+	return ctr.ID
+}
+
 // rootfsError gives the store's errors about containers their class.
 func rootfsError(op, id string, err error) error {
 	if err == nil {
@@ -217,7 +250,7 @@ func (s *Service) ReleaseRootfs(id string) error {
 	if err != nil {
 		return err
 	}
-	_, err = store.Unmount(ctr.ID, true)
+	_, err = store.Unmount(rootOf(ctr), true)
 	// A removal that was killed may have come as far as the layer: the record goes after it.
 	if err != nil && !errors.Is(err, storage.ErrLayerNotMounted) && !errors.Is(err, storage.ErrLayerUnknown) {
 		return rootfsError("unmount", id, err)
@@ -236,7 +269,7 @@ func (s *Service) RootfsSize(id string) (own, all int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	own, err = store.DiffSize("", ctr.LayerID)
+	own, err = store.DiffSize("", layerOf(ctr))
 	if err != nil {
 		return 0, 0, rootfsError("measure", id, err)
 	}
@@ -263,7 +296,7 @@ func (s *Service) DiffRootfs(id string) (io.ReadCloser, error) {
 		return nil, err
 	}
 	plain := archive.Uncompressed
-	diff, err := store.Diff("", ctr.LayerID, &storage.DiffOptions{Compression: &plain})
+	diff, err := store.Diff("", layerOf(ctr), &storage.DiffOptions{Compression: &plain})
 	return diff, rootfsError("compare", id, err)
 }
 
@@ -282,7 +315,7 @@ func (s *Service) RootfsDirs(id string) (driver string, dirs map[string]string, 
 	if err != nil {
 		return "", nil, err
 	}
-	dirs, err = d.Metadata(ctr.LayerID)
+	dirs, err = d.Metadata(layerOf(ctr))
 	return store.GraphDriverName(), dirs, err
 }
 

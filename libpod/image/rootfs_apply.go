@@ -19,7 +19,7 @@ func (s *Service) ApplyRootfs(ctx context.Context, id string, diff io.Reader, si
 		return err
 	}
 	checked := checkLayer(readerWithContext(ctx, diff), size)
-	_, err = store.ApplyDiff(ctr.LayerID, checked)
+	_, err = store.ApplyDiff(layerOf(ctr), checked)
 	if refused := checked.close(); err != nil && refused != nil {
 		return refused
 	}

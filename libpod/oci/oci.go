@@ -48,6 +48,11 @@ const (
 	Personality Ability = "personality"
 	// IDMappedMounts is to heed the uidMappings of a mount (the volume option idmap).
 	IDMappedMounts Ability = "id-mapped mounts"
+	// ClosedRoots is to open a container's files before its user namespace is entered, so that directories on the way
+	// may be closed to its root.
+	ClosedRoots Ability = "closed roots"
+	// KeepGroups is to leave the supplementary groups as they are (--group-add keep-groups).
+	KeepGroups Ability = "keep groups"
 )
 
 // Leftover names what a launch may have left.

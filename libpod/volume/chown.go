@@ -5,14 +5,43 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/manager-project/manager/pkg/errdefs"
 )
 
 // Chown gives one directory to a user; what is in it stays as it is. For the first use of
 // an empty volume.
 func Chown(dir string, uid, gid int) error {
 	return os.Lchown(dir, uid, gid)
+}
+
+// systemDirs are what a host cannot do without its own owners.
+var systemDirs = []string{
+	"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib32", "/lib64", "/libx32", "/media", "/mnt", "/opt", "/proc", "/root", "/run",
+	"/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/lib64", "/usr/local", "/usr/sbin", "/usr/share", "/var", "/var/lib", "/var/log", "/var/tmp",
+}
+
+// CheckChown refuses to give the host's own directories, or a user's home, to a container. Links are followed.
+func CheckChown(path string) error {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	dirs := systemDirs
+	if home := os.Getenv("HOME"); home != "" {
+		dirs = append(slices.Clip(dirs), filepath.Clean(home))
+	}
+	below := slices.ContainsFunc([]string{"/boot/", "/dev/", "/etc/", "/proc/", "/sys/"}, func(dir string) bool { return strings.HasPrefix(real, dir) })
+	if below || slices.Contains(dirs, real) {
+		return errdefs.Invalid("--volume", path, "the option U would give %s, which belongs to the system, to the container", real).
+			WithHint("leave U out, or mount a directory below it")
+	}
+	return nil
 }
 
 // ChownTree gives a file or directory and everything below to a user (the option U).

@@ -49,6 +49,7 @@ func (f *File) Defaults() (*spec.Defaults, error) {
 	put(&d.IPCNS, c.IPCNS)
 	put(&d.PIDNS, c.PIDNS)
 	put(&d.UTSNS, c.UTSNS)
+	put(&d.UserNS, c.UserNS)
 	put(&d.NetNS, c.NetNS)
 	put(&d.RootlessNetwork, f.Network.DefaultRootlessNetwork)
 	put(&d.Cgroups, c.Cgroups)

@@ -50,6 +50,7 @@ type Containers struct {
 	TZ                     *string `toml:"tz"`
 	Umask                  *string `toml:"umask"`
 	UTSNS                  *string `toml:"utsns"`
+	UserNS                 *string `toml:"userns"`
 	Volumes                List    `toml:"volumes"`
 }
 

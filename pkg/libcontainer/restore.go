@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/fsroot"
 	"github.com/manager-project/manager/pkg/libcontainer/criu"
 	"github.com/manager-project/manager/pkg/libcontainer/hook"
@@ -97,9 +96,6 @@ func (r *restoration) openImages() (err error) {
 
 // mountRoot makes the root filesystem a mount point.
 func (r *restoration) mountRoot() error {
-	if r.plan.Rootfs.File != 0 {
-		return errdefs.Unsupported("restore", "a root filesystem with mappings of its own cannot be restored to")
-	}
 	dir := filepath.Join(r.made.dir.path, rootMount)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err

@@ -2,6 +2,7 @@ package lookup
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"strconv"
 	"strings"
@@ -77,7 +78,7 @@ func GroupFile(old []byte, u User, template string) (content []byte, changed boo
 		template = "$GROUPNAME:x:$GID:$USERLIST"
 	}
 	line, err := expand(template, map[string]string{
-		"GROUPNAME": gid, "GID": gid, "USERLIST": members, "GROUPLIST": members,
+		"GROUPNAME": cmp.Or(u.GroupName, gid), "GID": gid, "USERLIST": members, "GROUPLIST": members,
 	})
 	if err != nil {
 		return nil, false, err

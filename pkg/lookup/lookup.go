@@ -136,3 +136,29 @@ func resolveGroup(group []byte, word string) (uint32, error) {
 	}
 	return g.gid, nil
 }
+
+// Nobody is the id that stands for what is not mapped. Source: kernel, sysctl kernel.overflowuid.
+const Nobody = 65534
+
+// EachID visits the user and group ids that a root filesystem's passwd and group files name. Errors are those of
+// ReadFile.
+func EachID(root *os.File, visit func(id uint32)) error {
+	passwd, err := ReadFile(root, "etc/passwd")
+	if err != nil {
+		return err
+	}
+	group, err := ReadFile(root, "etc/group")
+	if err != nil {
+		return err
+	}
+	findUser(passwd, func(p passwdLine) bool {
+		visit(p.uid)
+		visit(p.gid)
+		return false
+	})
+	findGroup(group, func(g groupLine) bool {
+		visit(g.gid)
+		return false
+	})
+	return nil
+}

@@ -74,3 +74,13 @@ func mapping(own int, ranges []Range) []string {
 	}
 	return words
 }
+
+// Subids are the ranges of a user, by name or number, in /etc/subuid or /etc/subgid. The host need not know the
+// user.
+func Subids(file, name string) ([]Range, error) {
+	uid := -1
+	if u, err := user.Lookup(name); err == nil {
+		uid, _ = strconv.Atoi(u.Uid)
+	}
+	return subids(file, name, uid)
+}

@@ -23,11 +23,13 @@ type Config struct {
 	// ShmSize is the size in bytes of /dev/shm.
 	ShmSize    int64      `json:"shm_size,omitempty"`
 	Namespaces Namespaces `json:"namespaces"`
-	Net        Net        `json:"net"`
-	Limits     Limits     `json:"limits"`
-	Security   Security   `json:"security"`
-	Life       Life       `json:"life"`
-	Log        Log        `json:"log"`
+	// UserNS is the user namespace.
+	UserNS   UserNS   `json:"user_ns,omitzero"`
+	Net      Net      `json:"net"`
+	Limits   Limits   `json:"limits"`
+	Security Security `json:"security"`
+	Life     Life     `json:"life"`
+	Log      Log      `json:"log"`
 	// Health is the healthcheck; nil is none.
 	Health *Health `json:"health,omitempty"`
 	// Annotations go into the OCI spec.
@@ -63,6 +65,8 @@ type Rootfs struct {
 	Path string `json:"path,omitempty"`
 	// Overlay puts a throw-away overlay over Path (--rootfs DIR:O).
 	Overlay bool `json:"overlay,omitempty"`
+	// IDMap maps the ids of Path's files (--rootfs DIR:idmap).
+	IDMap *IDMap `json:"idmap,omitempty"`
 	// ReadOnly makes / read-only in the container.
 	ReadOnly bool `json:"read_only,omitempty"`
 	// ReadOnlyTmpfs puts tmpfs on /tmp, /var/tmp, /run when ReadOnly.
@@ -81,6 +85,8 @@ type Process struct {
 	// User is "[user|uid][:group|gid]", looked up inside the rootfs at each start; "" is root.
 	User     string   `json:"user,omitempty"`
 	GroupAdd []string `json:"group_add,omitempty"`
+	// KeepGroups leaves the process the caller's supplementary groups (--group-add keep-groups).
+	KeepGroups bool `json:"keep_groups,omitempty"`
 	// Umask is octal text, e.g. "0022".
 	Umask       string  `json:"umask,omitempty"`
 	Terminal    bool    `json:"terminal,omitempty"`
@@ -129,6 +135,18 @@ const (
 	// MountGlob etc. are not known; an unknown kind is refused by Decide.
 )
 
+// IDMap maps the owners of a mount's files. The zero value does not.
+type IDMap struct {
+	// UIDMappings and GIDMappings map ids of the source (ContainerID) to ids seen at the
+	// destination (HostID); empty maps nothing. Set together.
+	UIDMappings []specs.LinuxIDMapping `json:"uid_mappings,omitempty"`
+	GIDMappings []specs.LinuxIDMapping `json:"gid_mappings,omitempty"`
+	// Relative says that the ids seen at the destination are the container's.
+	Relative bool `json:"relative,omitempty"`
+	// AsContainer maps as the container's user namespace does: owners in the source are the container's ids.
+	AsContainer bool `json:"as_container,omitempty"`
+}
+
 // Mount is one mount that the user or the image asked for.
 type Mount struct {
 	Kind MountKind `json:"kind"`
@@ -146,10 +164,7 @@ type Mount struct {
 	NoCopy bool `json:"no_copy,omitempty"`
 	// CopyUp fills a tmpfs with the image's content (tmpcopyup).
 	CopyUp bool `json:"copy_up,omitempty"`
-	// UIDMappings and GIDMappings map ids of the source (ContainerID) to ids seen at the
-	// destination (HostID); empty maps nothing. Set together.
-	UIDMappings []specs.LinuxIDMapping `json:"uid_mappings,omitempty"`
-	GIDMappings []specs.LinuxIDMapping `json:"gid_mappings,omitempty"`
+	IDMap
 	// Relabel is "", "z" (a label for all containers) or "Z" (this container's own).
 	Relabel string `json:"relabel,omitempty"`
 	// Chown changes the owner of the source to the container's user (U).

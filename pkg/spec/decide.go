@@ -23,7 +23,7 @@ func Decide(req *Request, img *ImageConfig, def *Defaults, host *Host) (*Config,
 	}
 	d := &decider{req: req, img: img, def: def, host: host, cfg: &Config{}}
 	for _, theme := range []func() error{
-		d.identity, d.rootfs, d.command, d.env, d.process,
+		d.identity, d.rootfs, d.command, d.env, d.process, d.userns,
 		d.namespaces, d.net, d.mounts, d.limits, d.ulimits, d.sysctls,
 		d.capabilities, d.securityOpts, d.devices, d.systemd, d.life, d.log, d.health, d.sdNotify,
 	} {

@@ -52,8 +52,8 @@ type Facts struct {
 	// Rlimits are the hard limits that this start can give, by name; a limit above is lowered to
 	// it. A missing name lowers nothing. The host may have changed since create.
 	Rlimits map[string]uint64
-	// UIDMappings and GIDMappings put the container into a user namespace; empty is none.
-	UIDMappings, GIDMappings []specs.LinuxIDMapping
+	// NoHostQueues says that the host has no /dev/mqueue to bind.
+	NoHostQueues bool
 	// Rootless says that the caller is not root on the host: no device rules, no gid=5 on devpts.
 	Rootless bool
 	// NotifyDir is a directory on the host with the container's notify socket; "" is none.

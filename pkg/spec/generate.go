@@ -49,6 +49,13 @@ func Generate(cfg *Config, facts *Facts) (*specs.Spec, error) {
 	return g.spec, nil
 }
 
+// keepGroupsAnnotation, with "1", has the runtime leave the supplementary groups as they are. It is crun's.
+const keepGroupsAnnotation = "run.oci.keep_original_groups"
+
+// confined says that the container's user namespace owns less than the host's: what the kernel gives only to a
+// namespace's owner has to be bound then, and devices cannot be made.
+func (g *generator) confined() bool { return g.facts.Rootless || g.cfg.UserNS.Own() }
+
 // generator carries the inputs and the spec through its parts.
 type generator struct {
 	cfg   *Config
@@ -88,6 +95,13 @@ func (g *generator) process() error {
 			return err
 		}
 		proc.User.Umask = &mask
+	}
+	if p.KeepGroups {
+		proc.User.AdditionalGids = nil
+		if g.spec.Annotations == nil {
+			g.spec.Annotations = map[string]string{}
+		}
+		g.spec.Annotations[keepGroupsAnnotation] = "1"
 	}
 	for _, l := range p.Rlimits {
 		if hard, ok := g.facts.Rlimits[l.Type]; ok {
@@ -179,10 +193,14 @@ func (g *generator) namespaces() error {
 			return fmt.Errorf("%s namespace has no mode: %w", one.kind, errdefs.ErrCorrupt)
 		}
 	}
-	if len(g.facts.UIDMappings) > 0 {
-		list = append(list, specs.LinuxNamespace{Type: specs.UserNamespace})
-		g.spec.Linux.UIDMappings = slices.Clone(g.facts.UIDMappings)
-		g.spec.Linux.GIDMappings = slices.Clone(g.facts.GIDMappings)
+	if u := &g.cfg.UserNS; u.Own() {
+		file := g.facts.NamespacePaths[specs.UserNamespace]
+		if u.Mode != NSPrivate && file == "" {
+			return g.missing("path of the user namespace to join")
+		}
+		list = append(list, specs.LinuxNamespace{Type: specs.UserNamespace, Path: file})
+		g.spec.Linux.UIDMappings = slices.Clone(u.UIDs)
+		g.spec.Linux.GIDMappings = slices.Clone(u.GIDs)
 	}
 	g.spec.Linux.Namespaces = list
 	if g.cfg.Namespaces.UTS.private() {

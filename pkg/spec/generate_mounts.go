@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"slices"
 	"sort"
 	"strconv"
@@ -51,8 +52,7 @@ func (g *generator) kernelMounts() []specs.Mount {
 		devMode = "ro"
 	}
 	pts := []string{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"}
-	if !g.facts.Rootless {
-		// Group 5 is tty wherever it has a fixed number.
+	if g.hasTTYGroup() {
 		pts = append(pts, "gid=5")
 	}
 	list := []specs.Mount{
@@ -62,11 +62,11 @@ func (g *generator) kernelMounts() []specs.Mount {
 		{Destination: "/sys", Type: "sysfs", Source: "sysfs", Options: []string{"nosuid", "noexec", "nodev", access}},
 		{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: pts},
 	}
-	if g.facts.Rootless && !g.cfg.Net.Namespace.private() {
+	if g.confined() && !g.cfg.Net.Namespace.private() {
 		// The kernel mounts a sysfs only for the owner of the network namespace.
 		list[2] = specs.Mount{Destination: "/sys", Type: "bind", Source: "/sys", Options: []string{"rbind", "rslave", "nosuid", "noexec", "nodev", access}}
 	}
-	if g.facts.Rootless && g.cfg.Namespaces.PID.Mode == NSHost {
+	if g.confined() && g.cfg.Namespaces.PID.Mode == NSHost {
 		// And a procfs only for the owner of the pid namespace.
 		list[0] = specs.Mount{Destination: "/proc", Type: "bind", Source: "/proc", Options: []string{"rbind", "rslave", "nosuid", "noexec", "nodev"}}
 	}
@@ -87,6 +87,16 @@ func (g *generator) kernelMounts() []specs.Mount {
 	})
 }
 
+// hasTTYGroup says that terminals can belong to group 5, which is tty wherever it has a fixed number. The group has to
+// be known in the container's namespace, and on the host.
+func (g *generator) hasTTYGroup() bool {
+	if g.facts.Rootless {
+		return false
+	}
+	_, ok := g.cfg.UserNS.GIDs.ToOutside(5)
+	return ok || !g.cfg.UserNS.Own()
+}
+
 // ipcMounts are the message queues and shared memory that go with the ipc namespace.
 func (g *generator) ipcMounts(devMode string) []specs.Mount {
 	ns := g.cfg.Namespaces.IPC
@@ -95,10 +105,13 @@ func (g *generator) ipcMounts(devMode string) []specs.Mount {
 		return specs.Mount{Destination: "/dev/shm", Type: "bind", Source: src, Options: []string{"rbind", "rprivate", "nosuid", "noexec", "nodev", devMode}}
 	}
 	switch {
-	case ns.Mode == NSHost && !g.facts.Rootless:
+	case ns.Mode == NSHost && !g.confined():
 		// A new mount shows the queues of the namespace; the host need not have one of its own.
 		return []specs.Mount{mqueue, bind("/dev/shm")}
 	case ns.Mode == NSHost:
+		if g.facts.NoHostQueues {
+			return []specs.Mount{bind("/dev/shm")}
+		}
 		mqueue = specs.Mount{Destination: "/dev/mqueue", Type: "bind", Source: "/dev/mqueue", Options: []string{"bind", "nosuid", "noexec", "nodev"}}
 		return []specs.Mount{mqueue, bind("/dev/shm")}
 	case ns.Mode == NSNone:
@@ -167,8 +180,12 @@ func (g *generator) askedMounts() ([]specs.Mount, error) {
 	for _, m := range g.cfg.Mounts {
 		out := specs.Mount{
 			Destination: m.Destination, Options: slices.Clone(m.Options),
-			UIDMappings: slices.Clone(m.UIDMappings), GIDMappings: slices.Clone(m.GIDMappings),
 		}
+		uids, gids, err := m.IDMap.Of(&g.cfg.UserNS)
+		if err != nil {
+			return nil, fmt.Errorf("mount %s: %w", m.Destination, err)
+		}
+		out.UIDMappings, out.GIDMappings = slices.Clone(uids), slices.Clone(gids)
 		switch m.Kind {
 		case MountTmpfs, MountRamfs, MountDevpts:
 			out.Type, out.Source = string(m.Kind), string(m.Kind)

@@ -61,9 +61,18 @@ var generateCases = map[string]func(*Request, *ImageConfig, *Host, *Facts){
 	"rootless": func(r *Request, _ *ImageConfig, h *Host, f *Facts) {
 		h.Rootless, f.Rootless, f.BindDevices = true, true, true
 		r.Net.Network = []string{"host"}
-		f.UIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: 1000, Size: 1}}
-		f.GIDMappings = f.UIDMappings
+		r.Namespace.UIDMap = []string{"0:1000:1"}
 		f.Devices = []DeviceNode{{LinuxDevice: specs.LinuxDevice{Path: "/dev/b", Type: "c", Major: 1, Minor: 2}, Host: "/dev/a", Permissions: "r"}}
+	},
+	// Root's container in a namespace of its own: nothing of the host's can be mounted anew there.
+	"userns": func(r *Request, _ *ImageConfig, _ *Host, _ *Facts) {
+		r.Namespace = NamespaceRequest{UIDMap: []string{"0:100000:1000", "5000:7:1"}, GIDMap: []string{"0:200000:1000"}, IPC: "host", PID: "host"}
+		r.Net.Network, r.Process.GroupAdd = []string{"host"}, []string{"keep-groups"}
+		r.Mounts.Volume = []string{"/src:/a:idmap", "/src:/b:idmap=uids=@0-5-3;gids=@0-998-2"}
+	},
+	"userns-joined": func(r *Request, _ *ImageConfig, _ *Host, f *Facts) {
+		r.Namespace = NamespaceRequest{UserNS: "container:mapped", IPC: "container:mapped"}
+		f.NamespacePaths = map[specs.LinuxNamespaceType]string{specs.UserNamespace: "/proc/9/ns/user", specs.IPCNamespace: "/proc/9/ns/ipc"}
 	},
 	"readonly": func(r *Request, _ *ImageConfig, _ *Host, _ *Facts) {
 		r.Mounts.ReadOnly = true

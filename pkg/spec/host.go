@@ -1,6 +1,10 @@
 package spec
 
-import "time"
+import (
+	"time"
+
+	"github.com/manager-project/manager/pkg/idmap"
+)
 
 // ImageConfig is the part of an image's configuration that a container takes over.
 // It is hostile input: nothing in it may reach the host or steer the engine.
@@ -81,6 +85,8 @@ type Defaults struct {
 	ReadOnly   bool
 	// CgroupNS, IPCNS, PIDNS, UTSNS, NetNS are namespace modes; "" is the built-in answer.
 	CgroupNS, IPCNS, PIDNS, UTSNS, NetNS string
+	// UserNS is as --userns.
+	UserNS string
 	// RootlessNetwork is the network of a user's container, pasta or slirp4netns; "" is the first that is there.
 	RootlessNetwork string
 	// Cgroups is enabled, disabled, no-conmon or split; "" is enabled.
@@ -145,6 +151,15 @@ type Host struct {
 	AppArmorDefault string
 	// Rootless says that the caller is not root on the host.
 	Rootless bool
+	// UID and GID are the caller's own on the host.
+	UID, GID uint32
+	// OwnIDs are the maps of the user namespace that the engine works in: what can be mapped, and what it is on
+	// the host. nil is the host's.
+	OwnIDs func() (uids, gids idmap.Map, err error)
+	// Subids are the subordinate ids that the host gives a name. Source: subuid(5).
+	Subids func(kind idmap.Kind, name string) ([]idmap.Span, error)
+	// NamespaceIDs are the maps of a user namespace, by its file.
+	NamespaceIDs func(path string) (uids, gids idmap.Map, err error)
 	// SystemdCgroups are the cgroup directories for systemd beside controllers of version 1: see Facts.
 	SystemdCgroups []string
 	// ThrottlePaths are the existing /sys/devices/system/cpu/cpu*/thermal_throttle directories.

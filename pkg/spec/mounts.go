@@ -124,8 +124,9 @@ func (d *decider) absolute(m Mount) Mount {
 }
 
 func (d *decider) checkSource(m *Mount) error {
-	if m.UIDMappings != nil && d.host.Rootless {
-		return errdefs.Unsupported("--volume", "only root can map the ids of a mount (%s)", m.Destination).WithHint("leave idmap out")
+	if m.AsContainer && !d.cfg.UserNS.Own() {
+		return errdefs.Invalid("idmap", m.Destination, "without a mapping it follows the container's user namespace, and it has none").
+			WithHint("add --userns=auto, keep-id or --uidmap, or write idmap=uids=FROM-TO-COUNT;gids=FROM-TO-COUNT")
 	}
 	if m.Kind != MountBind || d.host.PathExists == nil || d.host.PathExists(m.Source) {
 		return nil

@@ -151,7 +151,7 @@ func (p *mountParser) bindField(key, value string, assigned bool) (bool, error) 
 	case "z", "Z":
 		return true, once(&p.Relabel, "relabel", key)
 	case "idmap":
-		return true, p.idmap("--mount", value)
+		return true, p.idmap(value)
 	case "no-dereference":
 		return true, errdefs.Unsupported("--mount", "this version cannot mount a link itself (no-dereference)")
 	}
@@ -190,7 +190,7 @@ func (p *mountParser) volumeField(key, value string, assigned bool) (bool, error
 	case "volume-label":
 		return true, errdefs.Unsupported("--mount", "this version cannot label a volume here").WithHint("make it with volume create --label")
 	case "idmap":
-		return true, p.idmap("--mount", value)
+		return true, p.idmap(value)
 	}
 	return false, nil
 }

@@ -96,7 +96,7 @@ func (m *Mount) volumeOptions(opts string) error {
 		case key == "subpath" && value != "":
 			m.Subpath = value
 		case key == "idmap":
-			if err := m.idmap("--volume", value); err != nil {
+			if err := m.idmap(value); err != nil {
 				return err
 			}
 		default:

@@ -59,6 +59,9 @@ func (d *decider) namespace(option, word, modes string) (Namespace, error) {
 		if err != nil {
 			return Namespace{}, err
 		}
+		if why := d.foreign(option, p); why != nil {
+			return Namespace{}, why
+		}
 		return Namespace{Mode: NSContainer, Target: p.ID}, nil
 	case NSPath:
 		if !path.IsAbs(target) {
@@ -71,6 +74,17 @@ func (d *decider) namespace(option, word, modes string) (Namespace, error) {
 		}
 		return Namespace{Mode: NamespaceMode(mode)}, nil
 	}
+}
+
+// foreign refuses to join a pid or ipc namespace that belongs to another user namespace than the container's own:
+// the kernel would not mount /proc and /dev/mqueue.
+func (d *decider) foreign(option string, p *Peer) error {
+	u, theirs := &d.cfg.UserNS, &p.Config.UserNS
+	if !u.Own() || option != "--pid" && option != "--ipc" || u.Target == p.ID || u.Target != "" && u.Target == theirs.Target {
+		return nil
+	}
+	return errdefs.Invalid(option, "container:"+p.ID[:min(len(p.ID), 12)], "that container has another user namespace than this one").
+		WithHint("add --userns=container:NAME of the same container, or leave %s out", option)
 }
 
 // checkIPC refuses to join an ipc namespace that is kept to itself.

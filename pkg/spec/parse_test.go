@@ -40,7 +40,7 @@ const (
 )
 
 func TestParseVolume(t *testing.T) {
-	bad, no := errdefs.ErrInvalid, errdefs.ErrUnsupported
+	bad := errdefs.ErrInvalid
 	runParse(t, ParseVolume, []parseCase{
 		{word: "/d", want: `{"kind":"volume","destination":"/d",` + volDefaults + `}`},
 		{word: "n:/d/../e/", want: `{"kind":"volume","source":"n","destination":"/e",` + volDefaults + `}`},
@@ -79,7 +79,11 @@ func TestParseVolume(t *testing.T) {
 		{word: "n:/d:copy,nocopy", class: bad},
 		{word: "n:/d:subpath=../x", class: bad},
 		{word: "/s:/d\n/x", class: bad},
-		{word: "/s:/d:idmap", class: no},
+		{word: "/s:/d:idmap", want: `{"kind":"bind","source":"/s","destination":"/d","options":["rbind","rw","rprivate"],"as_container":true}`},
+		{word: "/s:/d:idmap=uids=@0-1-1;gids=@0-1-1", want: `{"kind":"bind","source":"/s","destination":"/d","options":["rbind","rw","rprivate"],` +
+			`"uid_mappings":[{"containerID":0,"hostID":1,"size":1}],"gid_mappings":[{"containerID":0,"hostID":1,"size":1}],"relative":true}`},
+		{word: "/s:/d:idmap,idmap=uids=0-1-1;gids=0-1-1", class: bad},
+		{word: "/s:/d:idmap,U", class: bad},
 		{word: "/s:/d:idmap=uids=0-1-1", class: bad},
 		{word: "/s:/d:idmap=uids=0-1-1;gids=0-1", class: bad},
 		{word: "/s:/d:idmap=uids=0-1-1;gids=@0-1-1", class: bad},
@@ -132,8 +136,7 @@ func TestParseMount(t *testing.T) {
 		{word: "type=image,dst=/d", class: bad},
 		{word: "type=devpts,dst=/d,mode=9", class: bad},
 		{word: `type="bind`, class: bad},
-		{word: "type=bind,src=/s,dst=/d,idmap", class: no},
-		{word: "type=volume,src=n,dst=/d,idmap", class: no},
+		{word: "type=bind,src=/s,dst=/d,idmap,O", class: bad},
 		{word: "type=volume,src=n,dst=/d,idmap=uids=0-1-2;gids=0-1-2", want: `{"kind":"volume","source":"n","destination":"/d",` + volDefaults +
 			`,"uid_mappings":[{"containerID":0,"hostID":1,"size":2}],"gid_mappings":[{"containerID":0,"hostID":1,"size":2}]}`},
 		{word: "type=bind,src=/s,dst=/d,idmap=uids=0-1-2;gids=0-1-2,chown", class: bad},

@@ -23,9 +23,14 @@ func (d *decider) rootfs() error {
 		switch option {
 		case "O":
 			dir, r.Overlay = rest, true
-		case "idmap":
-			return errdefs.Unsupported("--rootfs", "this version cannot map ids of a root directory")
 		}
+	}
+	if rest, option, ok := cutLast(dir, ":idmap"); ok && (option == "" || option[0] == '=') {
+		m := Mount{}
+		if err := m.idmap(strings.TrimPrefix(option, "=")); err != nil {
+			return errdefs.Invalid("--rootfs", d.req.Image, "%w", err).WithHint("write DIRECTORY:idmap, or DIRECTORY:idmap=uids=FROM-TO-COUNT;gids=FROM-TO-COUNT")
+		}
+		dir, r.IDMap = rest, &m.IDMap
 	}
 	if dir == "" {
 		return errdefs.Invalid("--rootfs", d.req.Image, "no directory given").WithHint("write --rootfs DIRECTORY[:O] COMMAND")
@@ -65,6 +70,9 @@ func (d *decider) workdir() error {
 	return nil
 }
 
+// keepGroups is the word of --group-add that leaves the process the caller's supplementary groups.
+const keepGroups = "keep-groups"
+
 func (d *decider) user() error {
 	p := &d.cfg.Process
 	p.User = d.req.Process.User
@@ -75,15 +83,20 @@ func (d *decider) user() error {
 		return errdefs.Invalid("--user", p.User, "control characters in the name").WithHint("write USER[:GROUP] or UID[:GID]")
 	}
 	for _, g := range d.req.Process.GroupAdd {
-		if g == "keep-groups" {
-			return errdefs.Unsupported("--group-add", "keep-groups cannot be honoured by this version").
-				WithHint("name the groups, or give their numbers")
+		if g == keepGroups {
+			if len(d.req.Process.GroupAdd) > 1 {
+				return errdefs.Invalid("--group-add", g, "it keeps the caller's groups and goes with no other").WithHint("give --group-add once")
+			}
+			p.KeepGroups = true
+			continue
 		}
 		if g == "" || hasControl(g) || strings.Contains(g, ":") {
 			return errdefs.Invalid("--group-add", g, "not a group").WithHint("write a group's name or number")
 		}
 	}
-	p.GroupAdd = d.req.Process.GroupAdd
+	if !p.KeepGroups {
+		p.GroupAdd = d.req.Process.GroupAdd
+	}
 	for _, name := range d.req.Process.HostUser {
 		if d.host.FindHostUser != nil {
 			if err := d.host.FindHostUser(name); err != nil {

@@ -3,8 +3,7 @@ package spec
 // Request is a create or run as the user worded it. Every field holds the words of the
 // option of the same name, unparsed unless the option is a plain number or switch; the
 // zero value means that the option was not given. Changed tells apart an option given
-// with its zero value. Options that an issue of their own brings (pods, user namespace
-// modes, bridged networks and ports, secrets, checkpoint) have no field.
+// with its zero value. Options that an issue of their own brings (pods, bridged networks and ports, secrets, checkpoint) have no field.
 type Request struct {
 	// Image is the image's name or id, or with Rootfs a directory.
 	Image string
@@ -97,6 +96,12 @@ type NamespaceRequest struct {
 	PID      string // --pid
 	UTS      string // --uts
 	CgroupNS string // --cgroupns
+
+	UserNS     string   // --userns
+	UIDMap     []string // --uidmap
+	GIDMap     []string // --gidmap
+	SubUIDName string   // --subuidname
+	SubGIDName string   // --subgidname
 }
 
 // LimitRequest is about resources.

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -22,7 +23,7 @@ func (d *decider) sysctls() error {
 		if err != nil {
 			return err
 		}
-		if d.sysctlOwner(k) == "" {
+		if d.sysctlOwner(k) == "" && d.knowsGroups(k, v) {
 			out[k] = v
 		}
 	}
@@ -40,6 +41,21 @@ func (d *decider) sysctls() error {
 		d.cfg.Security.Sysctl = out
 	}
 	return nil
+}
+
+// knowsGroups says that a value which is groups, net.ipv4.ping_group_range, is of groups that the container has.
+func (d *decider) knowsGroups(key, value string) bool {
+	u := &d.cfg.UserNS
+	if key != "net.ipv4.ping_group_range" || !u.Own() || u.Auto != nil {
+		return true
+	}
+	for _, word := range strings.Fields(value) {
+		gid, err := strconv.ParseUint(word, 10, 32)
+		if _, ok := u.GIDs.ToOutside(uint32(gid)); err != nil || !ok {
+			return false
+		}
+	}
+	return true
 }
 
 func parseSysctl(word string) (key, value string, err error) {

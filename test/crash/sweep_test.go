@@ -63,6 +63,15 @@ var sweep = []killed{
 		m.must("run", "-d", "--name", "x", "--stop-timeout", "0", "--network", "none", busybox, "sleep", "1000")
 	}, args: []string{"run", "-d", "--replace", "--stop-timeout", "0", "--name", "x", "--network", "none", busybox, "sleep", "1000"}},
 	{name: "create", args: []string{"create", "--name", "x", "--network", "none", busybox, "true"}},
+	{name: "create-mapped", args: []string{"create", "--name", "x", "--network", "none", "--uidmap", "0:100000:65536", busybox, "true"}},
+	{name: "create-shared", prepare: func(m *manager, k *killed) {
+		m.Env = append(m.Env, "_CONTAINERS_OVERLAY_DISABLE_IDMAP=yes")
+		haveOther(m, k)
+	}, setup: loadOther, args: []string{"create", "--name", "x", "--network", "none", "--uidmap", "0:100000:65536", other, "true"}, then: func(m *manager) {
+		m.must("create", "--quiet", "--name", "y", "--network", "none", "--uidmap", "0:100000:65536", other, "true")
+		m.must("rm", "--force", "--ignore", "x", "y")
+		m.must("rmi", other)
+	}},
 	{name: "start", setup: created, args: []string{"start", "x"}, then: again("running", "start", "x")},
 	{name: "start-again", setup: exited, args: []string{"start", "--attach", "x"}, then: again("exited", "start", "--attach", "x")},
 	{name: "stop", setup: running, args: []string{"stop", "--time", "0", "x"}, then: again("exited", "stop", "--time", "0", "x")},

@@ -46,6 +46,8 @@ var unfit = []struct{ script, runtime, reason string }{
 	{"run-preserve-fd", "*", "the runtimes pass on all descriptors up to a number; gaps between them are refused"},
 	{"run-personality", "runc", "runc before 1.2 knows no personality; the option is refused"},
 	{"run-idmap", "runc", "runc before 1.2 knows no mappings of a mount's own; the option is refused"},
+	{"run-userns", "runc", "runc looks for files as the container's root, to whom the tests' directory is closed; see TestUserNamespaceRuntimes"},
+	{"run-userns", "crun", "crun looks for files as the container's root, to whom the tests' directory is closed; see TestUserNamespaceRuntimes"},
 	{"run-mounts-tmpfs-mode", "runc", "runc before 1.2 gives a tmpfs the mode of the directory below, whatever the option says"},
 	{"run-no-controllers", "crun", "on a unified hierarchy crun raises the limit on locked memory, which takes CAP_SYS_RESOURCE"},
 	{"rename-kill-pause", userName, "a pause takes a cgroup, which is not delegated here"},

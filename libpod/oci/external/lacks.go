@@ -23,11 +23,34 @@ var lacks = []struct {
 	{"runc", [2]int{1, 2}, oci.IDMappedMounts, "--volume: idmap"},
 }
 
+// only are things that some programs alone do, and all others pass over or fail at.
+var only = []struct {
+	programs     []string
+	ability      oci.Ability
+	option, hint string
+}{
+	// It is an annotation, run.oci.keep_original_groups. Source: crun(1).
+	{[]string{"crun", "manager-runtime"}, oci.KeepGroups, "--group-add: keep-groups", "use --runtime crun, leave --runtime out, or name the groups"},
+	{[]string{"manager-runtime"}, oci.ClosedRoots, "--userns", "let others pass the directories of the store, or leave --runtime out"},
+}
+
 // Check implements oci.Runtime.
 func (r *Runtime) Check(ctx context.Context, needs ...oci.Ability) error {
 	if slices.Contains(needs, oci.NoCgroups) && !r.o.NoCgroups {
 		return errdefs.Unsupported("--cgroups=disabled", "the runtime %s makes a cgroup for every container", r.o.Name).
 			WithHint("use another --runtime, or name this one in containers.conf under runtime_supports_nocgroups")
+	}
+	for _, o := range only {
+		if !slices.Contains(needs, o.ability) {
+			continue
+		}
+		d, err := r.Describe(ctx)
+		if err != nil {
+			return err
+		}
+		if name, _ := parseVersion(d.Version); !slices.Contains(o.programs, name) {
+			return errdefs.Unsupported(o.option, "the runtime %s does not know it", r.o.Name).WithHint("%s", o.hint)
+		}
 	}
 	for _, l := range lacks {
 		if !slices.Contains(needs, l.ability) {

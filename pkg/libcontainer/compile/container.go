@@ -202,6 +202,9 @@ func (c *compiler) rootfs() error {
 	} else if errors.Is(err, os.ErrNotExist) {
 		return invalid("root.path", path, "does not exist")
 	}
+	if err := c.openRoot(r); err != nil {
+		return err
+	}
 	r.Readonly = c.spec.Root != nil && c.spec.Root.Readonly
 	if p := c.spec.Linux.RootfsPropagation; p != "" {
 		flag, ok := propagationFlags[p]
@@ -211,6 +214,30 @@ func (c *compiler) rootfs() error {
 		r.Propagation = flag
 	}
 	c.p.Rootfs = r
+	return nil
+}
+
+// openRoot opens the root filesystem where the container's root may not be able to reach it.
+func (c *compiler) openRoot(r *plan.Rootfs) error {
+	if !c.hasNamespace(specs.UserNamespace) {
+		return nil
+	}
+	fd, err := unix.OpenTree(unix.AT_FDCWD, r.Path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
+		return nil // init, who has more rights in its own namespaces, tries by the path
+	}
+	if err != nil {
+		return &errdefs.Error{Op: "root.path", Class: errdefs.ErrInvalid, Cause: &os.PathError{Op: "open", Path: r.Path, Err: err}}
+	}
+	tree := os.NewFile(uintptr(fd), r.Path)
+	r.File = c.h.add(tree)
+	// Nothing goes back to the host, and a shared mount cannot become the root.
+	attr := &unix.MountAttr{Propagation: unix.MS_SLAVE}
+	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, attr); errors.Is(err, unix.ENOSYS) {
+		r.File = 0
+	} else if err != nil {
+		return &errdefs.Error{Op: "root.path", Class: errdefs.ErrUnsupported, Cause: &os.PathError{Op: "set propagation of", Path: r.Path, Err: err}}
+	}
 	return nil
 }
 

@@ -25,7 +25,7 @@ func (c *compiler) openSource(field string, m *specs.Mount, o *mountOptions, out
 	for _, p := range o.propagation {
 		shared = shared || p&unix.MS_SHARED != 0
 	}
-	if !shared && !idmapped && c.h.CloneFlags&unix.CLONE_NEWUSER == 0 {
+	if !shared && !idmapped && !c.hasNamespace(specs.UserNamespace) {
 		return nil
 	}
 	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)

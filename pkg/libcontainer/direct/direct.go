@@ -175,8 +175,9 @@ func (m *making) enter() {
 		if !m.req.KeepGroups {
 			m.sys("user namespace", unix.SYS_SETGROUPS, 0, 0).tolerate() // may be denied there
 		}
-		m.sys("user namespace", unix.SYS_SETRESGID, 0, 0, 0)
-		m.sys("user namespace", unix.SYS_SETRESUID, 0, 0, 0)
+		// The namespace need not know the id 0.
+		m.sys("user namespace", unix.SYS_SETRESGID, 0, 0, 0).tolerate(syscall.EINVAL)
+		m.sys("user namespace", unix.SYS_SETRESUID, 0, 0, 0).tolerate(syscall.EINVAL)
 		m.undumpable()
 	}
 	if m.req.Detached || m.Terminal {

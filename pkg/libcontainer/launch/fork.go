@@ -35,8 +35,12 @@ type forkSpec struct {
 	flags2    uintptr // CLONE_ flags of the second child
 	gateEarly bool    // wait for a byte before anything else
 	gateMaps  bool    // wait for a byte before becoming root of the user namespace
-	beRoot    bool    // set all ids to 0 in the user namespace
-	groups    bool    // but keep the supplementary groups
+	beRoot    bool    // set all ids to those of the user namespace's root
+	rootUID   uintptr // which are these
+	rootGID   uintptr
+	caps      unix.CapUserHeader // for keepCaps
+	capSets   [2]unix.CapUserData
+	groups    bool // but keep the supplementary groups
 	cgroupNS  bool
 	session   bool
 	gate      int // read end of the gate pipe
@@ -200,11 +204,38 @@ func becomeRoot(s *forkSpec) {
 	if !s.groups {
 		syscall.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0)
 	}
-	if _, _, errno := syscall.RawSyscall(unix.SYS_SETRESGID, 0, 0, 0); errno != 0 {
+	// A namespace that is joined need not know the id 0. The capabilities in it are held all the same.
+	if _, _, errno := syscall.RawSyscall(unix.SYS_SETRESGID, s.rootGID, s.rootGID, s.rootGID); errno != 0 && errno != syscall.EINVAL {
 		fail(s, stageUser, errno)
 	}
-	if _, _, errno := syscall.RawSyscall(unix.SYS_SETRESUID, 0, 0, 0); errno != 0 {
+	_, _, errno := syscall.RawSyscall(unix.SYS_SETRESUID, s.rootUID, s.rootUID, s.rootUID)
+	if errno != 0 && errno != syscall.EINVAL {
 		fail(s, stageUser, errno)
+	}
+	if s.rootUID != 0 || errno == syscall.EINVAL {
+		keepCaps(s)
+	}
+}
+
+// keepCaps makes the capabilities in a user namespace outlast the execve of somebody who is not its 0.
+// Source: capabilities(7), "Ambient".
+//
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func keepCaps(s *forkSpec) {
+	s.caps.Version = unix.LINUX_CAPABILITY_VERSION_3
+	if _, _, errno := syscall.RawSyscall(unix.SYS_CAPGET, uintptr(unsafe.Pointer(&s.caps)), uintptr(unsafe.Pointer(&s.capSets[0])), 0); errno != 0 {
+		fail(s, stageUser, errno)
+	}
+	for i := range s.capSets {
+		s.capSets[i].Inheritable = s.capSets[i].Permitted
+	}
+	if _, _, errno := syscall.RawSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&s.caps)), uintptr(unsafe.Pointer(&s.capSets[0])), 0); errno != 0 {
+		fail(s, stageUser, errno)
+	}
+	for c := uintptr(0); c < 64; c++ { // numbers that the kernel does not have are refused
+		syscall.RawSyscall6(syscall.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, c, 0, 0, 0)
 	}
 }
 

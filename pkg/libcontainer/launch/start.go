@@ -208,7 +208,7 @@ func (s *starting) namespaces() {
 	}
 	newUser := make&unix.CLONE_NEWUSER != 0
 	spec.gateMaps = newUser
-	spec.beRoot = newUser
+	spec.beRoot, spec.rootUID, spec.rootGID = newUser, rootOf(req.UIDMap), rootOf(req.GIDMap)
 	spec.session, spec.groups = req.Detached, req.KeepGroups
 	if j := req.Join; j != nil {
 		fd := int(j.PIDFD.Fd())
@@ -227,6 +227,18 @@ func (s *starting) namespaces() {
 	} else {
 		spec.flags = make
 	}
+}
+
+// rootOf is the id of a user namespace whom the init is while it makes the container: 0, or the smallest one.
+func rootOf(maps []IDMap) uintptr {
+	root := ^uint32(0)
+	for _, m := range maps {
+		root = min(root, m.Inside)
+	}
+	if len(maps) == 0 {
+		return 0
+	}
+	return uintptr(root)
 }
 
 // orderTime tries to join a time namespace before a user namespace as well as after it: which of the two

@@ -215,8 +215,6 @@ func TestRunFlagsFillTheRequest(t *testing.T) {
 func TestRefusedFlags(t *testing.T) {
 	for _, args := range [][]string{
 		{"--pod", "p"},
-		{"--userns", "auto"},
-		{"--uidmap", "0:1:2"},
 		{"--secret", "s"},
 		{"--decryption-key", "k"},
 		{"--conmon-pidfile", "f"},

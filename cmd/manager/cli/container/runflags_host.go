@@ -46,16 +46,15 @@ func netFlags(r *spec.Request) []flags.Flag {
 }
 
 func namespaceFlags(n *spec.NamespaceRequest) []flags.Flag {
-	userns := "user namespaces are not available in this version"
 	return []flags.Flag{
 		{Name: "cgroupns", Group: groupNamespace, To: &n.CgroupNS, Choices: []string{"host", "private", "container:", "ns:"}, Usage: "Cgroup namespace: host, private, container:NAME or ns:PATH"},
-		{Name: "gidmap", Group: groupNamespace, Type: "strings", Unsupported: userns},
+		{Name: "gidmap", Group: groupNamespace, To: &n.GIDMap, Split: true, Usage: "Map group ids into a user namespace: [+ug]INSIDE:[@]OUTSIDE[:COUNT]"},
 		{Name: "ipc", Group: groupNamespace, To: &n.IPC, Choices: []string{"host", "private", "shareable", "none", "container:", "ns:"}, Usage: "IPC namespace: host, private, shareable, none, container:NAME or ns:PATH"},
 		{Name: "pid", Group: groupNamespace, To: &n.PID, Choices: []string{"host", "private", "container:", "ns:"}, Usage: "Process namespace: host, private, container:NAME or ns:PATH"},
-		{Name: "subgidname", Group: groupNamespace, Type: "string", Unsupported: userns},
-		{Name: "subuidname", Group: groupNamespace, Type: "string", Unsupported: userns},
-		{Name: "uidmap", Group: groupNamespace, Type: "strings", Unsupported: userns},
-		{Name: "userns", Group: groupNamespace, Type: "string", Accept: []string{"", "host"}, Unsupported: userns + "; only \"host\" is accepted"},
+		{Name: "subgidname", Group: groupNamespace, To: &n.SubGIDName, Usage: "Map the group ids that /etc/subgid gives this name"},
+		{Name: "subuidname", Group: groupNamespace, To: &n.SubUIDName, Usage: "Map the user ids that /etc/subuid gives this name"},
+		{Name: "uidmap", Group: groupNamespace, To: &n.UIDMap, Split: true, Usage: "Map user ids into a user namespace: [+ug]INSIDE:[@]OUTSIDE[:COUNT]"},
+		{Name: "userns", Group: groupNamespace, To: &n.UserNS, Choices: []string{"host", "private", "keep-id", "auto", "nomap", "container:", "ns:"}, Usage: "User namespace: host, private, keep-id, auto, nomap, container:NAME or ns:PATH"},
 		{Name: "uts", Group: groupNamespace, To: &n.UTS, Choices: []string{"host", "private", "container:", "ns:"}, Usage: "Host name namespace: host, private, container:NAME or ns:PATH"},
 	}
 }

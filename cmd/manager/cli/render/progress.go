@@ -43,6 +43,8 @@ func (p *Progress) Handle(e image.Event) {
 		p.line(fmt.Sprintf("Trying again in %s (%d): %v", e.Delay, e.Attempt, e.Err))
 	case image.EventWarning:
 		p.line("Warning: " + e.Warning.Subject + ": " + e.Warning.Text)
+	case image.EventShift, image.EventShiftDone:
+		p.shift(e)
 	case image.EventBlob, image.EventBytes, image.EventBlobDone, image.EventBlobExists:
 		p.blob(e)
 	}
@@ -74,6 +76,20 @@ func (p *Progress) blob(e image.Event) {
 		suffix = " skipped: already exists"
 	}
 	p.line(blobTitle(e) + id + suffix)
+}
+
+// shift counts the files that are given to a container's ids: on a terminal in a line that is written anew and
+// goes with the last one, elsewhere once.
+func (p *Progress) shift(e image.Event) {
+	text := fmt.Sprintf("Giving the files of %s to the container's ids", e.Name)
+	switch {
+	case !p.isTerm && e.Kind == image.EventShift && e.Offset == 0:
+		p.line(text)
+	case p.isTerm && e.Kind == image.EventShift:
+		fmt.Fprintf(p.out, "\r\x1b[K%s: %d", text, e.Offset)
+	case p.isTerm:
+		fmt.Fprint(p.out, "\r\x1b[K")
+	}
 }
 
 // line prints a line above the bars.
