@@ -243,7 +243,7 @@ func (c *locked) leftover() oci.Leftover {
 // endMonitor waits until the monitor of a start that has ended is gone. One that hangs, or
 // whose start was cut short, is killed with its init.
 func (c *locked) endMonitor(ctx context.Context, dir string) error {
-	live, err := monitor.ReadLive(dir)
+	live, err := c.lastLive(ctx, dir)
 	if err != nil {
 		return nil // it never came to life
 	}
@@ -263,6 +263,23 @@ func (c *locked) endMonitor(ctx context.Context, dir string) error {
 		}
 	}
 	return nil
+}
+
+// lastLive is what the monitor says of its init. A monitor whose starter was killed in this moment may yet be making
+// the init, and is given time to say so or to go: an init that is made later would write below where its root was.
+func (c *locked) lastLive(ctx context.Context, dir string) (monitor.Live, error) {
+	for deadline := time.Now().Add(5 * time.Second); ; {
+		held, alive := monitor.Alive(dir)
+		live, err := monitor.ReadLive(dir)
+		if err == nil || alive != nil || !held || time.Now().After(deadline) {
+			return live, err
+		}
+		select {
+		case <-ctx.Done():
+			return live, err
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 }
 
 // destroy takes away what the runtime made.

@@ -101,7 +101,7 @@ func runSlirp(q *Request) (Process, error) {
 		return Process{}, err
 	}
 	defer func() { _ = log.Close() }()
-	args := append([]string{"--configure", "--ready-fd=3", "--netns-type=path"}, o.args...)
+	args := append([]string{"--configure", "--ready-fd=3", "--netns-type=path", "--enable-sandbox", "--enable-seccomp"}, o.args...)
 	cmd := exec.Command(program, append(args, q.path(netnsFile), "tap0")...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = "/", log, log, []*os.File{w}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -77,6 +78,35 @@ func TestUserNetwork(t *testing.T) {
 	retell(t, out, err != nil)
 }
 
+// TestRootUserNetwork publishes the same ports as root, who names the driver.
+func TestRootUserNetwork(t *testing.T) {
+	if os.Getenv(runtimeVariable)+os.Getenv(usernetVariable) != "" {
+		t.Skip("this is the process that it starts")
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	for _, program := range []string{"ip", "pasta", "slirp4netns"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("%s is not installed", program)
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := "set -e\nmount --make-rprivate /\n" + prepareHost + "exec \"$@\"\n"
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", script, "sh", self, "-test.v", "-test.run", "^TestUsernet(Ports|Restart)$", "-test.timeout", "10m")
+	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), usernetVariable+"=1", "MANAGER_BIN="+testenv.Programs(t))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL, Unshareflags: unix.CLONE_NEWNS | unix.CLONE_NEWNET}
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	retell(t, out, err != nil)
+}
+
 // usernet is a manager of the user that the tests below are for.
 func usernet(t *testing.T) (m *testenv.Manager, self string) {
 	t.Helper()
@@ -105,6 +135,8 @@ func withDriver(t *testing.T, m *testenv.Manager, driver string) []string {
 		before := m.Env
 		m.Env = append(slices.Clone(before), "PATH=/nonexistent")
 		t.Cleanup(func() { m.Env = before })
+	}
+	if driver == "builtin" && os.Geteuid() != 0 {
 		return nil
 	}
 	return []string{"--network", driver}
