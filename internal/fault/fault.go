@@ -8,6 +8,11 @@
 // in turn finds new steps by itself.
 package fault
 
+import (
+	"slices"
+	"strings"
+)
+
 // hook is what Arm was given.
 var hook func(point string) error
 
@@ -25,8 +30,10 @@ func Environ() []string { return environ }
 // The hook may end the process. It is called from several goroutines.
 func Arm(f func(point string) error) { hook = f }
 
-// Armed says whether a test has set a hook.
-func Armed() bool { return hook != nil }
+// ForInit says whether a test stops the init of a container at its points.
+func ForInit() bool {
+	return slices.ContainsFunc(environ, func(word string) bool { return strings.HasPrefix(word, "FAULT_INIT=") })
+}
 
 // Check is a point at which the step that follows can be made to fail: the caller returns the
 // error as if the step had failed.

@@ -15,7 +15,7 @@ import (
 func CanBuild(req *launch.Request, p *plan.Plan) bool {
 	proc := &p.Process
 	switch {
-	case code() == nil || fault.Armed(): // the steps of the small program are what a test stops at
+	case code() == nil || fault.ForInit(): // the points are the small program's
 		return false
 	case p.Join || p.Rootfs == nil || p.Rootfs.NoPivot || p.Rootfs.File != 0:
 		return false
