@@ -43,7 +43,7 @@ func (s *Service) changeImages() {
 // What storage.conf says otherwise stays. Source: containers-storage.conf(5), "sync".
 func syncLayers(opts *storage.StoreOptions) {
 	switch opts.GraphDriverName {
-	case "", "overlay", "vfs":
+	case "", "overlay": // vfs refuses its own option: it looks for it under a name that no option has
 	default:
 		return
 	}
@@ -52,7 +52,7 @@ func syncLayers(opts *storage.StoreOptions) {
 		return strings.HasSuffix("."+strings.ToLower(key), ".sync")
 	})
 	if HasTransfers && !said {
-		opts.GraphDriverOptions = append(slices.Clip(opts.GraphDriverOptions), ".sync=filesystem")
+		opts.GraphDriverOptions = append(slices.Clip(opts.GraphDriverOptions), "overlay.sync=filesystem")
 	}
 }
 

@@ -80,12 +80,15 @@ func setup(env *testscript.Env, programs string) error {
 	return nil
 }
 
-// condition answers the conditions that are ours: [root], [program:NAME], [file:PATH].
+// condition answers the conditions that are ours: [root], [cgroups], [program:NAME], [file:PATH].
 func condition(name string) (bool, error) {
 	kind, rest, _ := strings.Cut(name, ":")
 	switch kind {
 	case "root":
 		return os.Geteuid() == 0, nil
+	case "cgroups":
+		why, err := testenv.Missing(testenv.Delegated)
+		return os.Geteuid() == 0 || os.Getenv(testenv.CgroupVariable) != "" || err == nil && why == "", nil
 	case "program":
 		_, err := exec.LookPath(rest)
 		return err == nil, nil

@@ -55,6 +55,8 @@ var unfit = []struct{ script, runtime, reason string }{
 	{"exec-failures", userName, "a pause takes a cgroup, which is not delegated here"},
 	{"health", userName, "a pause takes a cgroup, which is not delegated here"},
 	{"update-wrong", userName, "it updates limits, which take controllers that are not delegated here"},
+	{"stats", userName, "it counts in cgroups, which are not delegated here"},
+	{"start-attach-running", userName, "a pause takes a cgroup, which is not delegated here"},
 	{"events", userName, "a pause takes a cgroup, which is not delegated here"},
 	{"runtime-choice", userName, "the runtimes of before 2023 make a cgroup for every container"},
 	{"runtime-gone", userName, "the runtimes of before 2023 make a cgroup for every container"},

@@ -90,11 +90,11 @@ func TestUserSplit(t *testing.T) {
 		words = append(words, "--setenv="+e)
 	}
 	words = append(append(words, m.Program), m.Args("run", "--rm", "--network", "none", "--cgroupns", "host", "--cgroups", "split", "--pids-limit", "50",
-		"busybox", "sh", "-c", "cat /proc/self/cgroup /sys/fs/cgroup/$(sed -n s/0:://p /proc/self/cgroup)/pids.max")...)
+		"busybox", "cat", "/proc/self/cgroup")...)
 	ctx, cancel := context.WithTimeout(t.Context(), unitWait)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "systemd-run", words...).CombinedOutput()
-	if err != nil || !regexp.MustCompile(`^0::/user\.slice/.*/run-.*\.service/manager-[0-9a-f]{64}\n50\n$`).Match(out) {
+	if err != nil || !regexp.MustCompile(`^0::/user\.slice/.*/run-.*\.service/manager-[0-9a-f]{64}\n$`).Match(out) {
 		t.Errorf("%v: %s", err, out)
 	}
 }

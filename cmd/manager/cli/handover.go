@@ -21,7 +21,7 @@ func handOver(app *command.App) error {
 	}
 	err = syscall.Exec(program, app.Args, append(os.Environ(), embedded.SelfVariable()))
 	hint := "install manager again, or remove the file"
-	if g, ground := ground.Of(program); ground == nil && g.NoExec {
+	if g, failed := ground.Of(program); failed == nil && g.NoExec {
 		hint = "its file system is mounted noexec: install the programs (make install), or name a --tmpdir on another"
 	}
 	return &errdefs.Error{Op: "start", Name: program, Class: errdefs.ErrUnavailable, Cause: err, Hint: hint}

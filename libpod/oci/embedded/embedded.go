@@ -16,6 +16,7 @@ import (
 	"github.com/manager-project/manager/pkg/libcontainer/direct"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/monitor"
+	"github.com/manager-project/manager/pkg/rootless"
 	"github.com/manager-project/manager/pkg/undo"
 )
 
@@ -70,7 +71,7 @@ func (r *Runtime) Launch(ctx context.Context, q oci.LaunchRequest) (oci.Launched
 	}
 	p, handles, err := compile.Container(q.Spec, compile.Options{
 		ID: q.ID, Bundle: q.Bundle, CgroupPath: q.Cgroup, PreserveFDs: len(q.ExtraFiles), MakeCwd: true, Trees: q.Trees,
-		Reaper: q.Init, ReaperReports: q.InitReports,
+		Reaper: q.Init, ReaperReports: q.InitReports, BindDevices: rootless.Active(),
 	})
 	if err != nil {
 		return fail(err)

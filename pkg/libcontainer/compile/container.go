@@ -29,6 +29,9 @@ type Options struct {
 	Bundle string
 	// Rootfs replaces root.path when set; absolute.
 	Rootfs string
+	// BindDevices binds the host's device nodes, as in a user namespace of the container's own: the caller is in one
+	// already, where no node can be made.
+	BindDevices bool
 	// CgroupPath is the container's path in every hierarchy, for mounts of type cgroup without a
 	// cgroup namespace. "" means that the container has no cgroup of its own.
 	CgroupPath string

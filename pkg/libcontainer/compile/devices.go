@@ -29,7 +29,7 @@ var deviceTypes = map[string]uint32{"c": unix.S_IFCHR, "u": unix.S_IFCHR, "b": u
 
 func (c *compiler) devices() error {
 	// In a user namespace no node can be made: the host's are bound.
-	bind := c.hasNamespace(specs.UserNamespace)
+	bind := c.hasNamespace(specs.UserNamespace) || c.opts.BindDevices
 	hostDev := c.hostDev()
 	listed := map[string]bool{}
 	numbers := map[string]string{}
