@@ -19,6 +19,7 @@ import (
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/eventlog"
+	"github.com/manager-project/manager/pkg/rootless"
 	"github.com/manager-project/manager/pkg/selinux"
 	"github.com/manager-project/manager/pkg/spec"
 	"github.com/manager-project/manager/pkg/undo"
@@ -135,6 +136,11 @@ func (r *Runtime) decide(ctx context.Context, req *spec.Request, img *spec.Image
 	}
 	if _, err := network.Plan(&cfg.Net); err != nil {
 		return nil, nil, err
+	}
+	if rootless.Active() {
+		if err := network.CheckRights(cfg.Net.Ports); err != nil {
+			return nil, nil, err
+		}
 	}
 	if err := cgroups.Check(cfg.Limits.Resources, host.Controllers); err != nil {
 		return nil, nil, err

@@ -32,6 +32,19 @@ func Check(ports []spec.Port, owner func(spec.Port) string) error {
 	return nil
 }
 
+// CheckRights refuses ports that a user of the host may not publish, without trying: what is wrong with the words of a
+// command is said before it makes anything.
+func CheckRights(ports []spec.Port) error {
+	for _, run := range ports {
+		for _, p := range run.Each() {
+			if int(p.HostPort) < firstUserPort() {
+				return PortError(p, syscall.EACCES, nil)
+			}
+		}
+	}
+	return nil
+}
+
 // Network is the name of package net for where a port listens: without an address on both IPv4 and IPv6.
 func Network(p spec.Port) string {
 	switch {
@@ -115,11 +128,10 @@ func PortError(p spec.Port, errno syscall.Errno, owner func(spec.Port) string) e
 			return e
 		}
 		e.Class, e.Cause = errdefs.ErrPermission, fmt.Errorf("ports below %d are root's", first)
-		e.Hint = fmt.Sprintf("publish it at a port of %d or above, for example --publish %d:%d; or let users have it, as root: "+
-			"\"sysctl net.ipv4.ip_unprivileged_port_start=%d\" (and in /etc/sysctl.d to keep it); or redirect it, as root: "+
-			"\"nft add table ip nat; nft 'add chain ip nat prerouting { type nat hook prerouting priority -100; }'; nft add rule ip nat prerouting %s dport %d redirect to :%d\"; "+
-			"or run the container as root",
-			first, alternative(p.HostPort, first), p.ContainerPort, p.HostPort, p.Protocol, p.HostPort, alternative(p.HostPort, first))
+		other := alternative(p.HostPort, first)
+		e.Hint = fmt.Sprintf("use --publish %d:%d; or as root \"sysctl net.ipv4.ip_unprivileged_port_start=%d\" lets users have it, "+
+			"\"nft add rule ip nat prerouting %s dport %d redirect to :%d\" leads it there; or run the container as root",
+			other, p.ContainerPort, p.HostPort, p.Protocol, p.HostPort, other)
 	case syscall.EADDRNOTAVAIL:
 		e.Cause, e.Hint = errors.New("this host has no such address"), "look at \"ip address\" for those it has, or leave the address out"
 	}
