@@ -14,7 +14,6 @@
 package checkpoint
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -46,11 +45,28 @@ const MaxVolumes = 1000
 // VolumeName is the entry of a volume, counted from 0.
 func VolumeName(n int) string { return VolumesDir + "/" + strconv.Itoa(n) + ".tar" }
 
-// volumeName is what VolumeName makes.
-var volumeName = regexp.MustCompile(`^(0|[1-9][0-9]{0,2})\.tar$`)
+// isVolumeName says whether a name is one that VolumeName makes, without the folder.
+func isVolumeName(base string) bool {
+	n, err := strconv.Atoi(strings.TrimSuffix(base, ".tar"))
+	return err == nil && n >= 0 && n < MaxVolumes && VolumeName(n) == VolumesDir+"/"+base
+}
 
-// imageName is what CRIU calls its files, and runtimes theirs beside them.
-var imageName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$`)
+// isImageName says whether a name may be one of CRIU's files, or of a runtime's beside them.
+func isImageName(base string) bool {
+	const longest = 201
+	if len(base) == 0 || len(base) > longest {
+		return false
+	}
+	for i, c := range []byte(base) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		case i > 0 && (c == '.' || c == '_' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return true
+}
 
 // allowed says whether an archive may have an entry of that name.
 func allowed(name string) bool {
@@ -59,9 +75,9 @@ func allowed(name string) bool {
 	}
 	dir, base, ok := strings.Cut(name, "/")
 	if dir == VolumesDir {
-		return ok && volumeName.MatchString(base)
+		return ok && isVolumeName(base)
 	}
-	return ok && (dir == ImagesDir || dir == PreDir) && imageName.MatchString(base)
+	return ok && (dir == ImagesDir || dir == PreDir) && isImageName(base)
 }
 
 // sum is an entry of digests.json.

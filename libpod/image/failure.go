@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 
 	"go.podman.io/storage"
@@ -30,7 +31,7 @@ func failure(op, name, host string, err error) error {
 	if errors.As(err, &own) && own.Class != nil {
 		return &errdefs.Error{Op: op, Name: name, Class: own.Class, Cause: oneLine(err), Hint: own.Hint}
 	}
-	if m := unmappedOwner.FindStringSubmatch(err.Error()); m != nil {
+	if m := unmappedOwner().FindStringSubmatch(err.Error()); m != nil {
 		return &errdefs.Error{
 			Op: op, Name: name, Class: errdefs.ErrUnsupported, Hint: "as root give this user more subordinate ids (usermod --add-subuids, --add-subgids), then run \"manager system migrate\"",
 			Cause: oneLine(fmt.Errorf("%s in the image belongs to %s (user:group), which is not among this user's ids; nothing was stored", m[2], m[1])),
@@ -42,7 +43,9 @@ func failure(op, name, host string, err error) error {
 
 // unmappedOwner is what the storage library says of a file that belongs to an id that the user's namespace does not
 // have. The layer was extracted by another process, so that there is nothing but the text.
-var unmappedOwner = regexp.MustCompile(`insufficient UIDs or GIDs available in user namespace \(requested (\d+:\d+) for ([^)]*)\)`)
+var unmappedOwner = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`insufficient UIDs or GIDs available in user namespace \(requested (\d+:\d+) for ([^)]*)\)`)
+})
 
 // classifyStore reads the errors of the store and of the file system; the class is nil for
 // any other error.
