@@ -72,6 +72,9 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 		err = s.create(ctx)
 	} else {
 		err = s.checkVersion(ctx)
+		if isFull(err) && s.SpendReserve() { // the log of a file that everybody closed is made anew
+			err = s.checkVersion(ctx)
+		}
 	}
 	if err != nil {
 		_ = db.Close()

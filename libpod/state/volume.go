@@ -46,7 +46,7 @@ func (s *Store) insertVolume(ctx context.Context, tx *sql.Tx, v Volume) (bool, e
 // DropAnonymous ends a container's use of the named volumes that are anonymous, and forgets
 // those that no other container uses. It returns the names that are still stored.
 func (s *Store) DropAnonymous(ctx context.Context, container string, names []string) (kept []string, err error) {
-	err = s.update(ctx, Durable, func(tx *sql.Tx) error {
+	err = s.end(ctx, Durable, func(tx *sql.Tx) error {
 		for _, name := range names {
 			for _, stmt := range []string{
 				"DELETE FROM volume_use WHERE volume=?1 AND container=?2 AND (SELECT anonymous FROM volume WHERE name=?1)=1",

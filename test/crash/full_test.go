@@ -119,7 +119,7 @@ func (k *killed) full(m *manager, ballast string, n int) bool {
 		m.t.Fatal(err)
 	}
 	m.awaitEnd()
-	if k.objects {
+	if k.objects || k.prepare != nil {
 		k.then(m)
 	}
 	m.reuse(when)

@@ -141,8 +141,8 @@ func (m *manager) must(args ...string) string {
 }
 
 // fineWords are what stop says of a program that does not listen to the signal, the store when it takes away
-// what a killed command had begun, and what keeps events and ends when the disk has no room for them.
-var fineWords = regexp.MustCompile(`(?m)^Warning: container \S+ was killed: .*\n|^.*Found incomplete layer .*, deleting it"\n|^.*level=warning msg="log \S+: no space left on device"\n`)
+// what a killed command had begun, what keeps events and ends when the disk has no room for them, and progress.
+var fineWords = regexp.MustCompile(`(?m)^Giving the files of \S+ to the container's ids\n|^Warning: container \S+ was killed: .*\n|^.*Found incomplete layer .*, deleting it"\n|^.*level=warning msg="log \S+: no space left on device"\n`)
 
 // statuses are the containers by name.
 func (m *manager) statuses() map[string]string {
