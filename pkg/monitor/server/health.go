@@ -67,6 +67,7 @@ func (h *health) end(reason string) {
 	h.over = true
 	h.turn++
 	if h.running != nil {
+		h.s.abandoned = h.running
 		h.running.abandon()
 	}
 	for _, c := range append(h.askers, h.next...) {
@@ -114,6 +115,10 @@ func (h *health) answer(c *client, r monitor.CheckReport) {
 // begin runs the check whose turn it is. A paused container's would wait until it is resumed.
 func (h *health) begin() {
 	h.turn++
+	if h.s.abandoned != nil {
+		h.waitFor(abandonedPause)
+		return
+	}
 	if h.s.frozen() {
 		for _, c := range h.askers {
 			h.answer(c, monitor.CheckReport{Refused: "the container is paused"})
@@ -126,6 +131,10 @@ func (h *health) begin() {
 	h.running = c
 	c.run()
 }
+
+// abandonedPause is how long a check waits at a time for the end of one that was taken back: of two commands of another
+// runtime each would reap, and kill, what is the other's.
+const abandonedPause = 10 * time.Millisecond
 
 // waitFor begins the next check in a while, if none was begun before.
 func (h *health) waitFor(pause time.Duration) {

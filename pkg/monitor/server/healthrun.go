@@ -203,6 +203,9 @@ func (c *check) finish(o checkOutcome) {
 	if c.child != nil {
 		_ = c.child.Close()
 	}
+	if c.h.s.abandoned == c {
+		c.h.s.abandoned = nil
+	}
 	if c.gone || c.h.over {
 		return
 	}

@@ -115,8 +115,10 @@ type server struct {
 	// code is what the monitor itself ends with.
 	code int
 	// health and notifier are nil without a healthcheck and a service manager.
-	health   *health
-	notifier *notifier
+	health *health
+	// abandoned is a check that was taken back and has not ended yet, or nil.
+	abandoned *check
+	notifier  *notifier
 	// refusal is why the monitor itself lets the start fail.
 	refusal               *launch.Failure
 	idleArmed, drainArmed bool
