@@ -3,12 +3,14 @@ package libpod
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/fsroot"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/selinux"
+	"github.com/manager-project/manager/pkg/spec"
 )
 
 // blameSELinux adds to a refusal of the kernel that SELinux made it, and which option helps. The policy is asked, for
@@ -33,7 +35,7 @@ func (c *container) blameSELinux(err error, root string) error {
 		e.Hint = "give another --security-opt label=type:T, or label=disable"
 		return e
 	}
-	label := labelInside(root, f.Path)
+	label := c.labelOf(root, f.Path)
 	for _, permission := range []string{"execute", "entrypoint"} {
 		if ok, err := selinux.Allowed(process, label, "file", permission); label == "" || err != nil || ok {
 			continue
@@ -50,16 +52,41 @@ func (c *container) blameSELinux(err error, root string) error {
 }
 
 // ownMount says whether a path inside is below one of the user's mounts.
-func (c *container) ownMount(path string) bool {
+func (c *container) ownMount(path string) bool { return c.mountOf(path) != nil }
+
+// mountOf is the user's mount that a path inside is below, the innermost of them; nil for none.
+func (c *container) mountOf(path string) *spec.Mount {
+	var found *spec.Mount
 	for i := range c.cfg.Mounts {
-		if d := c.cfg.Mounts[i].Destination; path == d || len(path) > len(d) && path[:len(d)] == d && path[len(d)] == '/' {
-			return true
+		m := &c.cfg.Mounts[i]
+		if below(path, m.Destination) && (found == nil || len(m.Destination) > len(found.Destination)) {
+			found = m
 		}
 	}
-	return false
+	return found
 }
 
-// labelInside is the label of a file in the container, "" if that cannot be known.
+func below(path, dir string) bool {
+	rest, ok := strings.CutPrefix(path, strings.TrimSuffix(dir, "/"))
+	return ok && (rest == "" || rest[0] == '/')
+}
+
+// labelOf is the label of a file in the container, whose root directory is root on the host: mounts are not seen from
+// there, so that one in a directory of the host's is looked for in that. It is "" if it cannot be known.
+func (c *container) labelOf(root, path string) string {
+	if m := c.mountOf(path); m != nil {
+		if m.Kind != spec.MountBind {
+			return ""
+		}
+		if path = strings.TrimPrefix(path, strings.TrimSuffix(m.Destination, "/")); path == "" {
+			return selinux.Label(m.Source)
+		}
+		root = m.Source
+	}
+	return labelInside(root, path)
+}
+
+// labelInside is the label of a file below a root directory, "" if that cannot be known.
 func labelInside(root, path string) string {
 	dir, err := fsroot.Open(root)
 	if err != nil {

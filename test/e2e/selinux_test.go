@@ -107,6 +107,10 @@ func TestSELinuxSession(t *testing.T) {
 	}
 	archive := filepath.Join(home, "busybox.tar")
 	m.MustRun(t, "save", "-o", archive, "busybox")
+	policy := filepath.Join(home, "config", "containers", "policy.json")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(policy), 0o755), os.WriteFile(policy, []byte(`{"default": [{"type": "insecureAcceptAnything"}]}`), 0o644)); err != nil {
+		t.Fatal(err)
+	}
 	for path, mode := range map[string]os.FileMode{home: 0o755, archive: 0o644} {
 		if err := errors.Join(os.Chmod(path, mode), os.Chown(path, 1000, 1000)); err != nil {
 			t.Fatal(err)
@@ -114,7 +118,7 @@ func TestSELinuxSession(t *testing.T) {
 	}
 	user := []string{
 		"setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "env", "-i", "PATH=/usr/bin:/usr/sbin:/bin:/sbin",
-		"HOME=/home/" + testenv.MachineUser, "USER=" + testenv.MachineUser, "XDG_RUNTIME_DIR=/run/user/1000",
+		"HOME=/home/" + testenv.MachineUser, "USER=" + testenv.MachineUser, "XDG_RUNTIME_DIR=/run/user/1000", "XDG_CONFIG_HOME=" + home + "/config",
 	}
 	his := func(args ...string) string {
 		t.Helper()
