@@ -42,7 +42,7 @@ func (c *container) blameSELinux(err error, root string) error {
 		}
 		e.Cause = fmt.Errorf("exec %q: SELinux does not let %s execute a file with the label %s", f.Path, process, label)
 		e.Hint = "give another --security-opt label=type:T, or label=disable"
-		if c.cfg.Rootfs.Path != "" || c.ownMount(f.Path) {
+		if c.cfg.Rootfs.Path != "" || c.mountOf(f.Path) != nil {
 			e.Hint = "label the files for containers: with :z or :Z at the mount, or with \"chcon --recursive --type " +
 				selinux.TypeOf(c.cfg.Security.MountLabel) + " DIRECTORY\" for --rootfs; or give --security-opt label=disable"
 		}
@@ -50,9 +50,6 @@ func (c *container) blameSELinux(err error, root string) error {
 	}
 	return err
 }
-
-// ownMount says whether a path inside is below one of the user's mounts.
-func (c *container) ownMount(path string) bool { return c.mountOf(path) != nil }
 
 // mountOf is the user's mount that a path inside is below, the innermost of them; nil for none.
 func (c *container) mountOf(path string) *spec.Mount {
