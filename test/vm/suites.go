@@ -28,7 +28,7 @@ var suites = []suite{
 	// Thousands of mounts are a question of time, which the emulator cannot answer, and the tests once more for
 	// each missing system call take it minutes.
 	{Dir: "pkg/libcontainer", Lanes: []string{testenv.LaneV2}, Skip: "TestThousandsOfMounts|TestHiddenCalls"},
-	{Dir: "cmd/manager-runtime", Lanes: []string{testenv.LaneV2}, Run: "CRIU|AppArmor|SystemdCgroup|OOMEvent"},
+	{Dir: "cmd/manager-runtime", Lanes: []string{testenv.LaneV2}, Run: "CRIU|AppArmor|SystemdCgroup"},
 	{Dir: "pkg/libcontainer", Lanes: []string{testenv.LanePermissive, testenv.LaneEnforcing}, Run: "SELinux"},
 	{Dir: "test/e2e", Lanes: []string{testenv.LanePermissive, testenv.LaneEnforcing}, Run: "TestSELinux|^TestScripts$/^selinux$"},
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "TestCRIU"},
