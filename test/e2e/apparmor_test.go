@@ -15,9 +15,9 @@ func TestAppArmorReload(t *testing.T) {
 	m := testenv.NewManager(t)
 	m.Image(t, "busybox")
 	m.MustRun(t, "create", "--name", "c", "--network", "none", "busybox", "cat", "/proc/self/attr/current")
-	profile := strings.TrimSpace(m.MustRun(t, "inspect", "--format", "{{.AppArmorProfile}}", "c").Stdout)
+	profile := strings.TrimSpace(m.MustRun(t, "inspect", "--format", "{{.AppArmorProfile}}", "c"))
 	for range 2 {
-		if out := m.MustRun(t, "start", "--attach", "c").Stdout; strings.TrimSpace(out) != profile+" (enforce)" {
+		if out := m.MustRun(t, "start", "--attach", "c"); strings.TrimSpace(out) != profile+" (enforce)" {
 			t.Errorf("confined by %q, want %s", out, profile)
 		}
 		if err := os.WriteFile("/sys/kernel/security/apparmor/.remove", []byte(profile), 0); err != nil {
