@@ -35,6 +35,15 @@ func (c *container) blameSELinux(err error, root string) error {
 		e.Hint = "give another --security-opt label=type:T, or label=disable"
 		return e
 	}
+	const relabel = "label the files for containers: with :z or :Z at the mount, or with \"chcon --recursive --type %s DIRECTORY\" for --rootfs; or give --security-opt label=disable"
+	if m := c.mountOf(f.Path); m != nil && m.Kind == spec.MountBind && m.Source != "" {
+		label := selinux.Label(m.Source)
+		if ok, err := selinux.Allowed(process, label, "dir", "search"); label != "" && err == nil && !ok {
+			e.Cause = fmt.Errorf("exec %q: SELinux does not let %s into a directory with the label %s", f.Path, process, label)
+			e.Hint = fmt.Sprintf(relabel, selinux.TypeOf(c.cfg.Security.MountLabel))
+			return e
+		}
+	}
 	label := c.labelOf(root, f.Path)
 	for _, permission := range []string{"execute", "entrypoint"} {
 		if ok, err := selinux.Allowed(process, label, "file", permission); label == "" || err != nil || ok {
@@ -43,8 +52,7 @@ func (c *container) blameSELinux(err error, root string) error {
 		e.Cause = fmt.Errorf("exec %q: SELinux does not let %s execute a file with the label %s", f.Path, process, label)
 		e.Hint = "give another --security-opt label=type:T, or label=disable"
 		if c.cfg.Rootfs.Path != "" || c.mountOf(f.Path) != nil {
-			e.Hint = "label the files for containers: with :z or :Z at the mount, or with \"chcon --recursive --type " +
-				selinux.TypeOf(c.cfg.Security.MountLabel) + " DIRECTORY\" for --rootfs; or give --security-opt label=disable"
+			e.Hint = fmt.Sprintf(relabel, selinux.TypeOf(c.cfg.Security.MountLabel))
 		}
 		return e
 	}

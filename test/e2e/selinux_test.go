@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -85,7 +86,7 @@ func TestSELinuxSession(t *testing.T) {
 	inSession := func(prefix []string, program string, args ...string) string {
 		t.Helper()
 		argv := append(append([]string{session}, prefix...), append([]string{program}, args...)...)
-		cmd := exec.CommandContext(t.Context(), "runcon", argv...)
+		cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "runcon", argv...) // also for the clean-up
 		cmd.Env = append(os.Environ(), m.Env...)
 		var stderr strings.Builder
 		cmd.Stderr = &stderr
