@@ -44,7 +44,7 @@ var suites = []suite{
 		Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Skip: "TestSystemdRestart",
 		Run: "TestSystemd|TestNotifySocket|TestListenSockets|TestAppArmorReload",
 	},
-	{Dir: "test/e2e", Lanes: []string{testenv.LaneUser}, Run: "^TestScripts$/container/(run-life|rename-kill-pause|exec-options|exec-failures|run-user|run-limits|run-network|run-namespaces|run-init|run-systemd|run-security-apparmor-user|stop-kills|restart-|update|stats|ps-columns|health|events|logs-follow|logs-options|start-attach|wait-|monitor-killed)|^TestUserSplit$"},
+	{Dir: "test/e2e", Lanes: []string{testenv.LaneUser}, Run: "^TestScripts$/container/(run-life|rename-kill-pause|exec-options|run-user$|run-limits|stop-kills|restart-lost)"},
 }
 
 // A boot is one start of the machine and the lanes that run in it, one after the other.
