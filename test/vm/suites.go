@@ -44,7 +44,7 @@ var suites = []suite{
 		Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Skip: "TestSystemdRestart",
 		Run: "TestSystemd|TestNotifySocket|TestListenSockets|TestAppArmorReload",
 	},
-	{Dir: "test/e2e", Lanes: []string{testenv.LaneUser}, Run: "^TestScripts$/container/(run-life|rename-kill-pause|exec-options|run-user$|run-limits|stop-kills|restart-lost)"},
+	{Dir: "test/e2e", Lanes: []string{testenv.LaneUser}, Run: "^TestScripts$/container/(run-life|rename-kill-pause|exec-options|run-user-|run-limits|stop-kills|restart-lost)"},
 }
 
 // A boot is one start of the machine and the lanes that run in it, one after the other.
