@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -134,7 +135,10 @@ func (q *Request) command(name string, args []string) error {
 	var out bytes.Buffer
 	cmd := exec.Command(program, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", &out, &out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	// One that has not become the driver yet is found by nobody: it ends with who starts it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL}
+	runtime.LockOSThread() // the signal is for the end of the thread
+	defer runtime.UnlockOSThread()
 	if err := cmd.Run(); err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {

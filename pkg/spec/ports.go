@@ -171,7 +171,8 @@ func (d *decider) ports() error {
 		return errdefs.Invalid("--network", "container:"+net.Namespace.Target, "ports belong to the container whose network it is").
 			WithHint("give that container %s instead", option)
 	case net.Driver == "":
-		e := errdefs.Invalid(option, strings.Join(words, " "), "the network %q does not reach the host", net.ModeText())
+		e := errdefs.Invalid("--network", net.ModeText(), "it does not reach the host, so that no port can be published by %s",
+			strings.TrimSpace(option+" "+strings.Join(words, " ")))
 		if d.host.Rootless {
 			return e.WithHint("leave --network or %s out", option)
 		}
