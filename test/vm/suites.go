@@ -36,7 +36,6 @@ var suites = []suite{
 		Dir: "test/e2e", Lanes: []string{testenv.LaneV2},
 		Run: "TestWhy|^TestScripts$/container/(run-limits|update|stats|run-namespaces|run-userns|run-security|run-systemd|run-init|logs-journald|exec-options|rename-kill-pause|health)",
 	},
-	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2, testenv.LaneUser}, Run: "^TestDoctor$"},
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "^TestScripts$/system/events-journald"},
 	// TestSystemdRestart fails: a container that its own policy restarts is lost to the service manager, and one that is
 	// stopped in the back-off stays "restarting".
