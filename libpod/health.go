@@ -43,7 +43,7 @@ func (r *Runtime) HealthCheck(ctx context.Context, id string) (HealthReport, err
 	}
 	report, err := monitor.CheckNow(ctx, r.paths.runDir(c.row.ID))
 	switch {
-	case errors.Is(err, errdefs.ErrUnavailable):
+	case errors.Is(err, errdefs.ErrUnavailable), errors.Is(err, monitor.ErrCheckLost) && c.current() == define.StatusRunning:
 		return HealthReport{}, c.fail("check", errdefs.ErrUnavailable, errors.New("its monitor is gone"), "restart it with \"manager restart "+c.row.Name+"\"")
 	case err != nil:
 		return HealthReport{}, c.fail("check", nil, err, "")

@@ -106,6 +106,10 @@ type CheckReport struct {
 	Refused string `json:"refused,omitempty"`
 }
 
+// ErrCheckLost is what CheckNow gives, as ErrState, when the monitor went away before it answered: with its container, or
+// because it was killed.
+var ErrCheckLost = errors.New("the container ended before it was done")
+
 // CheckNow lets the monitor run the container's healthcheck at once and returns how it went. The
 // class is ErrUnavailable when no monitor answers, ErrState when it could not run it.
 func CheckNow(ctx context.Context, runDir string) (CheckReport, error) {
@@ -123,7 +127,7 @@ func CheckNow(ctx context.Context, runDir string) (CheckReport, error) {
 	for {
 		k, p, err := c.recv(buf)
 		if err != nil {
-			return r, errors.Join(ctx.Err(), errdefs.New(errdefs.ErrState, "healthcheck", "", "the container ended before it was done"))
+			return r, errors.Join(ctx.Err(), errdefs.New(errdefs.ErrState, "healthcheck", "", "%w", ErrCheckLost))
 		}
 		if k != KindChecked {
 			continue
