@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/manager-project/manager/pkg/catch"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer"
 	"github.com/manager-project/manager/pkg/libcontainer/compile"
@@ -69,9 +69,11 @@ func (o *execOptions) exec(a *app, id string, words []string) (code int, err err
 	if err != nil {
 		return 0, err
 	}
-	var signals chan os.Signal
+	var signals *catch.Signals
 	if !o.detach {
-		signals = catchSignals()
+		if signals, err = catchSignals(); err != nil {
+			return 0, err
+		}
 	}
 	p, err := c.Exec(context.Background(), cfg)
 	if err != nil {

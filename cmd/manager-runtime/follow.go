@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/signal"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -12,14 +11,8 @@ import (
 	"github.com/manager-project/manager/pkg/libcontainer"
 )
 
-// catchSignals begins to collect what will be passed on: before there is anything to pass it to,
-// so that none is lost; the rest when the process runs.
-func catchSignals() chan os.Signal {
-	signals := make(chan os.Signal, 128)
-	signal.Notify(signals, catch.Usual...)
-	signal.Notify(signals, unix.SIGCHLD)
-	return signals
-}
+// catchSignals begins to collect what will be passed on: before there is anything to pass it to, so that none is lost.
+func catchSignals() (*catch.Signals, error) { return catch.All(unix.SIGPIPE) }
 
 // becomeSubreaper adopts orphans of containers without a pid namespace of their own, so that they do
 // not end up with process 1 of the host. Source: PR_SET_CHILD_SUBREAPER(2const).
@@ -32,30 +25,21 @@ func becomeSubreaper() error {
 
 // follow stays with a process until its end: it passes signals on, serves its terminal and collects
 // orphans. It returns the exit code, 128+n for signal n.
-func follow(p *libcontainer.Process, signals chan os.Signal) (int, error) {
+func follow(p *libcontainer.Process, signals *catch.Signals) (int, error) {
 	done := func() {}
 	if console := p.Console(); console != nil {
-		// What would stop or end us while we serve it.
-		signal.Notify(signals, unix.SIGWINCH, unix.SIGPIPE, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
 		done = pump(console)
 	}
-	ended := make(chan struct{})
-	forwarded := make(chan struct{})
-	go catch.Rest(signals, ended, unix.SIGURG)
-	go func() {
-		defer close(forwarded)
-		for {
-			select {
-			case <-ended:
-				return
-			case s := <-signals:
-				passOn(s.(syscall.Signal), p)
-			}
+	events := []unix.PollFd{{Fd: int32(p.PIDFD().Fd()), Events: unix.POLLIN}, {Fd: int32(signals.FD()), Events: unix.POLLIN}}
+	for events[0].Revents == 0 {
+		if _, err := unix.Poll(events, -1); err != nil && err != unix.EINTR {
+			return 0, os.NewSyscallError("poll", err)
 		}
-	}()
+		for s := signals.Next(); s != 0; s = signals.Next() {
+			passOn(s, p)
+		}
+	}
 	st, err := p.Wait()
-	close(ended)
-	<-forwarded
 	done()
 	return st.Code, err
 }
@@ -64,7 +48,7 @@ func passOn(s syscall.Signal, p *libcontainer.Process) {
 	switch s {
 	case unix.SIGCHLD:
 		reapOrphans(p.PID())
-	case unix.SIGURG, unix.SIGPIPE, unix.SIGTTIN, unix.SIGTTOU: // the Go runtime's own, and ours
+	case unix.SIGTTIN, unix.SIGTTOU: // ours
 	case unix.SIGWINCH:
 		if console := p.Console(); console != nil {
 			resize(console)

@@ -73,7 +73,10 @@ func (o *restoreOptions) run(a *app, id string) (code int, err error) {
 			return 0, err
 		}
 	}
-	signals := catchSignals()
+	signals, err := catchSignals()
+	if err != nil {
+		return 0, err
+	}
 	c, err := a.factory().Restore(context.Background(), id, cfg, opts)
 	if err != nil {
 		return 0, err

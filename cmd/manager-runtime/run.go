@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 
+	"github.com/manager-project/manager/pkg/catch"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer"
 )
@@ -50,9 +51,11 @@ func (o *runOptions) run(a *app, id string) (code int, err error) {
 			return 0, err
 		}
 	}
-	var signals chan os.Signal
+	var signals *catch.Signals
 	if !o.detach {
-		signals = catchSignals()
+		if signals, err = catchSignals(); err != nil {
+			return 0, err
+		}
 	}
 	notify := notifier{host: os.Getenv("NOTIFY_SOCKET")}
 	c, err := o.create(a, id, cfg)

@@ -3,7 +3,6 @@ package main
 import (
 	"io"
 	"os"
-	"os/signal"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -15,13 +14,6 @@ import (
 func pump(console *os.File) (done func()) {
 	restore := rawMode()
 	resize(console)
-	sizes := make(chan os.Signal, 1)
-	signal.Notify(sizes, unix.SIGWINCH)
-	go func() {
-		for range sizes {
-			resize(console)
-		}
-	}()
 	go func() { _, _ = io.Copy(console, os.Stdin) }()
 	finished := make(chan struct{})
 	go func() {
@@ -34,7 +26,6 @@ func pump(console *os.File) (done func()) {
 		case <-finished:
 		case <-time.After(drain):
 		}
-		signal.Stop(sizes)
 		_ = console.Close()
 		restore()
 	}

@@ -2,10 +2,8 @@ package cgroups
 
 import (
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/manager-project/manager/pkg/errdefs"
 	"golang.org/x/sys/unix"
@@ -95,51 +93,4 @@ func (s setting) explain(err error) error {
 		e.Hint = "leave it out, or have the cgroup delegated"
 	}
 	return e
-}
-
-// writeFile writes a control file, which must exist, with one call of write.
-func writeFile(file, value string) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_TRUNC, 0)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }()
-	for {
-		_, err = f.WriteString(value)
-		if !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
-}
-
-// maxControlFile bounds what is read of one control file. The longest known, the process list of
-// a cgroup with every pid the kernel can give (4 million), is far below it.
-const maxControlFile = 64 << 20
-
-// readControl reads a control file, whole. ErrCorrupt when it does not end.
-func readControl(file string) (string, error) { return readBounded(file, maxControlFile) }
-
-// readShort reads a short control file without its final newline; "" when it cannot be read.
-func readShort(file string) string {
-	s, err := readBounded(file, 4096)
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSuffix(s, "\n")
-}
-
-func readBounded(file string, limit int64) (string, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = f.Close() }()
-	b, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return "", err
-	}
-	if int64(len(b)) > limit {
-		return "", errdefs.New(errdefs.ErrCorrupt, "file", file, "it is longer than %d bytes", limit)
-	}
-	return string(b), nil
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -57,22 +58,25 @@ func (c *Cgroup) create(cfg Config) (_ *Cgroup, err error) {
 		}
 		return c, nil
 	}
-	missing := c.absent()
-	if len(missing) < len(c.dirs()) && !cfg.Reuse {
-		if err := c.unused(); err != nil {
-			return nil, err
-		}
-	}
-	steps.Add(func() error { return removeEmpty(missing) })
+	var made []string
+	steps.Add(func() error { return removeEmpty(made) })
 	var only map[string]bool
 	if len(c.layout.V1) > 0 {
 		only = needed(cfg.Resources) // a controller that is passed down can no longer be mounted as version 1
 	}
-	err = c.makeAll(only)
+	err = c.makeAll(only, &made)
 	for tries := 0; errors.Is(err, os.ErrNotExist) && tries < 100; tries++ {
-		err = c.makeAll(only) // somebody's RemoveEmpty took the parent away under us
+		err = c.makeAll(only, &made) // somebody's RemoveEmpty took the parent away under us
 	}
 	if err != nil {
+		return nil, fmt.Errorf("cgroup %s: %w", c.path, err)
+	}
+	if len(made) < len(c.dirs()) && !cfg.Reuse {
+		if err := c.unused(); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.fillCpuset(); err != nil {
 		return nil, fmt.Errorf("cgroup %s: %w", c.path, err)
 	}
 	if err := c.set(cfg.Resources); err != nil {
@@ -117,7 +121,7 @@ func LoadConfig(cfg Config) (*Cgroup, error) {
 	if cfg.Systemd {
 		c.unit = &unit{name: path.Base(c.path), user: cfg.UserBus}
 	}
-	if len(c.absent()) == len(c.dirs()) {
+	if !c.exists() {
 		return nil, errdefs.NotFound("cgroup", c.path)
 	}
 	return c, nil
@@ -188,16 +192,8 @@ func (c *Cgroup) versionOf(controller string) version {
 	return absent
 }
 
-// absent are the directories that do not exist.
-func (c *Cgroup) absent() []string {
-	var out []string
-	for _, d := range c.dirs() {
-		if _, err := os.Stat(d); errors.Is(err, os.ErrNotExist) {
-			out = append(out, d)
-		}
-	}
-	return out
-}
+// exists says whether a hierarchy has it.
+func (c *Cgroup) exists() bool { return slices.ContainsFunc(c.dirs(), exists) }
 
 func removeEmpty(dirs []string) error {
 	for _, d := range dirs {

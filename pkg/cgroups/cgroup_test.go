@@ -129,6 +129,27 @@ func TestFreezeKillAndList(t *testing.T) {
 	}
 }
 
+func TestRemoveIdle(t *testing.T) {
+	c := testCgroup(t, nil)
+	cmd := enter(t, c)
+	if c.RemoveIdle() {
+		t.Error("removed with a process in it")
+	}
+	if pids, err := c.PIDs(); err != nil || len(pids) != 1 {
+		t.Errorf("pids %v, %v", pids, err)
+	}
+	if err := c.KillAll(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if !c.RemoveIdle() || c.exists() {
+		t.Error("nobody is in it, and it is left")
+	}
+	if !c.RemoveIdle() {
+		t.Error("one that is gone counts as left")
+	}
+}
+
 func TestRemoveTakesSubCgroups(t *testing.T) {
 	c := testCgroup(t, nil)
 	for _, dir := range c.dirs() {
@@ -139,8 +160,10 @@ func TestRemoveTakesSubCgroups(t *testing.T) {
 	if err := c.Remove(); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(c.absent()); n != len(c.dirs()) {
-		t.Errorf("%d of %d directories are left", len(c.dirs())-n, len(c.dirs()))
+	for _, dir := range c.dirs() {
+		if exists(dir) {
+			t.Errorf("%s is left", dir)
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package cgroups
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -97,17 +96,18 @@ func (c *Cgroup) setDevices(rules []deviceRule) error {
 
 // writeDevices writes the rules one after the other; the kernel keeps their sum.
 func writeDevices(dir string, rules []deviceRule) error {
-	files := map[bool]*os.File{}
-	for allow, name := range map[bool]string{true: "devices.allow", false: "devices.deny"} {
-		f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY, 0)
+	open := map[bool]int{}
+	names := map[bool]string{true: filepath.Join(dir, "devices.allow"), false: filepath.Join(dir, "devices.deny")}
+	for allow, name := range names {
+		fd, err := openFD(name, unix.O_WRONLY)
 		if err != nil {
 			return err
 		}
-		defer func() { _ = f.Close() }()
-		files[allow] = f
+		defer func() { _ = unix.Close(fd) }()
+		open[allow] = fd
 	}
 	for _, r := range rules {
-		if _, err := files[r.allow].WriteString(r.v1()); err != nil {
+		if err := writeFD(open[r.allow], names[r.allow], r.v1()); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package cgroups
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -48,14 +49,14 @@ func (c *Cgroup) Open() (*Descriptors, error) {
 func (c *Cgroup) open(unified string, v1Dirs []string) (*Descriptors, error) {
 	d := &Descriptors{}
 	if unified != "" {
-		f, err := os.OpenFile(unified, unix.O_PATH|unix.O_DIRECTORY, 0)
+		f, err := openFile(unified, unix.O_PATH|unix.O_DIRECTORY)
 		if err != nil {
 			return nil, fmt.Errorf("cgroup %s: %w", c.path, err)
 		}
 		d.Dir = f
 	}
 	for _, dir := range v1Dirs {
-		f, err := os.OpenFile(filepath.Join(dir, "tasks"), os.O_WRONLY, 0)
+		f, err := openFile(filepath.Join(dir, "tasks"), unix.O_WRONLY)
 		if err != nil {
 			d.Close()
 			return nil, fmt.Errorf("cgroup %s: %w", c.path, err)
@@ -78,7 +79,7 @@ func (c *Cgroup) Sub(name string) (*Cgroup, error) {
 	if c.unified == "" {
 		s.unified = ""
 	}
-	if err := s.makeAll(map[string]bool{}); err != nil {
+	if err := errors.Join(s.makeAll(map[string]bool{}, new([]string)), s.fillCpuset()); err != nil {
 		return nil, fmt.Errorf("cgroup %s: %w", s.path, err)
 	}
 	return s, nil
@@ -193,8 +194,8 @@ func parseProcCgroup(s string) map[string]string {
 }
 
 func exists(p string) bool {
-	_, err := os.Lstat(p)
-	return err == nil
+	var st unix.Stat_t
+	return unix.Lstat(p, &st) == nil
 }
 
 // AddProcess moves a process, with all its threads, into the cgroup. Containers are born in theirs: this

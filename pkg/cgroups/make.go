@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// makeAll makes the directories. A hierarchy that is mounted read-only, or that belongs to another
-// user, is left out when rootless. only is as in makeUnified.
-func (c *Cgroup) makeAll(only map[string]bool) error {
+// makeAll makes the directories and adds to made those that were not there. A hierarchy that is mounted read-only,
+// or that belongs to another user, is left out when rootless. only is as in makeUnified.
+func (c *Cgroup) makeAll(only map[string]bool, made *[]string) error {
 	if c.unified != "" {
-		if err := makeUnified(c.layout.Unified, c.path, only); err != nil {
+		if err := makeUnified(c.layout.Unified, c.path, only, made); err != nil {
 			if !c.forgivable(err) {
 				return err
 			}
@@ -22,7 +22,12 @@ func (c *Cgroup) makeAll(only map[string]bool) error {
 	}
 	var kept []string
 	for _, dir := range c.v1Dirs {
-		err := os.MkdirAll(dir, 0o755)
+		err := makeDir(dir, made)
+		if errors.Is(err, os.ErrNotExist) {
+			if err = os.MkdirAll(filepath.Dir(dir), 0o755); err == nil {
+				err = makeDir(dir, made)
+			}
+		}
 		if err == nil {
 			kept = append(kept, dir)
 			continue
@@ -37,10 +42,20 @@ func (c *Cgroup) makeAll(only map[string]bool) error {
 		}
 	}
 	c.v1Dirs = kept
-	if dir, ok := c.v1["cpuset"]; ok {
-		return inheritCpuset(dir)
-	}
 	return nil
+}
+
+// makeDir makes a directory, and adds it to made if it was not there.
+func makeDir(dir string, made *[]string) error {
+	switch err := unix.Mkdir(dir, 0o755); err {
+	case nil:
+		*made = append(*made, dir)
+		return nil
+	case unix.EEXIST:
+		return nil
+	default:
+		return &os.PathError{Op: "mkdir", Path: dir, Err: err}
+	}
 }
 
 func (c *Cgroup) forgivable(err error) bool {
@@ -51,7 +66,7 @@ func (c *Cgroup) forgivable(err error) bool {
 // available one if that is nil.
 // A level with processes of its own cannot pass any; whether that matters shows when limits are set.
 // What is above a cgroup that systemd has delegated is systemd's, and left as it is.
-func makeUnified(top, p string, only map[string]bool) error {
+func makeUnified(top, p string, only map[string]bool, made *[]string) error {
 	dir, names := top, strings.Split(strings.TrimPrefix(p, "/"), "/")
 	first := 0
 	for i := range names[:len(names)-1] {
@@ -64,7 +79,11 @@ func makeUnified(top, p string, only map[string]bool) error {
 			enableControllers(dir, only)
 		}
 		dir = filepath.Join(dir, name)
-		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		last := made
+		if i < len(names)-1 {
+			last = new([]string) // what others may use meanwhile stays
+		}
+		if err := makeDir(dir, last); err != nil {
 			return err
 		}
 	}
@@ -92,31 +111,39 @@ func enableControllers(dir string, only map[string]bool) {
 	}
 }
 
-// inheritCpuset fills the cpuset of a version 1 cgroup and its ancestors, which are born with
-// none and take no process then.
+// fillCpuset fills the version 1 cpuset, which is born with no processors and takes no process then.
+func (c *Cgroup) fillCpuset() error {
+	if dir, ok := c.v1["cpuset"]; ok {
+		return inheritCpuset(dir)
+	}
+	return nil
+}
+
+// inheritCpuset fills the cpuset of a version 1 cgroup, and of its ancestors if need be.
 func inheritCpuset(dir string) error {
 	parent := filepath.Dir(dir)
-	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
-		own, err := os.ReadFile(filepath.Join(dir, file))
+	for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
+		file, above := filepath.Join(dir, name), filepath.Join(parent, name)
+		own, err := readBounded(file, maxControlFile)
 		if err != nil {
 			return err
 		}
-		if strings.TrimSpace(string(own)) != "" {
+		if strings.TrimSpace(own) != "" {
 			continue
 		}
-		theirs, err := os.ReadFile(filepath.Join(parent, file))
+		theirs, err := readBounded(above, maxControlFile)
 		if err != nil {
 			return err
 		}
-		if strings.TrimSpace(string(theirs)) == "" {
+		if strings.TrimSpace(theirs) == "" {
 			if err := inheritCpuset(parent); err != nil {
 				return err
 			}
-			if theirs, err = os.ReadFile(filepath.Join(parent, file)); err != nil {
+			if theirs, err = readBounded(above, maxControlFile); err != nil {
 				return err
 			}
 		}
-		if err := os.WriteFile(filepath.Join(dir, file), theirs, 0); err != nil {
+		if err := writeFile(file, theirs); err != nil {
 			return err
 		}
 	}

@@ -28,6 +28,20 @@ func (c *Cgroup) Remove() error {
 	return errors.Join(errs...)
 }
 
+// RemoveIdle removes a cgroup without processes and sub-cgroups, and says whether it is gone: one with any of
+// them, or that is systemd's, is left to KillAll and Remove, though some of its hierarchies may be gone.
+func (c *Cgroup) RemoveIdle() bool {
+	if c.unit != nil {
+		return false
+	}
+	for _, dir := range c.dirs() {
+		if err := unix.Rmdir(dir); err != nil && err != unix.ENOENT {
+			return false
+		}
+	}
+	return true
+}
+
 // RemoveEmpty removes a cgroup that has neither processes nor sub-cgroups from every hierarchy.
 // One in use stays, one that is gone is no error: nothing is reported, and nothing waited for.
 func RemoveEmpty(p string) {

@@ -15,7 +15,7 @@ import (
 // Stats reads the counters of every controller. What this kernel or cgroup does not count is zero;
 // a file that cannot be understood is ErrCorrupt. ErrNotFound when the cgroup is gone.
 func (c *Cgroup) Stats() (*Stats, error) {
-	if len(c.absent()) == len(c.dirs()) {
+	if !c.exists() {
 		return nil, errdefs.NotFound("cgroup", c.path)
 	}
 	s := &Stats{Hugetlb: map[string]HugetlbStats{}}

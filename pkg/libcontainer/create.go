@@ -48,6 +48,10 @@ func (f *Factory) Create(ctx context.Context, id string, cfg Config) (*Container
 		{"pid file", c.pidFile},
 		{"park", c.park},
 	})
+	if c.keeping != nil {
+		<-c.keeping
+	}
+	c.dropImage()
 	if c.handles != nil {
 		c.handles.Close()
 	}
@@ -77,7 +81,9 @@ type creation struct {
 	handles *compile.Handles
 	where   *cgroups.Config // nil for no cgroup
 	cgroup  *cgroups.Cgroup
-	parking *os.File // the listening socket
+	parking *os.File           // the listening socket
+	image   chan *launch.Image // of the plan, if it has one; see buildImage
+	keeping chan error         // closed when the configuration is kept
 	class   *intelrdt.Group
 	back    undo.Stack
 }
@@ -122,10 +128,51 @@ func (c *creation) compile() (err error) {
 		ID: c.id, KeepKeyring: c.cfg.NoNewKeyring, Bundle: c.cfg.Bundle, CgroupPath: c.cgroupPath(), PreserveFDs: len(c.cfg.ExtraFiles),
 		NoPivot: c.cfg.NoPivot, MakeCwd: true,
 	})
-	if err == nil {
-		c.made.Warnings = c.handles.Warnings
+	if err != nil {
+		return err
 	}
-	return err
+	c.made.Warnings = c.handles.Warnings
+	c.buildImage()
+	return nil
+}
+
+// request is what launch starts, without the cgroup.
+func (c *creation) request() launch.Request {
+	req := launch.Request{Program: c.factory.Program, Stdio: c.cfg.Stdio, ExtraFiles: c.cfg.ExtraFiles, Detached: true}
+	c.handles.Apply(&req)
+	return req
+}
+
+// buildImage begins to make the image of the plan, while the cgroup is made. nil comes for one that cannot be.
+func (c *creation) buildImage() {
+	c.dropImage()
+	req, p := c.request(), c.plan
+	if !direct.CanBuild(&req, p) {
+		return
+	}
+	c.image = make(chan *launch.Image, 1)
+	go func(image chan<- *launch.Image) {
+		if direct.Build(&req, p) != nil {
+			req.Image = nil
+		}
+		image <- req.Image
+	}(c.image)
+}
+
+// takeImage waits for the image, which is then the caller's.
+func (c *creation) takeImage() *launch.Image {
+	if c.image == nil {
+		return nil
+	}
+	image := <-c.image
+	c.image = nil
+	return image
+}
+
+func (c *creation) dropImage() {
+	if image := c.takeImage(); image != nil {
+		_ = image.File.Close()
+	}
 }
 
 // cgroupPath is where the cgroup is, or will be; "" for none.
@@ -146,25 +193,31 @@ func (c *creation) journal() error {
 	c.made.record = record{
 		Version: recordVersion, ID: c.id, BootID: bootID(), OCIVersion: c.spec.Version, Bundle: c.cfg.Bundle,
 		Rootfs: c.plan.Rootfs.Path, Created: time.Now().UTC(), Annotations: c.spec.Annotations,
-		Keyring: c.plan.Process.Keyring, Notify: c.cfg.Notify, Listener: c.handles.Notify, OwnPIDs: c.handles.CloneFlags&unix.CLONE_NEWPID != 0,
+		Keyring: c.plan.Process.Keyring, Notify: c.cfg.Notify, Listener: rare[launch.Notify]{c.handles.Notify}, OwnPIDs: c.handles.CloneFlags&unix.CLONE_NEWPID != 0,
 	}
 	if w := c.where; w != nil {
 		r := &c.made.record
 		r.Cgroup, r.Systemd, r.UserBus, r.Rootless = w.Path, w.Systemd, w.UserBus, w.Rootless
 	}
-	c.made.record.Class = c.class
+	c.made.record.Class.to = c.class
 	if len(c.handles.Poststart)+len(c.handles.Poststop) > 0 {
-		c.made.record.Hooks = &laterHooks{c.handles.Poststart, c.handles.Poststop}
+		c.made.record.Hooks.to = &laterHooks{c.handles.Poststart, c.handles.Poststop}
 	}
 	if err := c.made.dir.writeRecord(&c.made.record); err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
+	// Nothing needs the configuration before the container is complete.
+	c.keeping = make(chan error, 1)
+	go func() {
+		c.keeping <- c.made.dir.writeConfig(c.cfg.Spec)
+		close(c.keeping)
+	}()
 	return nil
 }
 
-// keepConfig keeps the configuration as it is now. Nothing needs it before the container is complete.
+// keepConfig waits until the configuration is kept.
 func (c *creation) keepConfig() error {
-	if err := c.made.dir.writeConfig(c.cfg.Spec); err != nil {
+	if err := <-c.keeping; err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
 	return nil
@@ -189,12 +242,8 @@ func (c *creation) pidFile() error {
 
 // launch starts the init.
 func (c *creation) launch() error {
-	req := launch.Request{Program: c.factory.Program, Stdio: c.cfg.Stdio, ExtraFiles: c.cfg.ExtraFiles, Detached: true}
-	c.handles.Apply(&req)
+	req := c.request()
 	var err error
-	if req.Plan, err = c.plan.Encode(); err != nil {
-		return err
-	}
 	if c.cgroup != nil {
 		files, err := c.cgroup.Open()
 		if err != nil {
@@ -203,12 +252,24 @@ func (c *creation) launch() error {
 		defer files.Close()
 		req.Cgroup, req.CgroupTasks = files.Dir, files.Tasks
 	}
-	if direct.CanBuild(&req, c.plan) && direct.Build(&req, c.plan) == nil {
-		defer func() { _ = req.Image.File.Close() }()
+	var child *launch.Child
+	if image := c.takeImage(); image != nil && len(req.CgroupTasks) <= direct.MaxTasks {
+		req.Image = image
+		child, err = launch.Start(c.ctx, req)
+		_ = image.File.Close()
+		if err != nil && c.ctx.Err() != nil {
+			return err
+		}
 	}
-	child, err := launch.Start(c.ctx, req)
-	if err != nil {
-		return err
+	if child == nil {
+		// Nothing is left of an image that failed but directories to mount on.
+		req.Image = nil
+		if req.Plan, err = c.plan.Encode(); err != nil {
+			return err
+		}
+		if child, err = launch.Start(c.ctx, req); err != nil {
+			return err
+		}
 	}
 	c.made.child = child
 	c.back.Add(func() error {

@@ -43,7 +43,7 @@ func (c *Container) Kill() error {
 // tearDown needs the lock. The directory goes last: as long as it is there, it can be called again.
 func (c *Container) tearDown() error {
 	return c.factory.runSteps("delete", []step{
-		{"kill", c.killAll},
+		{"kill", c.killRest},
 		{"cgroup", c.removeCgroup},
 		{"class of service", c.removeClass},
 		{"hooks", func() error { c.poststop(); return nil }},
@@ -51,12 +51,33 @@ func (c *Container) tearDown() error {
 	})
 }
 
+// killRest is killAll where there is somebody to kill. It needs the lock: the cgroup goes if nobody is in it.
+func (c *Container) killRest() error {
+	pidfd := c.openInit()
+	if pidfd != nil {
+		return errors.Join(c.killAll(), pidfd.Close())
+	}
+	if cg, err := c.cgroup(); err == nil && cg.RemoveIdle() {
+		return nil
+	}
+	return c.killAll()
+}
+
+// openInit opens the init, nil if it has ended.
+func (c *Container) openInit() *os.File {
+	if c.record.BootID != bootID() {
+		return nil
+	}
+	pidfd, err := c.record.open()
+	if err != nil {
+		return nil
+	}
+	return pidfd
+}
+
 // killAll kills the init and all of the cgroup, and waits for the init's end.
 func (c *Container) killAll() error {
-	var pidfd *os.File
-	if c.record.BootID == bootID() {
-		pidfd, _ = c.record.open()
-	}
+	pidfd := c.openInit()
 	if pidfd != nil {
 		defer func() { _ = pidfd.Close() }()
 		if err := unix.PidfdSendSignal(int(pidfd.Fd()), unix.SIGKILL, nil, 0); err != nil && err != unix.ESRCH {

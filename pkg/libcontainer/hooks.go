@@ -31,7 +31,7 @@ func (c *Container) state() plan.State {
 }
 
 func (c *Container) poststart() error {
-	h := c.record.Hooks
+	h := c.record.Hooks.to
 	if h == nil {
 		return nil
 	}
@@ -44,7 +44,7 @@ func (c *Container) poststart() error {
 
 // poststop runs when nothing of the container is left. A failure is a warning.
 func (c *Container) poststop() {
-	h := c.record.Hooks
+	h := c.record.Hooks.to
 	if h == nil {
 		return
 	}

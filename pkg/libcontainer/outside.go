@@ -45,8 +45,8 @@ func (c *creation) outside() error {
 }
 
 func (c *Container) removeClass() error {
-	if c.record.Class == nil {
+	if c.record.Class.to == nil {
 		return nil
 	}
-	return c.record.Class.Remove()
+	return c.record.Class.to.Remove()
 }

@@ -49,19 +49,19 @@ func (c *Container) SetClass(l3Cache, memBandwidth string) error {
 			return err
 		}
 		r := &specs.LinuxIntelRdt{L3CacheSchema: l3Cache, MemBwSchema: memBandwidth}
-		if c.record.Class != nil {
-			return c.record.Class.Set(r)
+		if c.record.Class.to != nil {
+			return c.record.Class.to.Set(r)
 		}
 		class, err := intelrdt.Find(root, c.ID(), r)
 		if err != nil {
 			return err
 		}
-		c.record.Class = class // noted before it is made, so that a delete takes it away
+		c.record.Class.to = class // noted before it is made, so that a delete takes it away
 		if err := c.dir.writeRecord(&c.record); err != nil {
 			return err
 		}
 		if err := class.Make(); err != nil {
-			c.record.Class = nil
+			c.record.Class.to = nil
 			return errors.Join(err, c.dir.writeRecord(&c.record))
 		}
 		pids, err := c.Processes()

@@ -30,6 +30,9 @@ func (c *Container) Process() *Process {
 // PID is the process id in the caller's pid namespace.
 func (p *Process) PID() int { return p.child.PID() }
 
+// PIDFD is the process's descriptor, readable when it has ended. It stays the Process's.
+func (p *Process) PIDFD() *os.File { return p.child.PIDFD() }
+
 // Console is the pseudo-terminal's master, which the caller closes, or nil: then there is none, or it was sent away.
 func (p *Process) Console() *os.File { return p.console }
 

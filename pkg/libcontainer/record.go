@@ -69,11 +69,11 @@ type record struct {
 	// Notify says that notifyDir is bound into the container.
 	Notify bool `json:"notify,omitempty"`
 	// Listener says who gets the listener of a seccomp filter; nil for none.
-	Listener *launch.Notify `json:"seccomp_listener,omitempty"`
+	Listener rare[launch.Notify] `json:"seccomp_listener,omitzero"`
 	// Class is the class of service of resctrl, nil for none.
-	Class *intelrdt.Group `json:"class,omitempty"`
+	Class rare[intelrdt.Group] `json:"class,omitzero"`
 	// Hooks are those that this program runs itself; nil for none.
-	Hooks *laterHooks `json:"hooks,omitempty"`
+	Hooks rare[laterHooks] `json:"hooks,omitzero"`
 	// OwnPIDs says that the init is the first process of its pid namespace, whose end is all others'.
 	OwnPIDs bool `json:"own_pids,omitempty"`
 }
@@ -86,6 +86,17 @@ func (d *stateDir) writeRecord(r *record) error {
 	}
 	return atomicfile.Write(filepath.Join(d.path, recordFile), b, 0o600, atomicfile.Volatile)
 }
+
+// rare is a pointer that encoding/json looks behind only where there is something: it works out the types of plain
+// pointers before it writes the first byte.
+type rare[T any] struct{ to *T }
+
+// IsZero makes "omitzero" leave it out.
+func (r rare[T]) IsZero() bool { return r.to == nil }
+
+func (r rare[T]) MarshalJSON() ([]byte, error) { return json.Marshal(r.to) }
+
+func (r *rare[T]) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, &r.to) }
 
 // readRecord reads state.json. ErrCorrupt if it is missing or makes no sense.
 func (d *stateDir) readRecord() (*record, error) {

@@ -26,9 +26,9 @@ func full(t testing.TB) record {
 		Version: recordVersion, ID: "x", BootID: "b", Complete: true, identity: identity{PID: 7, StartTime: 8}, OCIVersion: "1.3.0",
 		Bundle: "/b", Rootfs: "/b/r", Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Annotations: map[string]string{"k": "v"},
 		Cgroup: "/c/x", Systemd: true, UserBus: true, Rootless: true, Keyring: "_ses.x", Notify: true, OwnPIDs: true,
-		Listener: &launch.Notify{Path: "/s", Metadata: "m"},
-		Class:    &intelrdt.Group{Dir: "/sys/fs/resctrl/x", Made: true, Monitor: "/sys/fs/resctrl/x/mon_groups/x"},
-		Hooks:    &laterHooks{Poststart: []plan.Hook{{Path: "/h"}}, Poststop: []plan.Hook{{Path: "/i", Timeout: time.Second}}},
+		Listener: rare[launch.Notify]{&launch.Notify{Path: "/s", Metadata: "m"}},
+		Class:    rare[intelrdt.Group]{&intelrdt.Group{Dir: "/sys/fs/resctrl/x", Made: true, Monitor: "/sys/fs/resctrl/x/mon_groups/x"}},
+		Hooks:    rare[laterHooks]{&laterHooks{Poststart: []plan.Hook{{Path: "/h"}}, Poststop: []plan.Hook{{Path: "/i", Timeout: time.Second}}}},
 	}
 	v := reflect.ValueOf(r)
 	for i := range v.NumField() {

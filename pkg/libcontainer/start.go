@@ -39,7 +39,7 @@ func (c *Container) adopt() (*launch.Child, error) {
 		}
 		return nil, err
 	}
-	child := launch.Adopt(fd, c.record.PID, pidfd, c.record.Listener)
+	child := launch.Adopt(fd, c.record.PID, pidfd, c.record.Listener.to)
 	// Before the word is given: a container without the name and with a live init is running.
 	if err := c.dir.passed(); err != nil {
 		return nil, errors.Join(err, child.Close())

@@ -30,10 +30,10 @@ func (c *Container) Stats() (*Stats, error) {
 	if s.Stats, err = cg.Stats(); err != nil {
 		return nil, err
 	}
-	if c.record.Class != nil {
+	if c.record.Class.to != nil {
 		root, err := intelrdt.Root()
 		if err == nil {
-			s.IntelRdt, err = c.record.Class.Stats(root)
+			s.IntelRdt, err = c.record.Class.to.Stats(root)
 		}
 		if err != nil {
 			return nil, err

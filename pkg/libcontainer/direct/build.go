@@ -17,6 +17,8 @@ func CanBuild(req *launch.Request, p *plan.Plan) bool {
 	switch {
 	case code() == nil || fault.ForInit(): // the points are the small program's
 		return false
+	case len(req.CgroupTasks) > MaxTasks:
+		return false
 	case p.Join || p.Rootfs == nil || p.Rootfs.NoPivot || p.Rootfs.File != 0:
 		return false
 	case req.Join != nil || len(req.Enter) > 0 || len(req.OpenFiles) > 0:
@@ -68,6 +70,10 @@ type building struct {
 
 func (b *building) build() {
 	b.undumpable()
+	b.cgroups(account{}, b.socket+1)
+	if b.req.CloneFlags&unix.CLONE_NEWCGROUP != 0 {
+		b.do(account{}, unix.SYS_UNSHARE, unix.CLONE_NEWCGROUP)
+	}
 	b.do(account{}, unix.SYS_CLOSE_RANGE, b.socket+1, 1<<32-1, 0)
 	b.do(account{}, unix.SYS_FCNTL, b.socket, unix.F_SETFD, unix.FD_CLOEXEC)
 	b.raiseFiles()

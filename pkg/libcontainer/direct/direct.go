@@ -22,7 +22,7 @@ func Possible(req *launch.Request, p *plan.Plan) bool {
 		// What is undumpable belongs to the root of the user namespace that it was executed in: an image
 		// may not write its own score after it has left that.
 		return false
-	case code() == nil:
+	case code() == nil || len(req.CgroupTasks) > MaxTasks:
 		return false
 	case !p.Join || p.Hooks != nil || proc.Reaper != "" || proc.MakeCwd:
 		return false // the inside of a new container
@@ -141,6 +141,7 @@ func (m *making) undumpable() {
 // enter joins the namespaces and makes the process that stays.
 func (m *making) enter() {
 	m.undumpable()
+	m.cgroups(fail("cgroup", ""), m.pidfd+1)
 	m.sys("descriptor", unix.SYS_CLOSE_RANGE, m.pidfd+1, 1<<32-1, 0)
 	m.sys("descriptor", unix.SYS_FCNTL, m.socket, unix.F_SETFD, unix.FD_CLOEXEC)
 	m.raiseFiles()
@@ -183,6 +184,21 @@ func (m *making) enter() {
 	if m.req.Detached || m.Terminal {
 		m.sys("session", unix.SYS_SETSID).tolerate(syscall.EPERM)
 	}
+}
+
+// MaxTasks bounds the version 1 hierarchies of a request with an image. Linux has 14 controllers, and those without
+// one have names.
+const MaxTasks = 32
+
+// cgroups enters the version 1 cgroups whose tasks files are the descriptors from first on, however many there are.
+// "0" moves the thread that writes it, and is spared the kernel's lock on whole thread groups.
+func (m *making) cgroups(why account, first uint64) {
+	var done label
+	zero := m.bytes([]byte("0"))
+	for fd := first; fd < first+MaxTasks; fd++ {
+		m.do(why, unix.SYS_WRITE, fd, zero, 1).orElse(&done, syscall.EBADF)
+	}
+	m.place(&done)
 }
 
 // raiseFiles gives the process the limit of open files that this one has: the standard library raises its own

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,6 +58,8 @@ type Child struct {
 	image  *Image
 	// home is the image's HOME, a NUL behind it; nil for none.
 	home []byte
+	// buf is what packets are received in, made for the first one.
+	buf []byte
 	// early are packets that came before it was known whose they are.
 	early []packet
 	// foreign says that the process is another's child: see Adopt.
@@ -204,7 +207,10 @@ func (c *Child) receive(ctx context.Context) ([]byte, *os.File, error) {
 		}
 		_ = c.sock.SetReadDeadline(time.Now().Add(tick))
 		stop := context.AfterFunc(ctx, func() { _ = c.sock.SetReadDeadline(time.Unix(1, 0)) })
-		msg, file, err := recvPacket(c.sock)
+		if c.buf == nil {
+			c.buf = make([]byte, MaxMessage)
+		}
+		msg, file, err := recvPacket(c.sock, c.buf)
 		stop()
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return msg, file, err
@@ -226,12 +232,12 @@ type packet struct {
 
 var errLeaderDead = errors.New("killed by its own seccomp filter or a signal")
 
-func recvPacket(sock *os.File) (msg []byte, file *os.File, err error) {
+// recvPacket receives a packet of up to len(buf) bytes. msg is a copy.
+func recvPacket(sock *os.File, buf []byte) (msg []byte, file *os.File, err error) {
 	raw, err := sock.SyscallConn()
 	if err != nil {
 		return nil, nil, err
 	}
-	buf := make([]byte, MaxMessage)
 	oob := make([]byte, unix.CmsgSpace(4))
 	var n, oobn int
 	var rerr error
@@ -258,7 +264,7 @@ func recvPacket(sock *os.File) (msg []byte, file *os.File, err error) {
 			}
 		}
 	}
-	return buf[:n], file, nil
+	return bytes.Clone(buf[:n]), file, nil
 }
 
 // failed decodes the child's own account of its failure and reaps it.

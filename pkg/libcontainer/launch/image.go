@@ -24,7 +24,7 @@ var ErrImage = errors.New("a file in memory may not be executed here")
 // is executed before anything of a container is entered, so the standard library's own way of starting processes,
 // which shares the caller's memory with the child until then, serves.
 func (s *starting) runImage(ctx context.Context) (*Child, error) {
-	f := s.clone(s.forkImage)
+	f := s.cloneImage()
 	_ = s.peer.Close() // the child's alone now
 	if f.err != nil {
 		return nil, f.err
@@ -41,9 +41,6 @@ func (s *starting) runImage(ctx context.Context) (*Child, error) {
 	case s.req.Join.Flags != 0:
 		err = c.awaitSecond(ctx)
 	}
-	if f.tid != 0 {
-		awaitThreadExit(f.tid)
-	}
 	if err != nil {
 		c.kill()
 		return nil, errors.Join(err, c.Close())
@@ -51,10 +48,23 @@ func (s *starting) runImage(ctx context.Context) (*Child, error) {
 	return c, nil
 }
 
+// cloneImage is clone for an image, which enters version 1 cgroups itself.
+func (s *starting) cloneImage() forked {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	undo, err := s.confine()
+	if err != nil {
+		return forked{err: err}
+	}
+	defer undo()
+	return s.forkImage()
+}
+
 func (s *starting) forkImage() forked {
 	name, attr := "exec", &syscall.SysProcAttr{}
 	if s.req.Join == nil {
 		name, attr = RoleInit, s.newNamespaces()
+		attr.Unshareflags = 0 // the image makes its cgroup namespace when it has entered the cgroup
 	}
 	f := s.forkExec(s.req.Image.File, []string{name}, attr)
 	for _, refusal := range []syscall.Errno{syscall.EACCES, syscall.EPERM, syscall.ENOENT, syscall.ENOSYS} {

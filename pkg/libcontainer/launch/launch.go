@@ -41,7 +41,8 @@ type Request struct {
 	// read-only, detached view of it, so that no container can write to the host's file.
 	// The caller keeps ownership.
 	Program *os.File
-	// Plan is an encoded plan: see pkg/libcontainer/plan. Never parsed here.
+	// Plan is an encoded plan: see pkg/libcontainer/plan. Never parsed here. With an image it may be nil: the caller is
+	// then who repeats what the image could not do.
 	Plan []byte
 	// Image, if set, is executed in the place of Program and Plan: see package direct. One that cannot build a new
 	// container leaves that to the program, which has the words for it.
@@ -108,7 +109,8 @@ type JoinTarget struct {
 }
 
 // Image is a program that carries out one plan and has it inside: see package direct. Its descriptors are 0 to 2
-// stdio, the extra files, the socket to the parent, and for a join the pidfd of its target.
+// stdio, the extra files, the socket to the parent, for a join the pidfd of its target, and the tasks files of the
+// request, in which it enters version 1 cgroups itself: no thread of the parent has to go there and die for it.
 type Image struct {
 	// File is the program. The caller keeps ownership.
 	File *os.File

@@ -25,7 +25,7 @@ const RoleInit = "init"
 func Start(ctx context.Context, req Request) (*Child, error) {
 	if req.Image != nil && req.Join == nil {
 		child, err := start(ctx, req)
-		if err == nil || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil || req.Plan == nil {
 			return child, err
 		}
 		// Nothing is left of it but directories to mount on.
@@ -160,6 +160,9 @@ func (s *starting) layout() error {
 		s.spec.fds = append(s.spec.fds, pair[1])
 		if s.req.Join != nil {
 			s.spec.fds = append(s.spec.fds, int(s.req.Join.PIDFD.Fd()))
+		}
+		for _, f := range s.req.CgroupTasks {
+			s.spec.fds = append(s.spec.fds, int(f.Fd()))
 		}
 		return nil
 	}

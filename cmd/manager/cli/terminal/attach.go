@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"slices"
 	"sync"
 	"syscall"
 
@@ -52,7 +51,10 @@ func Open(c Config) (*Session, error) {
 		}
 	}
 	if c.SigProxy {
-		s.proxy()
+		if err := s.proxy(); err != nil {
+			s.Close()
+			return nil, err
+		}
 	}
 	return s, nil
 }
@@ -140,31 +142,17 @@ func (s *Session) followSize(tty *os.File) {
 }
 
 // proxy passes on what can be caught, but for the signals that concern this program.
-func (s *Session) proxy() {
-	ch, rare, done := make(chan os.Signal, 32), make(chan os.Signal, 32), make(chan struct{})
-	signal.Notify(ch, catch.Usual...)
-	go catch.Rest(rare, done, slices.Concat(catch.Usual, []os.Signal{
-		syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPIPE, syscall.SIGWINCH, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU,
-		syscall.SIGPROF, syscall.Signal(32), syscall.Signal(33), // the last two are kept by the threads library
-	})...)
-	go func() {
-		for {
-			select {
-			case n := <-rare:
-				select {
-				case ch <- n:
-				default: // as with a channel that is full
-				}
-			case <-done:
-				return
-			}
-		}
-	}()
+func (s *Session) proxy() error {
+	caught, err := catch.All(syscall.SIGCHLD, syscall.SIGPIPE, syscall.SIGWINCH, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU,
+		syscall.SIGPROF, syscall.Signal(32), syscall.Signal(33)) // the last two are kept by the threads library
+	if err != nil {
+		return err
+	}
+	ch := make(chan os.Signal, 32)
+	caught.To(ch)
 	s.Streams.Signals = ch
-	s.stop = append(s.stop, func() {
-		close(done)
-		signal.Stop(ch)
-	})
+	s.stop = append(s.stop, func() { _ = caught.Close() })
+	return nil
 }
 
 // Close stops following and puts the terminal back. It may be called twice.
