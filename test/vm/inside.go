@@ -32,7 +32,7 @@ func runInside(ctx context.Context) error {
 	}
 	payload := filepath.Dir(self)
 	if lane := os.Getenv(testenv.LaneVariable); lane != "" {
-		return runLane(ctx, payload, lane, os.Stdout)
+		return runLane(ctx, payload, lane, os.Getenv(partVariable), os.Stdout)
 	}
 	words, err := os.ReadFile("/proc/cmdline")
 	if err != nil {
@@ -67,11 +67,15 @@ func runInside(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// partVariable says which part of a lane this program runs.
+const partVariable = "MACHINE_LANE_PART"
+
 // inLane starts this program again as whoever the lane is for.
-func inLane(ctx context.Context, payload, lane string, results *os.File) error {
+func inLane(ctx context.Context, payload, part string, results *os.File) error {
+	lane := laneOf(part)
 	argv := []string{filepath.Join(payload, insideName), "-inside"}
 	env := []string{
-		testenv.LaneVariable + "=" + lane, "HOME=/root", "USER=root", "PATH=" + os.Getenv("PATH"),
+		testenv.LaneVariable + "=" + lane, partVariable + "=" + partOf(part), "HOME=/root", "USER=root", "PATH=" + os.Getenv("PATH"),
 		"LC_ALL=C.UTF-8", "TMPDIR=/var/tmp",
 	}
 	if lane == testenv.LaneUser {
@@ -95,8 +99,8 @@ func inLane(ctx context.Context, payload, lane string, results *os.File) error {
 	return cmd.Run()
 }
 
-// runLane runs the lane's jobs and then says that it came to the end.
-func runLane(ctx context.Context, payload, lane string, results io.Writer) error {
+// runLane runs the jobs of a part of a lane and then says that it came to the end.
+func runLane(ctx context.Context, payload, lane, part string, results io.Writer) error {
 	text, err := os.ReadFile(filepath.Join(payload, planName))
 	if err != nil {
 		return err
@@ -111,12 +115,15 @@ func runLane(ctx context.Context, payload, lane string, results io.Writer) error
 	}
 	defer os.RemoveAll(temp)
 	for _, j := range jobs {
-		if j.Lane != lane {
+		if j.Lane != lane || j.Part != part {
 			continue
 		}
 		if err := j.do(ctx, payload, temp, results); err != nil {
 			return fmt.Errorf("%s: %w", j.Dir, err)
 		}
+	}
+	if part != "" {
+		lane += "/" + part
 	}
 	line, err := json.Marshal(event{Action: "pass", Package: lanePackage, Test: lane})
 	if err != nil {

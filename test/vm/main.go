@@ -108,7 +108,9 @@ func runLanes(ctx context.Context, opts *options) error {
 func runMachine(ctx context.Context, opts *options, dir string, lanes []string, began time.Time) (tests int, err error) {
 	var mine []boot
 	for _, b := range boots {
-		b.Lanes = slices.DeleteFunc(slices.Clone(b.Lanes), func(l string) bool { return !slices.Contains(lanes, l) })
+		b.Lanes = slices.DeleteFunc(slices.Clone(b.Lanes), func(l string) bool {
+			return !slices.Contains(lanes, laneOf(l)) || opts.run != "" && partOf(l) != "" // a pattern runs in the first part
+		})
 		if len(b.Lanes) > 0 {
 			mine = append(mine, b)
 		}

@@ -26,6 +26,7 @@ const (
 // A job is one test program in one lane.
 type job struct {
 	Lane    string
+	Part    string
 	Dir     string
 	Program string
 	Run     string
@@ -78,9 +79,9 @@ func plan(lanes []string, run string) []job {
 	var jobs []job
 	for _, s := range suites {
 		for _, lane := range s.Lanes {
-			j := job{Lane: lane, Dir: s.Dir, Program: filepath.Base(s.Dir) + ".test", Run: s.Run, Skip: s.Skip}
+			j := job{Lane: lane, Part: s.Part, Dir: s.Dir, Program: filepath.Base(s.Dir) + ".test", Run: s.Run, Skip: s.Skip}
 			if run != "" {
-				j.Run, j.Skip = run, ""
+				j.Run, j.Skip, j.Part = run, "", ""
 			}
 			if slices.Contains(lanes, lane) && !slices.Contains(jobs, j) {
 				jobs = append(jobs, j)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/manager-project/manager/internal/testenv"
 )
@@ -17,6 +18,8 @@ type suite struct {
 	Lanes []string
 	// Run picks its tests and Skip leaves some out, as "go test" does; "" takes all and leaves out none.
 	Run, Skip string
+	// Part is the part of its lanes that it is in: see boot.
+	Part string
 }
 
 // suites are what runs elsewhere than in the ordinary run. A package whose tests call testenv.Need has
@@ -31,12 +34,12 @@ var suites = []suite{
 	{Dir: "cmd/manager-runtime", Lanes: []string{testenv.LaneV2}, Run: "CRIU|AppArmor|SystemdCgroup"},
 	{Dir: "pkg/libcontainer", Lanes: []string{testenv.LanePermissive, testenv.LaneEnforcing}, Run: "SELinux"},
 	{Dir: "test/e2e", Lanes: []string{testenv.LanePermissive, testenv.LaneEnforcing}, Run: "TestSELinux|^TestScripts$/^selinux$"},
-	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "TestCRIU"},
+	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Part: secondV2, Run: "TestCRIU"},
 	{
-		Dir: "test/e2e", Lanes: []string{testenv.LaneV2},
+		Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Part: secondV2,
 		Run: "TestWhy|^TestScripts$/container/(run-limits|update|stats|run-namespaces|run-userns|run-security|run-systemd|run-init|logs-journald|exec-options|rename-kill-pause|health)",
 	},
-	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "^TestScripts$/system/events-journald"},
+	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Part: secondV2, Run: "^TestScripts$/system/events-journald"},
 	// TestSystemdRestart fails: a container that its own policy restarts is lost to the service manager, and one that is
 	// stopped in the back-off stays "restarting".
 	{
@@ -46,16 +49,34 @@ var suites = []suite{
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneUser}, Run: "^TestScripts$/container/(run-life|rename-kill-pause|exec-options|run-user-|run-limits|stop-kills|restart-lost)"},
 }
 
-// A boot is one start of the machine and the lanes that run in it, one after the other.
+// A boot is one start of the machine and the lanes that run in it, one after the other. A lane that is long has parts,
+// "LANE/PART", which run in machines of their own at the same time.
 type boot struct {
 	// Append is what its kernel's command line has besides the usual.
 	Append string
 	Lanes  []string
 }
 
+// laneOf is the lane of a part.
+func laneOf(part string) string {
+	lane, _, _ := strings.Cut(part, "/")
+	return lane
+}
+
+// partOf is which part of its lane it is, "" for the first one.
+func partOf(part string) string {
+	_, name, _ := strings.Cut(part, "/")
+	return name
+}
+
+// secondV2 is the second part of the longest lane.
+const secondV2 = "2"
+
 // boots make all lanes of the machine.
 var boots = []boot{
-	{Append: "security=apparmor apparmor=1", Lanes: []string{testenv.LaneV2, testenv.LaneUser}},
+	{Append: "security=apparmor apparmor=1", Lanes: []string{testenv.LaneV2}},
+	{Append: "security=apparmor apparmor=1", Lanes: []string{testenv.LaneV2 + "/" + secondV2}},
+	{Append: "security=apparmor apparmor=1", Lanes: []string{testenv.LaneUser}},
 	{Append: "security=selinux selinux=1 enforcing=0", Lanes: []string{testenv.LanePermissive}},
 	{Append: "security=selinux selinux=1 enforcing=1", Lanes: []string{testenv.LaneEnforcing}},
 }

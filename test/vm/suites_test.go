@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/manager-project/manager/internal/testenv"
 )
 
 // TestSuitesAreAll looks for packages whose tests leave something to lanes and that no lane runs.
@@ -62,6 +65,26 @@ func TestSuitesAreReal(t *testing.T) {
 		if !slices.Contains(used, lane) {
 			t.Errorf("no suite runs in lane %s", lane)
 		}
+	}
+}
+
+// TestPartsAreBooted wants a machine for each part of a lane, and a suite for each machine.
+func TestPartsAreBooted(t *testing.T) {
+	booted, wanted := map[string]bool{testenv.LaneBare: true}, map[string]bool{testenv.LaneBare: true}
+	for _, b := range boots {
+		for _, lane := range b.Lanes {
+			booted[lane] = true
+		}
+	}
+	for _, j := range plan(laneNames(), "") {
+		lane := j.Lane
+		if j.Part != "" {
+			lane += "/" + j.Part
+		}
+		wanted[lane] = true
+	}
+	if !maps.Equal(booted, wanted) {
+		t.Errorf("booted %v, wanted %v", booted, wanted)
 	}
 }
 
