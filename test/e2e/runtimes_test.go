@@ -170,43 +170,48 @@ func giveBack(t *testing.T) {
 	})
 }
 
-// outcome is how "go test -v" tells the end of a script, or of a test without parts, and speaker how it tells whose
+// outcome is how "go test -v" tells the end of a script, of a test, or of a part of one, and speaker how it tells whose
 // lines follow.
 var (
-	outcome = regexp.MustCompile(`^\s*--- (PASS|FAIL|SKIP): (?:TestScripts/[a-z]+/)?([^\s/]+) \(`)
-	speaker = regexp.MustCompile(`^=== \S+\s+(?:TestScripts/[a-z]+/)?([^\s/]+)`)
+	outcome = regexp.MustCompile(`^\s*--- (PASS|FAIL|SKIP): (?:TestScripts/[a-z]+/)?(\S+) \(`)
+	speaker = regexp.MustCompile(`^=== \S+\s+(?:TestScripts/[a-z]+/)?(\S+)`)
 )
 
-// retell makes a test of this process out of each of the other's, with what it said if it failed.
+// retell makes a test of this process out of each of the other's, with what it, and those of its parts that failed, said.
 func retell(t *testing.T, out []byte, failed bool) {
 	t.Helper()
-	said, name, told, blamed := map[string][]string{}, "", 0, false
+	said, ended := map[string][]string{}, map[string]string{}
+	var names []string
+	name, blamed := "", false
 	for line := range strings.Lines(string(out)) {
 		if m := speaker.FindStringSubmatch(line); m != nil {
 			name = m[1]
-			continue
-		}
-		m := outcome.FindStringSubmatch(line)
-		if m == nil {
+		} else if m := outcome.FindStringSubmatch(line); m != nil {
+			names, ended[m[2]] = append(names, m[2]), m[1]
+		} else {
 			said[name] = append(said[name], line)
-			continue
 		}
-		if m[2] == "TestScripts" {
-			continue // its parts are told
-		}
-		told++
-		t.Run(m[2], func(t *testing.T) {
-			switch m[1] {
+	}
+	told := slices.DeleteFunc(slices.Clone(names), func(n string) bool {
+		return strings.Contains(n, "/") || n == "TestScripts" // a test's parts are told with it, and TestScripts by its parts
+	})
+	for _, top := range told {
+		t.Run(top, func(t *testing.T) {
+			switch ended[top] {
 			case "FAIL":
 				blamed = true
-				t.Error(strings.Join(said[m[2]], ""))
+				for _, n := range names {
+					if n == top || strings.HasPrefix(n, top+"/") && ended[n] == "FAIL" {
+						t.Errorf("%s:\n%s", n, strings.Join(said[n], ""))
+					}
+				}
 			case "SKIP":
-				lines := append([]string{""}, said[m[2]]...)
+				lines := append([]string{""}, said[top]...)
 				t.Skip(strings.TrimSpace(lines[len(lines)-1]))
 			}
 		})
 	}
-	if failed && !blamed || told == 0 {
+	if failed && !blamed || len(told) == 0 {
 		t.Errorf("%s", out)
 	}
 }
