@@ -147,6 +147,13 @@ func (c *creation) request() launch.Request {
 func (c *creation) buildImage() {
 	c.dropImage()
 	req, p := c.request(), c.plan
+	if c.where != nil {
+		layout, err := cgroups.ReadLayout()
+		if err != nil {
+			return // it will be told where the cgroup is made
+		}
+		req.CgroupTasks = make([]*os.File, len(layout.V1))
+	}
 	if !direct.CanBuild(&req, p) {
 		return
 	}
@@ -253,7 +260,7 @@ func (c *creation) launch() error {
 		req.Cgroup, req.CgroupTasks = files.Dir, files.Tasks
 	}
 	var child *launch.Child
-	if image := c.takeImage(); image != nil && len(req.CgroupTasks) <= direct.MaxTasks {
+	if image := c.takeImage(); image != nil {
 		req.Image = image
 		child, err = launch.Start(c.ctx, req)
 		_ = image.File.Close()

@@ -51,16 +51,30 @@ func (c *Container) tearDown() error {
 	})
 }
 
-// killRest is killAll where there is somebody to kill. It needs the lock: the cgroup goes if nobody is in it.
+// killRest is killAll, in less where that is enough: the end of an init with pids of its own is everybody's, and a cgroup
+// that nobody is in can go. It needs the lock.
 func (c *Container) killRest() error {
-	pidfd := c.openInit()
-	if pidfd != nil {
-		return errors.Join(c.killAll(), pidfd.Close())
+	if pidfd := c.openInit(); pidfd != nil {
+		ended := c.record.OwnPIDs && killed(pidfd)
+		_ = pidfd.Close()
+		if !ended {
+			return c.killAll()
+		}
 	}
 	if cg, err := c.cgroup(); err == nil && cg.RemoveIdle() {
 		return nil
 	}
 	return c.killAll()
+}
+
+// killed kills a process and says whether it has ended within a moment. One that is frozen does not.
+func killed(pidfd *os.File) bool {
+	const moment = 20 // milliseconds
+	if unix.PidfdSendSignal(int(pidfd.Fd()), unix.SIGKILL, nil, 0) != nil {
+		return false
+	}
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}, moment)
+	return err == nil && n > 0
 }
 
 // openInit opens the init, nil if it has ended.

@@ -336,6 +336,12 @@ func TestImageIsNoneOfTheHosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = unix.Close(stray) }()
+	name := filepath.Join(t.TempDir(), "stray")
+	writable, err := unix.Open(name, unix.O_RDWR|unix.O_CREAT, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(writable) }()
 	q := libcontainer.Join{
 		PID: b.PID(), PIDFD: b.PIDFD(), Spec: spec, Program: prog,
 		Process: &specs.Process{Args: []string{"sleep", "1000"}, Cwd: "/", Env: []string{"PATH=/bin", "X=canary-of-the-plan"}, User: specs.User{UID: 7}},
@@ -377,12 +383,21 @@ func TestImageIsNoneOfTheHosts(t *testing.T) {
 			t.Errorf("%s is in its memory", s)
 		}
 	}
-	fds, err := os.ReadDir(proc("fd"))
-	if err != nil {
-		t.Fatal(err)
+	// It closes the passwd file when it has sent it, which is when it is ready.
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		fds, err := os.ReadDir(proc("fd"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(fds) == 4 { // stdio and the socket
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d descriptors: %v", len(fds), fds)
+		}
 	}
-	if len(fds) != 4 { // stdio and the socket
-		t.Errorf("%d descriptors: %v", len(fds), fds)
+	if b, err := os.ReadFile(name); err != nil || len(b) > 0 {
+		t.Errorf("the caller's file has %q, %v", b, err)
 	}
 	// What cannot be looked into belongs to root and not to the process's user.
 	var st unix.Stat_t

@@ -121,7 +121,7 @@ func (s *Setup) Request(plan []byte, files []*os.File) (launch.Request, error) {
 		Hooks: s.Hooks, Notify: s.Notify, Affinity: s.Affinity, TimeOffsets: s.TimeOffsets,
 	}
 	if s.Image {
-		r.Image = &launch.Image{File: next(), Home: s.ImageHome, UID: s.ImageUID}
+		r.Image = &launch.Image{File: next(), Tasks: s.Tasks, Home: s.ImageHome, UID: s.ImageUID}
 	}
 	if s.Join {
 		r.Join = &launch.JoinTarget{PIDFD: next(), Flags: s.JoinFlags}

@@ -91,14 +91,17 @@ func parentOf(t *testing.T, pid string) string {
 // TestCRIU has containers go on where they were. They know the count from their memory alone.
 func TestCRIU(t *testing.T) {
 	needCRIU(t)
-	for _, runtime := range []string{"", "manager-runtime"} {
+	for _, runtime := range []string{"", "manager-runtime", "runc"} {
 		t.Run("runtime "+runtime, func(t *testing.T) {
 			m := testenv.NewManager(t)
 			m.Image(t, "busybox")
 			criuLogs(t, m)
 			var options []string
-			if runtime == "manager-runtime" {
+			switch runtime {
+			case "manager-runtime":
 				options = []string{"--runtime", filepath.Join(testenv.Programs(t), runtime)}
+			case "runc":
+				options = []string{"--runtime", runtime}
 			}
 			goesOn(t, m, options)
 		})

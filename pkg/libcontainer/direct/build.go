@@ -17,8 +17,6 @@ func CanBuild(req *launch.Request, p *plan.Plan) bool {
 	switch {
 	case code() == nil || fault.ForInit(): // the points are the small program's
 		return false
-	case len(req.CgroupTasks) > MaxTasks:
-		return false
 	case p.Join || p.Rootfs == nil || p.Rootfs.NoPivot || p.Rootfs.File != 0:
 		return false
 	case req.Join != nil || len(req.Enter) > 0 || len(req.OpenFiles) > 0:
@@ -38,8 +36,8 @@ func CanBuild(req *launch.Request, p *plan.Plan) bool {
 	return true
 }
 
-// Build makes the image of a request for a new container, whose plan may be of another process than this one. The caller
-// closes its file.
+// Build makes the image of a request for a new container, whose plan may be of another process than this one. Of its tasks
+// files only the number counts. The caller closes the image's file.
 func Build(req *launch.Request, p *plan.Plan) error {
 	m := newMaking(req, &p.Process, launch.MsgUnable)
 	if err := m.limits(); err != nil {

@@ -22,7 +22,7 @@ func Possible(req *launch.Request, p *plan.Plan) bool {
 		// What is undumpable belongs to the root of the user namespace that it was executed in: an image
 		// may not write its own score after it has left that.
 		return false
-	case code() == nil || len(req.CgroupTasks) > MaxTasks:
+	case code() == nil:
 		return false
 	case !p.Join || p.Hooks != nil || proc.Reaper != "" || proc.MakeCwd:
 		return false // the inside of a new container
@@ -83,7 +83,7 @@ func (m *making) finish() error {
 	if err != nil {
 		return err
 	}
-	m.req.Image = &launch.Image{File: image, Home: m.home >= 0, UID: m.UID}
+	m.req.Image = &launch.Image{File: image, Tasks: len(m.req.CgroupTasks), Home: m.home >= 0, UID: m.UID}
 	return nil
 }
 
@@ -186,19 +186,13 @@ func (m *making) enter() {
 	}
 }
 
-// MaxTasks bounds the version 1 hierarchies of a request with an image. Linux has 14 controllers, and those without
-// one have names.
-const MaxTasks = 32
-
-// cgroups enters the version 1 cgroups whose tasks files are the descriptors from first on, however many there are.
-// "0" moves the thread that writes it, and is spared the kernel's lock on whole thread groups.
+// cgroups enters the version 1 cgroups whose tasks files are the descriptors from first on. "0" moves the thread that
+// writes it, and is spared the kernel's lock on whole thread groups.
 func (m *making) cgroups(why account, first uint64) {
-	var done label
 	zero := m.bytes([]byte("0"))
-	for fd := first; fd < first+MaxTasks; fd++ {
-		m.do(why, unix.SYS_WRITE, fd, zero, 1).orElse(&done, syscall.EBADF)
+	for i := range m.req.CgroupTasks {
+		m.do(why, unix.SYS_WRITE, first+uint64(i), zero, 1)
 	}
-	m.place(&done)
 }
 
 // raiseFiles gives the process the limit of open files that this one has: the standard library raises its own

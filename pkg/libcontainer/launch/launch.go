@@ -114,6 +114,8 @@ type JoinTarget struct {
 type Image struct {
 	// File is the program. The caller keeps ownership.
 	File *os.File
+	// Tasks is how many tasks files it enters. A request with another number is not for it: ErrImage.
+	Tasks int
 	// Home says that the image asks for its user's home: HOME for UID from the container's passwd file, a stranger's.
 	Home bool
 	UID  uint32

@@ -35,6 +35,9 @@ func Start(ctx context.Context, req Request) (*Child, error) {
 }
 
 func start(ctx context.Context, req Request) (*Child, error) {
+	if req.Image != nil && req.Image.Tasks != len(req.CgroupTasks) {
+		return nil, ErrImage
+	}
 	s, err := prepare(&req)
 	if err != nil {
 		return nil, err
