@@ -71,6 +71,7 @@ func runCuts(ctx context.Context, opts *options, dir string, began time.Time) er
 			errs = append(errs, removeErr)
 		}
 		for _, line := range c.wrong {
+			progress(began, fmt.Sprintf("power cuts: boot %d: %s", i, line))
 			errs = append(errs, fmt.Errorf("boot %d: %s", i, line))
 		}
 		if err != nil {

@@ -169,9 +169,11 @@ func (c *cutter) reset(ctx context.Context) (wrong []string) {
 	if _, err := c.manager(ctx, "image", "exists", cutBase); err != nil {
 		do("load", "--quiet", "--input", filepath.Join(c.payload, "base.tar"))
 	}
-	// What a load was unpacking goes with the next one.
-	do("load", "--quiet", "--input", filepath.Join(c.payload, "i0.tar"))
-	do("rmi", "localhost/i0")
+	// What a load was unpacking goes with the next one of the same image.
+	for worker := range cutWorkers {
+		do("load", "--quiet", "--input", filepath.Join(c.payload, fmt.Sprintf("i%d.tar", worker)))
+		do("rmi", fmt.Sprintf("localhost/i%d", worker))
+	}
 	for pattern, most := range map[string]int{
 		"root/overlay/*": 1, "root/manager/containers/*": 0, "tmp/containers/*": 0, "root/volumes/*": 0,
 		"tmp/manager-image-*": 0, "root/overlay-containers/*-*": 0,
