@@ -157,6 +157,7 @@ func (c *Child) Exec() error {
 		msg, file, err := c.receive(noContext)
 		switch {
 		case errors.Is(err, io.EOF) && executing:
+			c.buf = nil
 			return nil
 		case err != nil:
 			return c.gone(StageExec, err)
