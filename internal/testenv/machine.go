@@ -41,7 +41,7 @@ const (
 // machinePackages are what the machine has besides Debian's minimal root.
 var machinePackages = []string{
 	"linux-image-cloud-amd64", "initramfs-tools", "systemd", "systemd-sysv", "udev", "dbus", "dbus-user-session",
-	"libpam-systemd", "uidmap", "iproute2", "nftables", "procps", "kmod", "attr", "libcap2-bin", "strace", "jq",
+	"libpam-systemd", "uidmap", "iproute2", "nftables", "iptables", "procps", "kmod", "attr", "libcap2-bin", "strace", "jq",
 	"busybox-static", "selinux-policy-default", "selinux-utils", "policycoreutils", "apparmor", "crun", "runc", "criu", "ca-certificates",
 }
 

@@ -202,10 +202,11 @@ func (m *manager) taken(monitor int) use {
 	return u
 }
 
-// TestFlat goes round for as long as the soak takes, a few seconds in the ordinary run. What stays between the
-// rounds, and the monitor of a container that runs all the time, take no more in the end than after the
-// first rounds.
+// TestFlat goes round for as long as the soak takes, five minutes in the ordinary run, of which other tests get half the
+// time. What stays between the rounds, and the monitor of a container that runs all the time, take no more in the
+// end than after the first rounds.
 func TestFlat(t *testing.T) {
+	t.Parallel()
 	m := newManager(t)
 	m.must("run", "-d", "--name", "steady", "--network", "none", busybox, "sleep", "100000")
 	monitor, err := strconv.Atoi(m.must("inspect", "--format", "{{.State.ConmonPid}}", "steady"))
@@ -231,9 +232,13 @@ func TestFlat(t *testing.T) {
 		round()
 	}
 	begin := m.taken(monitor)
-	rounds, end := 0, time.Now().Add(max(soak(), 8*time.Second))
+	rounds, end := 0, time.Now().Add(max(soak(), 5*time.Minute))
 	for ; time.Now().Before(end) && !t.Failed(); rounds++ {
+		started := time.Now()
 		round()
+		if soak() == 0 {
+			time.Sleep(time.Since(started))
+		}
 	}
 	m.awaitOthers("steady")
 	now := m.taken(monitor)
