@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"go.podman.io/image/v5/copy"
 	"go.podman.io/image/v5/docker/reference"
@@ -63,19 +64,36 @@ func (s *Service) copyIn(ctx context.Context, t transfer) (_ Image, err error) {
 	if w, ok := s.groundWarning(); ok {
 		t.progress.send(Event{Kind: EventWarning, Name: t.label, Warning: w})
 	}
-	ch, stop := t.progress.channel(t.label)
 	var resolved types.ImageReference
-	_, err = copy.Image(ctx, policy, dest, endable(t.src), &copy.Options{
-		SourceCtx: t.sys, DestinationCtx: t.sys,
-		Progress: ch, ProgressInterval: progressInterval,
-		MaxParallelDownloads: parallelBlobs, ReportResolvedReference: &resolved,
-	})
-	stop()
+	for tries := 0; ; tries++ {
+		ch, stop := t.progress.channel(t.label)
+		_, err = copy.Image(ctx, policy, dest, endable(t.src), &copy.Options{
+			SourceCtx: t.sys, DestinationCtx: t.sys,
+			Progress: ch, ProgressInterval: progressInterval,
+			MaxParallelDownloads: parallelBlobs, ReportResolvedReference: &resolved,
+		})
+		stop()
+		if err == nil || !layerWent(err) || tries == layerTries || ctx.Err() != nil {
+			break
+		}
+	}
 	if err != nil {
 		return Image{}, err
 	}
 	fault.Point("image: stored")
 	return s.admit(ctx, store, resolved, t)
+}
+
+// layerTries is how often a copy is begun again whose layers are removed under it.
+const layerTries = 10
+
+// layerWent says that a layer which was there already, and so was not copied, was removed before the image was stored: the
+// library notes what it can reuse first and holds no lock until it uses it. For one of the ways in which it finds out
+// there is nothing but the text. Source: go.podman.io/image/v5 v5.41.2, storage/storage_dest.go, createNewLayer.
+func layerWent(err error) bool {
+	text := err.Error()
+	return errors.Is(err, storage.ErrLayerUnknown) || errors.Is(err, storage.ErrParentUnknown) ||
+		strings.Contains(text, "layer for blob ") && strings.Contains(text, " not found")
 }
 
 // destination is where in the store the image goes: under its first name, or without a
