@@ -47,7 +47,11 @@ func (s *Service) copyIn(ctx context.Context, t transfer) (_ Image, err error) {
 	sys := *t.sys
 	sys.BigFilesTemporaryDir = temp.path
 	t.sys = &sys
-	dest, err := destination(ctx, guardedStore{store, ctx}, t)
+	guarded := guardedStore{Store: store, ctx: ctx}
+	if len(t.names) > 0 {
+		guarded.name = t.names[0].String()
+	}
+	dest, err := destination(ctx, guarded, t)
 	if err != nil {
 		return Image{}, err
 	}

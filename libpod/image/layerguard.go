@@ -27,11 +27,24 @@ const (
 	maxHolesPerByte = 200
 )
 
-// guardedStore is a store that looks at a layer's headers before the library does. The library
-// sums up holes of any size and takes owners modulo 2^32.
+// guardedStore is a store that looks at a layer's headers before the library does, which sums up holes of any size and
+// takes owners modulo 2^32; and that makes an image with its name, which the library gives it a moment later: whoever is
+// killed between the two leaves a nameless one.
 type guardedStore struct {
 	storage.Store
-	ctx context.Context
+	ctx  context.Context
+	name string // of the image that is stored, or ""
+}
+
+// CreateImage implements storage.Store. A name that another image has is the library's to move.
+func (g guardedStore) CreateImage(id string, names []string, layer, metadata string, o *storage.ImageOptions) (*storage.Image, error) {
+	if _, err := g.Store.Image(g.name); g.name != "" && len(names) == 0 && errors.Is(err, storage.ErrImageUnknown) {
+		img, err := g.Store.CreateImage(id, []string{g.name}, layer, metadata, o)
+		if !errors.Is(err, storage.ErrDuplicateName) {
+			return img, err
+		}
+	}
+	return g.Store.CreateImage(id, names, layer, metadata, o)
 }
 
 // PutLayer implements storage.Store. It takes the compression off, since headers are inside; what
