@@ -137,6 +137,9 @@ func (r *Runtime) decide(ctx context.Context, req *spec.Request, img *spec.Image
 	if _, err := network.Plan(&cfg.Net); err != nil {
 		return nil, nil, err
 	}
+	if err := network.CheckOptions(ctx, &cfg.Net); err != nil {
+		return nil, nil, err
+	}
 	if rootless.Active() {
 		if err := network.CheckRights(cfg.Net.Ports); err != nil {
 			return nil, nil, err

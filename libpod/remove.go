@@ -85,6 +85,32 @@ func (r *Runtime) stillNeeded(ctx context.Context, id string, dependents []strin
 	}
 }
 
+// RemovalRounds says for containers that are to be removed together in which round each goes, counted from 0: after those
+// of them that depend on it.
+func (r *Runtime) RemovalRounds(ctx context.Context, ids []string) (map[string]int, error) {
+	rounds := make(map[string]int, len(ids))
+	for _, id := range ids {
+		rounds[id] = 0
+	}
+	if len(ids) < 2 {
+		return rounds, nil
+	}
+	dependents, err := r.state.AllDependents(ctx)
+	// A container depends only on older ones, so this ends: each pass settles the next round at least.
+	for changed := err == nil; changed; {
+		changed = false
+		for id, round := range rounds {
+			for _, d := range dependents[id] {
+				if after, together := rounds[d]; together && round <= after {
+					round, changed = after+1, true
+				}
+			}
+			rounds[id] = round
+		}
+	}
+	return rounds, err
+}
+
 // remove is the removal itself. Killed between any two steps, it is finished by the next
 // command: the row says "removing" and goes last but for the directory with the lock, which is
 // swept.
@@ -258,6 +284,15 @@ func (r *Runtime) Prune(ctx context.Context, filters []string) ([]PruneReport, e
 	if err != nil {
 		return nil, err
 	}
+	var ids []string
+	for _, e := range entries {
+		ids = append(ids, e.ID)
+	}
+	rounds, err := r.RemovalRounds(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(entries, func(a, b ListEntry) int { return rounds[a.ID] - rounds[b.ID] })
 	var reports []PruneReport
 	for _, e := range entries {
 		if e.Status != define.StatusExited && e.Status != define.StatusCreated {

@@ -98,7 +98,7 @@ func runHelper(q *Request, a *Addresses) error {
 func answerOf(r io.Reader, cmd *exec.Cmd) error {
 	var a HelperAnswer
 	if err := json.NewDecoder(r).Decode(&a); err != nil {
-		return failed(spec.NetBuiltin, fmt.Sprintf("the helper process %d ended: %v", cmd.Process.Pid, err))
+		return failed(spec.NetBuiltin, nil, fmt.Sprintf("the helper process %d ended: %v", cmd.Process.Pid, err))
 	}
 	switch {
 	case a.Error == "":
@@ -106,5 +106,5 @@ func answerOf(r io.Reader, cmd *exec.Cmd) error {
 	case a.Port != nil:
 		return &PortInUse{Port: *a.Port, Errno: syscall.Errno(a.Errno)}
 	}
-	return failed(spec.NetBuiltin, a.Error)
+	return failed(spec.NetBuiltin, nil, a.Error)
 }

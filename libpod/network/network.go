@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -142,26 +143,41 @@ func (q *Request) command(name string, args []string) error {
 	if err := cmd.Run(); err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {
-			return failed(name, out.String())
+			return failed(name, q.Net.DriverOptions, out.String())
 		}
 		return fmt.Errorf("start %s: %w", program, err)
 	}
 	return nil
 }
 
-// failed says what a driver said before it gave up: its last line that is not about its own log.
-func failed(name, out string) error {
+// failed says what a driver with these options said before it gave up.
+func failed(name string, options []string, out string) error {
+	words := name
+	if len(options) > 0 {
+		words += ":" + strings.Join(options, ",")
+	}
+	e := errdefs.New(errdefs.ErrUnavailable, "network", words, "%s", lastSaid(out)).WithOp("set up")
+	if len(options) > 0 {
+		return e.WithHint("make the container anew with other options behind --network %s:, or with another driver: pasta, slirp4netns or builtin", name)
+	}
+	return e.WithHint("make the container anew with another driver behind --network: pasta, slirp4netns or builtin")
+}
+
+// badWord is how getopt begins, after the program's name. Source: glibc, posix/getopt.c.
+var badWord = regexp.MustCompile(`: (unrecognized option|invalid option|option )`)
+
+// lastSaid is the last line of a driver's output that is not about its own log.
+func lastSaid(out string) string {
 	last := "it says nothing"
 	for line := range strings.Lines(out) {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasSuffix(line, "bytes to syslog") && !strings.HasPrefix(line, "Usage:") {
 			last = line
-			if strings.Contains(line, "unrecognized option") || strings.Contains(line, "invalid option") {
-				break // what follows is the help
+			if about := badWord.FindStringIndex(line); about != nil {
+				return line[about[0]+2:] // what follows is the help
 			}
 		}
 	}
-	return errdefs.New(errdefs.ErrUnavailable, "network", name, "%s", last).WithOp("set up").
-		WithHint("check the options behind --network %s:, or use another driver: pasta, slirp4netns or builtin", name)
+	return last
 }
 
 // Effective is what a start makes of a container's network: a driver that was only the first to be found gives way to the

@@ -155,3 +155,61 @@ func TestTeardownFindsStrays(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What pasta or slirp4netns would refuse at the start is refused before, by name.
+func TestCheckOptions(t *testing.T) {
+	for _, name := range []string{spec.NetPasta, spec.NetSlirp4netns} {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Skipf("%s is not installed", name)
+		}
+	}
+	for words, want := range map[string]string{
+		"pasta":          "",
+		"pasta:--map-gw": "",
+		"pasta:-a,10.9.0.5,--gateway=10.9.0.1,--map-gw": "",
+		"pasta:-t,22,-t,192.0.2.1/80:81,-U,none,-4q":    "",
+		"pasta:-m1400,--ns-mac-addr=02:00:00:00:00:01":  "",
+		"pasta:--bogus":                     "unrecognized option '--bogus'",
+		"pasta:-Z":                          "invalid option -- 'Z'",
+		"pasta:--no":                        "option '--no' is ambiguous",
+		"pasta:--no-tcp=3":                  "doesn't allow an argument",
+		"pasta:--pcap":                      "no value",
+		"pasta:-4,-a":                       "no value",
+		"pasta:-a,10.0.0.999":               "Invalid address: 10.0.0.999",
+		"pasta:-n,99":                       "Invalid netmask: 99",
+		"pasta:-i,nosuch0":                  "nosuch0",
+		"pasta:bogus":                       "neither an option",
+		"pasta:-t,22,25":                    "-t,22,-t,25",
+		"pasta:--no-tcp,sh":                 "neither an option",
+		"pasta:--,sh":                       "neither an option",
+		"pasta:-f":                          "-f is for manager",
+		"pasta:-4qf":                        "-f is for manager",
+		"pasta:--foregr":                    "--foreground is for manager",
+		"pasta:--netns=/x":                  "--netns is for manager",
+		"pasta:--version":                   "--version is for manager",
+		"pasta:-m,abc":                      "a number of 0 to 65535",
+		"pasta:-Mzz":                        "a MAC address",
+		"pasta:--tcp-ports=bogus":           "a port or range",
+		"slirp4netns:outbound_addr=nosuch0": "neither an address nor an interface",
+		"slirp4netns:outbound_addr=lo":      "",
+	} {
+		driver, options, _ := strings.Cut(words, ":")
+		n := &spec.Net{Driver: driver}
+		if options != "" {
+			n.DriverOptions = strings.Split(options, ",")
+		}
+		err := CheckOptions(t.Context(), n)
+		switch {
+		case want == "" && err == nil:
+		case want == "" || !errors.Is(err, errdefs.ErrInvalid) || !strings.Contains(err.Error()+errdefs.Hint(err), want):
+			t.Errorf("%s: %v (%s), want %q", words, err, errdefs.Hint(err), want)
+		}
+	}
+	t.Setenv("PATH", "/nonexistent")
+	if err := CheckOptions(t.Context(), &spec.Net{Driver: spec.NetPasta}); !errors.Is(err, errdefs.ErrUnavailable) {
+		t.Errorf("not installed: %v", err)
+	}
+	if err := CheckOptions(t.Context(), &spec.Net{Driver: spec.NetPasta, DriverFound: true}); err != nil {
+		t.Errorf("found, and gone since: %v", err)
+	}
+}

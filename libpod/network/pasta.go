@@ -24,25 +24,31 @@ func planPasta(options []string) (*Addresses, error) {
 	return &a, nil
 }
 
-// pastaValue finds an address given as "-a X", "-aX", "--address X" or "--address=X".
+// pastaValue is the first address of that kind among an option's values.
 func pastaValue(options []string, short, long string, fits func(netip.Addr) bool) (netip.Addr, bool) {
-	for i, o := range options {
-		text := ""
-		switch {
-		case o == short && short != "" || o == long:
-			if i+1 < len(options) {
-				text = options[i+1]
-			}
-		case strings.HasPrefix(o, long+"="):
-			text = strings.TrimPrefix(o, long+"=")
-		case short != "" && strings.HasPrefix(o, short) && !strings.HasPrefix(o, "--"):
-			text = strings.TrimPrefix(o, short)
-		}
+	for _, text := range pastaValues(options, short, long) {
 		if addr, err := netip.ParseAddr(text); err == nil && fits(addr) {
 			return addr, true
 		}
 	}
 	return netip.Addr{}, false
+}
+
+// pastaValues are an option's values: "-a X", "-aX", "--address X" or "--address=X".
+func pastaValues(options []string, short, long string) (values []string) {
+	for i, o := range options {
+		switch {
+		case o == short && short != "" || o == long:
+			if i+1 < len(options) {
+				values = append(values, options[i+1])
+			}
+		case strings.HasPrefix(o, long+"="):
+			values = append(values, strings.TrimPrefix(o, long+"="))
+		case short != "" && strings.HasPrefix(o, short) && !strings.HasPrefix(o, "--"):
+			values = append(values, strings.TrimPrefix(o, short))
+		}
+	}
+	return values
 }
 
 // pastaGiven says that one of the options is among the user's.
@@ -59,7 +65,7 @@ func pastaGiven(options []string, names ...string) bool {
 // the host, and through it the ports that it has published, at the host's address.
 // Source: pasta(1).
 func pastaArgs(q *Request, a *Addresses) []string {
-	o := slices.DeleteFunc(slices.Clone(q.Net.DriverOptions), func(o string) bool { return o == "--map-gw" })
+	o := pastaWords(q.Net.DriverOptions)
 	args := []string{"--config-net", "--pid", q.path(pastaPID)}
 	if !pastaGiven(o, "-a", "--address", "-i", "--interface", "-n", "--netmask", "-g", "--gateway") {
 		args = append(args, "-a", a.Container.Addr().String(), "-n", "24", "-g", a.Gateway.String())

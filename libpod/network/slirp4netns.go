@@ -120,7 +120,7 @@ func runSlirp(q *Request) (Process, error) {
 			err = rerr
 			if rerr == io.EOF {
 				_ = cmd.Wait()
-				err = failed(spec.NetSlirp4netns, logged(log))
+				err = failed(spec.NetSlirp4netns, q.Net.DriverOptions, logged(log))
 			}
 		}
 	}

@@ -234,6 +234,24 @@ func (s *Store) Dependents(ctx context.Context, id string) ([]string, error) {
 	return s.strings(ctx, "SELECT container FROM depend WHERE depends_on=?", id)
 }
 
+// AllDependents returns, by id, what Dependents does for every container that has some.
+func (s *Store) AllDependents(ctx context.Context) (map[string][]string, error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT depends_on, container FROM depend")
+	if err != nil {
+		return nil, s.fail("read", err)
+	}
+	defer func() { _ = rows.Close() }()
+	all := map[string][]string{}
+	for rows.Next() {
+		var on, id string
+		if err := rows.Scan(&on, &id); err != nil {
+			return nil, s.fail("read", err)
+		}
+		all[on] = append(all[on], id)
+	}
+	return all, rows.Err()
+}
+
 // ContainersOfImage returns the ids of the containers made from an image.
 func (s *Store) ContainersOfImage(ctx context.Context, imageID string) ([]string, error) {
 	return s.strings(ctx, "SELECT id FROM container WHERE image_id=?", imageID)

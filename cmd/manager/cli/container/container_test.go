@@ -65,6 +65,8 @@ func (f *fakeCore) Stop(_ context.Context, id string, o libpod.StopOptions) (lib
 	return libpod.StopReport{}, nil
 }
 
+func (f *fakeCore) RemovalRounds(context.Context, []string) (map[string]int, error) { return nil, nil }
+
 func (f *fakeCore) Remove(_ context.Context, id string, o libpod.RemoveOptions) ([]string, error) {
 	if id == "id-up" && !o.Force {
 		return nil, errdefs.New(errdefs.ErrState, "container", "up", "it is running")

@@ -49,12 +49,16 @@ func targets(ctx context.Context, core selector, s libpod.Selection) ([]target, 
 // order of the arguments.
 func eachParallel(ctx context.Context, app *command.App, core selector, s libpod.Selection, do func(id, shown string) error) error {
 	found, errs := targets(ctx, core, s)
+	return errors.Join(append(errs, parallel(app, found, do))...)
+}
+
+func parallel(app *command.App, found []target, do func(id, shown string) error) error {
 	if len(found) == 1 { // the usual case needs no goroutine
 		if err := do(found[0].id, found[0].shown); err != nil {
-			return errors.Join(append(errs, err)...)
+			return err
 		}
 		app.Println(found[0].shown)
-		return errors.Join(errs...)
+		return nil
 	}
 	results := make([]error, len(found))
 	slots := make(chan struct{}, parallelism)
@@ -72,5 +76,5 @@ func eachParallel(ctx context.Context, app *command.App, core selector, s libpod
 			app.Println(t.shown)
 		}
 	}
-	return errors.Join(append(errs, results...)...)
+	return errors.Join(results...)
 }

@@ -14,6 +14,7 @@ import (
 type remover interface {
 	selector
 	Remove(ctx context.Context, id string, o libpod.RemoveOptions) ([]string, error)
+	RemovalRounds(ctx context.Context, ids []string) (map[string]int, error)
 }
 
 // Rm is `manager rm`.
@@ -58,13 +59,35 @@ manager rm --all --force`,
 	}
 }
 
+// remove removes those that others depend on after these.
 func remove(ctx context.Context, app *command.App, core remover, s libpod.Selection, o libpod.RemoveOptions) error {
 	s.Ignore = s.Ignore || o.Force
-	return eachParallel(ctx, app, core, s, func(id, _ string) error {
-		_, err := core.Remove(ctx, id, o)
-		if s.All && errors.Is(err, errdefs.ErrNotFound) {
-			return nil // removed meanwhile with one it depended on
+	found, errs := targets(ctx, core, s)
+	ids := make([]string, len(found))
+	for i, t := range found {
+		ids[i] = t.id
+	}
+	rounds, err := core.RemovalRounds(ctx, ids)
+	if err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	for round := 0; len(found) > 0; round++ {
+		var now, later []target
+		for _, t := range found {
+			if rounds[t.id] == round {
+				now = append(now, t)
+			} else {
+				later = append(later, t)
+			}
 		}
-		return err
-	})
+		errs = append(errs, parallel(app, now, func(id, _ string) error {
+			_, err := core.Remove(ctx, id, o)
+			if s.All && errors.Is(err, errdefs.ErrNotFound) {
+				return nil // removed meanwhile with one it depended on
+			}
+			return err
+		}))
+		found = later
+	}
+	return errors.Join(errs...)
 }
