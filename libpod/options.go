@@ -64,6 +64,8 @@ type RunOptions struct {
 	Created func(CreateReport)
 	// Progress receives the events of a pull; may be nil.
 	Progress image.ProgressFunc
+	// PortHolders are what FindPortHolders has returned, or nil.
+	PortHolders PortHolders
 }
 
 // RunReport is the result of Run.

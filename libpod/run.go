@@ -33,7 +33,7 @@ func (r *Runtime) Run(ctx context.Context, req *spec.Request, o RunOptions) (Run
 	}
 	err := r.create(ctx, req, o.Progress, func(ctx context.Context, c *locked, warnings []Warning) error {
 		report.ID = c.row.ID
-		s := &start{locked: c, window: o.Streams.firstSize()}
+		s := &start{locked: c, window: o.Streams.firstSize(), portHolders: o.PortHolders}
 		defer s.closeExtra()
 		if err := s.serve(s.cfg.Process.PreserveFDs); err != nil {
 			return err

@@ -44,6 +44,8 @@ type start struct {
 	trees map[string]*os.File
 	// images are what the processes are restored from, nil for a start of the program.
 	images *oci.RestoreRequest
+	// portHolders are who has ports of the host that this process cannot look into, or nil.
+	portHolders PortHolders
 }
 
 // step is one step of a start. undo may be nil; it runs when a later step fails.

@@ -20,8 +20,19 @@ import (
 
 // checkPorts says now which port of the host cannot be had.
 func (s *start) checkPorts(ctx context.Context) error {
-	return network.Check(s.cfg.Net.Ports, s.rt.portOwner(ctx, s.row.ID))
+	return network.Check(s.cfg.Net.Ports, s.portOwners(ctx))
 }
+
+func (s *start) portOwners(ctx context.Context) network.Owners {
+	return network.Owners{Container: s.rt.portOwner(ctx, s.row.ID), Noted: s.portHolders}
+}
+
+// PortHolders are processes that have ports of the host, see FindPortHolders.
+type PortHolders = network.Holders
+
+// FindPortHolders finds, for a user's command, the processes outside of his namespaces that have ports which --publish names. It
+// has to be called before the namespaces are joined, and again inside.
+func FindPortHolders(publish []string) PortHolders { return network.NoteHolders(publish) }
 
 // portOwner names the running container, other than id, that has published a port.
 func (r *Runtime) portOwner(ctx context.Context, id string) func(spec.Port) string {
@@ -82,7 +93,7 @@ func (s *start) setUpNetwork(ctx context.Context) error {
 		Init: network.Process{PID: s.live.PID, StartTime: s.live.StartTime}, Program: s.rt.fullProgram, Root: !rootless.Active(),
 	})
 	if port := new(network.PortInUse); errors.As(err, &port) {
-		return network.PortError(port.Port, port.Errno, s.rt.portOwner(ctx, s.row.ID))
+		return network.PortError(port.Port, port.Errno, s.portOwners(ctx))
 	}
 	return err
 }

@@ -90,23 +90,23 @@ func TestCheck(t *testing.T) {
 		{HostIP: "::1", HostPort: uint16(c.LocalAddr().(*net.UDPAddr).Port), Protocol: "udp"},
 	} {
 		p.ContainerPort, p.Range = 80, 1
-		err := Check([]spec.Port{p}, func(spec.Port) string { return "" })
+		err := Check([]spec.Port{p}, Owners{})
 		if !errors.Is(err, errdefs.ErrInUse) || !strings.Contains(err.Error(), "in use by process "+pidText()) {
 			t.Errorf("%v: %v", p, err)
 		}
-		err = Check([]spec.Port{p}, func(spec.Port) string { return "container web" })
+		err = Check([]spec.Port{p}, Owners{Container: func(spec.Port) string { return "container web" }})
 		if !errors.Is(err, errdefs.ErrInUse) || !strings.Contains(err.Error(), "in use by container web") {
 			t.Errorf("%v: %v", p, err)
 		}
 	}
 	n, err := FreePort("", "tcp", func(uint16) bool { return false })
-	if err != nil || Check([]spec.Port{{HostPort: n, ContainerPort: 80, Range: 1, Protocol: "tcp"}}, nil) != nil {
+	if err != nil || Check([]spec.Port{{HostPort: n, ContainerPort: 80, Range: 1, Protocol: "tcp"}}, Owners{}) != nil {
 		t.Errorf("free port %d: %v", n, err)
 	}
 	if _, err := FreePort("", "tcp", func(uint16) bool { return true }); !errors.Is(err, errdefs.ErrUnavailable) {
 		t.Errorf("no free port: %v", err)
 	}
-	if err := PortError(spec.Port{HostPort: 80, ContainerPort: 80, Range: 1, Protocol: "tcp"}, syscall.EACCES, nil); !errors.Is(err, errdefs.ErrPermission) {
+	if err := PortError(spec.Port{HostPort: 80, ContainerPort: 80, Range: 1, Protocol: "tcp"}, syscall.EACCES, Owners{}); !errors.Is(err, errdefs.ErrPermission) {
 		t.Errorf("%v", err)
 	}
 }

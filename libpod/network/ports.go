@@ -14,15 +14,22 @@ import (
 	"github.com/manager-project/manager/pkg/spec"
 )
 
-// Check tries to listen on each port of the host, so that what cannot be had is said before anything is made. owner
-// names the container that has published a port already, or returns "".
-func Check(ports []spec.Port, owner func(spec.Port) string) error {
+// Owners says who has a port of the host.
+type Owners struct {
+	// Container names the container that has published a port already, or returns ""; it may be nil.
+	Container func(spec.Port) string
+	// Noted is what NoteHolders has returned, or nil.
+	Noted Holders
+}
+
+// Check tries to listen on each port of the host, so that what cannot be had is said before anything is made.
+func Check(ports []spec.Port, owners Owners) error {
 	for _, run := range ports {
 		for _, p := range run.Each() {
 			err := try(p)
 			var errno syscall.Errno
 			if errors.As(err, &errno) {
-				return PortError(p, errno, owner)
+				return PortError(p, errno, owners)
 			}
 			if err != nil {
 				return err
@@ -38,7 +45,7 @@ func CheckRights(ports []spec.Port) error {
 	for _, run := range ports {
 		for _, p := range run.Each() {
 			if int(p.HostPort) < firstUserPort() {
-				return PortError(p, syscall.EACCES, nil)
+				return PortError(p, syscall.EACCES, Owners{})
 			}
 		}
 	}
@@ -82,7 +89,7 @@ func FreePort(ip, protocol string, taken func(uint16) bool) (uint16, error) {
 		if err != nil {
 			var errno syscall.Errno
 			if errors.As(err, &errno) {
-				return 0, PortError(spec.Port{HostIP: ip, Protocol: protocol, Range: 1}, errno, nil)
+				return 0, PortError(spec.Port{HostIP: ip, Protocol: protocol, Range: 1}, errno, Owners{})
 			}
 			return 0, err
 		}
@@ -107,18 +114,18 @@ func FreePort(ip, protocol string, taken func(uint16) bool) (uint16, error) {
 		WithHint("name one: --publish HOSTPORT:CONTAINERPORT")
 }
 
-// PortError says why a port of the host cannot be had, and what to do. owner is as for Check; it may be nil.
-func PortError(p spec.Port, errno syscall.Errno, owner func(spec.Port) string) error {
+// PortError says why a port of the host cannot be had, and what to do.
+func PortError(p spec.Port, errno syscall.Errno, owners Owners) error {
 	e := &errdefs.Error{Op: "publish", Kind: "port", Name: p.String() + "/" + p.Protocol, Class: errdefs.ErrUnavailable, Cause: errno}
 	switch errno {
 	case syscall.EADDRINUSE:
 		e.Class, e.Hint = errdefs.ErrInUse, "choose another port of the host, or end what has it"
 		who := ""
-		if owner != nil {
-			who = owner(p)
+		if owners.Container != nil {
+			who = owners.Container(p)
 		}
 		if who == "" {
-			who = holder(p)
+			who = holder(p, owners.Noted)
 		}
 		e.Cause = fmt.Errorf("it is in use by %s", who)
 	case syscall.EACCES, syscall.EPERM:

@@ -30,7 +30,8 @@ const (
 	hostIP6, otherIP6 = "2001:db8::1", "2001:db8::7"
 )
 
-// prepareHost makes that host. Users may have its ports from 53 on, so that the test's name server can listen.
+// prepareHost makes that host. Users may have its ports from 53 on, so that the test's name server can listen. Root listens on two,
+// by this program, which is the first word of the command to come.
 const prepareHost = `
 ip link set lo up
 ip link add out0 type veth peer name far0
@@ -45,6 +46,7 @@ ip -6 route add default via 2001:db8::fe
 echo 53 >/proc/sys/net/ipv4/ip_unprivileged_port_start
 echo nameserver 198.51.100.1 >"$HOME/etc-resolv"
 mount --bind "$HOME/etc-resolv" /etc/resolv.conf
+MANAGER_TEST_PEER="tcp:8095 udp:8096" setpriv --pdeathsig KILL "$1" >/dev/null 2>&1 &
 `
 
 // TestUserNetwork runs the tests that follow as a user on a host of his own.
@@ -96,7 +98,7 @@ func TestRootUserNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	script := "set -e\nmount --make-rprivate /\n" + prepareHost + "exec \"$@\"\n"
-	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", script, "sh", self, "-test.v", "-test.run", "^TestUsernet(Ports|Restart)$", "-test.timeout", "10m")
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", script, "sh", self, "-test.v", "-test.run", "^TestUsernet(Ports|Restart|Holder)$", "-test.timeout", "10m")
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), usernetVariable+"=1", "MANAGER_BIN="+testenv.Programs(t))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL, Unshareflags: unix.CLONE_NEWNS | unix.CLONE_NEWNET}
 	out, err := cmd.CombinedOutput()
@@ -277,23 +279,23 @@ func checkInspect(t *testing.T, m *testenv.Manager, driver string) {
 func TestUsernetRefused(t *testing.T) {
 	m, self := usernet(t)
 	peer(t, m, self, "first", "tcp:80", "-p", "8080:80")
-	l, err := net.Listen("tcp", hostIP4+":8090")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
 	run := func(words ...string) []string {
 		return append(append([]string{"run", "--rm", "--name", "second"}, words...), "busybox", "true")
 	}
 	fails(t, m, run("-p", "127.0.0.1:8080:80"), "port 127.0.0.1:8080/tcp", "in use by container first")
-	fails(t, m, run("-p", "8090:80"), "port 0.0.0.0:8090/tcp", "a process of your own", "ss -lnp sport = 8090")
 	fails(t, m, run("-p", "22:80"), "ports below 53 are root's", "--publish 8022:80", "net.ipv4.ip_unprivileged_port_start=22", "nft", "as root")
 	fails(t, m, run("-p", "203.0.113.9:8081:80"), "no such address")
 	fails(t, m, run("-p", "8081:80", "-p", "127.0.0.1:8081:81"), "leads to 80/tcp already")
 	fails(t, m, run("-p", "8081-8082:80"), "2 ports of the host and 1 of the container")
 	fails(t, m, run("-p", "80", "--network", "none"), "--network \"none\"", "no port can be published")
-	fails(t, m, run("--network", "pasta:--bogus"), "unrecognized option '--bogus'")
-	fails(t, m, []string{"create", "--network", "slirp4netns:mtu=x", "busybox"}, "mtu=x", "not a number")
+	for _, command := range []string{"run", "create"} {
+		for option, want := range map[string]string{
+			"pasta:--bogus": "unrecognized option '--bogus'", "pasta:-i,nosuch0": "nosuch0", "pasta:-f": "is for manager itself", "pasta:sh": "neither an option",
+			"slirp4netns:mtu=x": "not a number", "slirp4netns:bogus=1": "no such option", "slirp4netns:outbound_addr=nosuch0": "nor an interface",
+		} {
+			fails(t, m, []string{command, "--name", "second", "--network", option, "busybox", "true"}, `--network "`+option+`"`, want)
+		}
+	}
 	fails(t, m, []string{"port", "first", "81"}, "81/tcp is not published")
 	r := m.Run(run("--network", "host", "-p", "8081:80")...)
 	if r.Code != 0 || !strings.Contains(r.Stderr, "--publish has nothing to do") {
@@ -301,6 +303,58 @@ func TestUsernetRefused(t *testing.T) {
 	}
 	if got := m.MustRun(t, "ps", "-a", "--format", "{{.Names}}"); got != "first" {
 		t.Errorf("containers: %s", got)
+	}
+	// What only the driver can find out leaves the container as it was made.
+	fails(t, m, []string{"run", "--name", "third", "--network", "pasta:-t,8080", "busybox", "true"}, "container third", "pasta:-t,8080", "8080", "make the container anew")
+	fails(t, m, []string{"run", "--rm", "--name", "fourth", "--network", "pasta:-l,/nowhere/log", "busybox", "true"}, "/nowhere/log")
+	if got := m.MustRun(t, "ps", "-a", "--format", "{{.Names}} {{.State}}", "--filter", "status=created"); got != "third created" {
+		t.Errorf("containers: %s", got)
+	}
+}
+
+// Who has a port is named: a process of the user's by its id, another user's process to its own user and to root.
+func TestUsernetHolder(t *testing.T) {
+	m, _ := usernet(t)
+	network := withDriver(t, m, "slirp4netns")
+	l, err := net.Listen("tcp", hostIP4+":8090")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	u, err := net.ListenPacket("udp", hostIP4+":8091")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = u.Close() }()
+	own := fmt.Sprintf("in use by process %d (", os.Getpid())
+	roots, cure := "in use by a process of user root (0)", "ss -lnp sport = "
+	if os.Geteuid() == 0 {
+		roots, cure = "in use by process ", "choose another port"
+	}
+	// Root's server may not listen yet.
+	for _, server := range []string{"tcp", "udp"} {
+		if _, err := soonSeenAs(server, "", hostIP4+map[string]string{"tcp": ":8095", "udp": ":8096"}[server]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for port, wants := range map[string][]string{
+		"8090:80": {"port 0.0.0.0:8090/tcp", own}, hostIP4 + ":8090:80": {"port " + hostIP4 + ":8090/tcp", own},
+		"8091:80/udp": {"port 0.0.0.0:8091/udp", own}, "8088-8091:1-4": {"port 0.0.0.0:8090/tcp", own},
+		"8095:80": {"port 0.0.0.0:8095/tcp", roots, cure}, "8096:80/udp": {"port 0.0.0.0:8096/udp", roots, cure},
+	} {
+		args := append([]string{"run", "--rm", "-p", port}, network...)
+		fails(t, m, append(args, "busybox", "true"), wants...)
+	}
+	// A start cannot tell outside of the user's namespaces which ports it is about.
+	m.MustRun(t, append(append([]string{"create", "--name", "later", "-p", "8090:80"}, network...), "busybox", "true")...)
+	want := "a process of your own (\"ss -lnp sport = 8090\""
+	if os.Geteuid() == 0 {
+		want = own
+	}
+	fails(t, m, []string{"start", "later"}, want)
+	got := m.MustRun(t, append(append([]string{"run", "--rm", "--env-host", "-p", "8099:80"}, network...), "busybox", "env")...)
+	if strings.Contains(got, "_MANAGER_SOCKETS") {
+		t.Errorf("the container's environment:\n%s", got)
 	}
 }
 

@@ -164,7 +164,7 @@ func TestRun(t *testing.T) {
 		core := &fakeCore{run: c.report}
 		req := newRequest()
 		req.Image, req.Command, req.Life.Detach = "img", []string{"ls"}, c.detach
-		err := run(t.Context(), app, core, req)
+		err := run(t.Context(), app, core, req, nil)
 		if code := command.Code(err, nil); code != c.code || out.String() != c.out {
 			t.Errorf("%+v: code %d %q", c, code, out.String())
 		}

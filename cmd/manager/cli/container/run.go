@@ -38,11 +38,12 @@ manager run --rm -v /srv/data:/data:ro -m 256m --network none docker.io/library/
 		NoInterspersed: true,
 		Run: func(ctx context.Context, app *command.App, args []string) error {
 			fillRequest(req, app, args)
-			rt, err := app.Runtime(ctx)
+			holders := libpod.FindPortHolders(req.Net.Publish)
+			rt, err := app.Runtime(ctx) // where a user's command becomes one inside of his namespaces
 			if err != nil {
 				return err
 			}
-			return run(ctx, app, rt, req)
+			return run(ctx, app, rt, req, holders)
 		},
 	}
 }
@@ -54,8 +55,8 @@ func fillRequest(req *spec.Request, app *command.App, args []string) {
 	req.Changed = app.Changed
 }
 
-func run(ctx context.Context, app *command.App, core runner, req *spec.Request) error {
-	o := libpod.RunOptions{Created: func(r libpod.CreateReport) { printWarnings(app, r.Warnings) }}
+func run(ctx context.Context, app *command.App, core runner, req *spec.Request, holders libpod.PortHolders) error {
+	o := libpod.RunOptions{PortHolders: holders, Created: func(r libpod.CreateReport) { printWarnings(app, r.Warnings) }}
 	if !req.Life.Quiet {
 		progress := render.NewProgress(app.Err)
 		defer progress.Close()
