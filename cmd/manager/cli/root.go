@@ -179,6 +179,9 @@ func (t *tree) runner(c *command.Command) func(*cobra.Command, []string) error {
 				return argsError(cc, err)
 			}
 		}
+		if c.BeforeJoin != nil {
+			c.BeforeJoin()
+		}
 		if !c.Outside {
 			// First of all: what standard input has cannot be read twice.
 			if err := t.app.Join(); err != nil {

@@ -36,6 +36,9 @@ type Command struct {
 	Codes Codes
 	// Outside says that the command looks at nothing that a user's namespaces are needed for.
 	Outside bool
+	// BeforeJoin looks at what cannot be seen from inside of a user's namespaces, with the options read. It is called before they
+	// are joined, and in the program that has become. Nil does nothing.
+	BeforeJoin func()
 	// Transfers says that the command moves images, or reads the settings for that. A program
 	// without transfers starts the one with them before it does anything; see image.ErrElsewhere.
 	// Others find out on the way, and only as long as they have changed nothing.

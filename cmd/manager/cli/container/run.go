@@ -21,6 +21,7 @@ type runner interface {
 // Run is `manager run`.
 func Run() *command.Command {
 	req := newRequest()
+	var holders libpod.PortHolders
 	return &command.Command{
 		Use:   "run [options] IMAGE [COMMAND [ARG...]]",
 		Short: "Run a command in a new container",
@@ -36,10 +37,10 @@ manager run --rm -v /srv/data:/data:ro -m 256m --network none docker.io/library/
 		Args:           command.AtLeast(1, "an image (or with --rootfs a directory)"),
 		Complete:       flags.CompleteImages,
 		NoInterspersed: true,
+		BeforeJoin:     func() { holders = libpod.FindPortHolders(req.Net.Publish) },
 		Run: func(ctx context.Context, app *command.App, args []string) error {
 			fillRequest(req, app, args)
-			holders := libpod.FindPortHolders(req.Net.Publish)
-			rt, err := app.Runtime(ctx) // where a user's command becomes one inside of his namespaces
+			rt, err := app.Runtime(ctx)
 			if err != nil {
 				return err
 			}
