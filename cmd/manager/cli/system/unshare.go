@@ -24,9 +24,12 @@ func Unshare() *command.Command {
 manager unshare ls -ln ~/.local/share/containers/storage/volumes/data/_data
 
 # Give a directory to the container's user 1000
-manager unshare chown -R 1000:1000 ./data`,
+manager unshare chown -R 1000:1000 ./data
+
+# Look at the network of a container
+manager unshare nsenter --net --target $(manager inspect --format '{{.State.Pid}}' web) ip address`,
 		Flags: func() []flags.Flag {
-			return []flags.Flag{{Name: "rootless-netns", To: &netns, Usage: "Join the network namespace that the user's containers share, too"}}
+			return []flags.Flag{{Name: "rootless-netns", To: &netns, Usage: "Refused: there is no network namespace that a user's containers share, each has its own"}}
 		},
 		NoInterspersed: true,
 		Outside:        true,
@@ -35,7 +38,8 @@ manager unshare chown -R 1000:1000 ./data`,
 				return errdefs.Unsupported("unshare", "root has no user namespace of manager's to join").WithHint("run it as an ordinary user")
 			}
 			if netns {
-				return errdefs.Unsupported("--rootless-netns", "containers of a user share no network namespace in this version").WithHint("leave it out")
+				return errdefs.Unsupported("--rootless-netns", "there is no network namespace that a user's containers share: each has its own").
+					WithHint(`that of one is entered by "manager unshare nsenter --net --target $(manager inspect --format '{{.State.Pid}}' CONTAINER) COMMAND"`)
 			}
 			if err := app.Join(); err != nil {
 				return err
