@@ -58,15 +58,18 @@ func addresses(p netip.Prefix) Addresses {
 	return Addresses{Container: netip.PrefixFrom(at(hostContainer), p.Bits()), Gateway: at(hostGateway), DNS: at(hostDNS)}
 }
 
-// wayOut says that the host has a route to elsewhere. Nothing is sent. Source: RFC 5737 and 3849, documentation addresses.
-func wayOut() bool {
-	for network, to := range map[string]string{"udp4": "192.0.2.1:9", "udp6": "[2001:db8::1]:9"} {
-		if c, err := net.Dial(network, to); err == nil {
-			_ = c.Close()
-			return true
-		}
+// wayOut says that the host has a route to elsewhere.
+func wayOut() bool { return WayOut("udp4") || WayOut("udp6") }
+
+// WayOut says that the host has a route to elsewhere by that network, udp4 or udp6. Nothing is sent.
+// Source: RFC 5737 and 3849, documentation addresses.
+func WayOut(network string) bool {
+	c, err := net.Dial(network, map[string]string{"udp4": "192.0.2.1:9", "udp6": "[2001:db8::1]:9"}[network])
+	if err != nil {
+		return false
 	}
-	return false
+	_ = c.Close()
+	return true
 }
 
 // HostAddress is the host's own as other machines see it, under which a container reaches the host and its own

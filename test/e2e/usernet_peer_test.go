@@ -10,7 +10,7 @@ import (
 )
 
 // peerVariable in the environment makes this program a server in a container instead of testing: "tcp:80 udp:81 …", each port
-// answering with the address of who speaks to it. "dial:HOST:PORT" says what a server answers.
+// answering with the address of who speaks to it. "dial:HOST:PORT" and "dialudp:…" say what a server answers.
 const peerVariable = "MANAGER_TEST_PEER"
 
 // bePeer is the main of such a server. It returns for "dial", and when it fails.
@@ -18,8 +18,8 @@ func bePeer(words string) error {
 	failed := make(chan error)
 	for _, word := range strings.Fields(words) {
 		kind, rest, _ := strings.Cut(word, ":")
-		if kind == "dial" {
-			answer, err := seenAs("tcp", "", rest)
+		if kind == "dial" || kind == "dialudp" {
+			answer, err := soonSeenAs(map[string]string{"dial": "tcp", "dialudp": "udp"}[kind], "", rest)
 			fmt.Println(answer)
 			return err
 		}

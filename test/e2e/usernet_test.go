@@ -44,6 +44,7 @@ ip link set out0 up
 ip route add default via 198.51.100.254
 ip -6 route add default via 2001:db8::fe
 echo 53 >/proc/sys/net/ipv4/ip_unprivileged_port_start
+echo 0 65535 >/proc/sys/net/ipv4/ping_group_range
 echo nameserver 198.51.100.1 >"$HOME/etc-resolv"
 mount --bind "$HOME/etc-resolv" /etc/resolv.conf
 MANAGER_TEST_PEER="tcp:8095 udp:8096" setpriv --pdeathsig KILL "$1" >/dev/null 2>&1 &
@@ -355,6 +356,45 @@ func TestUsernetHolder(t *testing.T) {
 	got := m.MustRun(t, append(append([]string{"run", "--rm", "--env-host", "-p", "8099:80"}, network...), "busybox", "env")...)
 	if strings.Contains(got, "_MANAGER_SOCKETS") {
 		t.Errorf("the container's environment:\n%s", got)
+	}
+}
+
+// Every driver leads to the host by both versions of IP and both protocols, and by ping, which is answered by who is there.
+func TestUsernetOut(t *testing.T) {
+	for _, driver := range drivers {
+		t.Run(driver, func(t *testing.T) {
+			m, self := usernet(t)
+			network := append(withDriver(t, m, driver), "-v", self+":/peer:ro", "--cap-add", "NET_RAW")
+			m.MustRun(t, append(append([]string{"run", "-d", "--name", "c"}, network...), "busybox", "sleep", "1000")...)
+			for _, host := range []string{hostIP4, "[" + hostIP6 + "]"} {
+				if driver == "slirp4netns" && host != hostIP4 {
+					continue // its IPv6 waits for an announcement of routers
+				}
+				if driver == "pasta" && host != hostIP4 {
+					host = "[" + otherIP6 + "]" // the other is the container's own with pasta
+				}
+				for word, port := range map[string]string{"dial": ":8095", "dialudp": ":8096"} {
+					got := m.MustRun(t, "exec", "-e", peerVariable+"="+word+":"+host+port, "c", "/peer")
+					if got != strings.Trim(host, "[]") && got != hostIP6 {
+						t.Errorf("%s by %s: seen as %q", host, word, got)
+					}
+				}
+			}
+			if driver != "builtin" {
+				return
+			}
+			for addr, want := range map[string]string{
+				hostIP4: "1 packets received", hostIP6: "1 packets received", "10.0.2.2": "1 packets received",
+				"198.51.100.77": "0 packets received", "2001:db8::77": "0 packets received", "10.0.2.77": "0 packets received",
+			} {
+				contains(t, m.Run("exec", "c", "ping", "-c", "1", "-W", "2", addr).Stdout, want)
+			}
+			for _, addr := range []string{"127.0.0.1", "::1", "::ffff:127.0.0.1"} { // the container's own
+				if r := m.Run("exec", "c", "nc", "-w", "2", addr, "8095"); r.Code == 0 {
+					t.Errorf("%s leads to the host's loopback device: %s", addr, r.Stdout)
+				}
+			}
+		})
 	}
 }
 

@@ -114,11 +114,24 @@ func (n *namespace) configure(addr netip.Prefix, gateway netip.Addr, mtu int) er
 	if err := n.links.LinkSetMTU(link, mtu); err != nil {
 		return err
 	}
-	ip := &net.IPNet{IP: addr.Addr().AsSlice(), Mask: net.CIDRMask(addr.Bits(), addr.Addr().BitLen())}
-	if err := n.links.AddrAdd(link, &netlink.Addr{IPNet: ip}); err != nil {
+	if err := n.links.LinkSetUp(link); err != nil {
 		return err
 	}
-	if err := n.links.LinkSetUp(link); err != nil {
+	return n.addAddress(addr, gateway)
+}
+
+// addAddress gives the tap device an address and the way out by it. The container is alone in its network, so that nobody else can
+// have an address of IPv6, which is not looked for.
+func (n *namespace) addAddress(addr netip.Prefix, gateway netip.Addr) error {
+	link, err := n.links.LinkByName(tapName)
+	if err != nil {
+		return err
+	}
+	a := &netlink.Addr{IPNet: &net.IPNet{IP: addr.Addr().AsSlice(), Mask: net.CIDRMask(addr.Bits(), addr.Addr().BitLen())}}
+	if addr.Addr().Is6() {
+		a.Flags = unix.IFA_F_NODAD
+	}
+	if err := n.links.AddrAdd(link, a); err != nil {
 		return err
 	}
 	return n.links.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: gateway.AsSlice()})
