@@ -52,8 +52,16 @@ func checkSlirp(options []string) error {
 // pastaOwn are the options by which manager leads pasta, or with which it would not become the container's driver.
 // Source: passt(1).
 var pastaOwn = []struct{ short, long string }{
-	{"", "netns"}, {"", "netns-only"}, {"", "userns"}, {"P", "pid"}, {"f", "foreground"},
-	{"h", "help"}, {"", "version"}, {"s", "socket"}, {"F", "fd"}, {"1", "one-off"},
+	{"", "netns"},
+	{"", "netns-only"},
+	{"", "userns"},
+	{"P", "pid"},
+	{"f", "foreground"},
+	{"h", "help"},
+	{"", "version"},
+	{"s", "socket"},
+	{"F", "fd"},
+	{"1", "one-off"},
 }
 
 // pastaFlags are the short options without a value, which may stand together in a word.
