@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -164,7 +165,9 @@ func failed(name string, options []string, out string) error {
 }
 
 // badWord is how getopt begins, after the program's name. Source: glibc, posix/getopt.c.
-var badWord = regexp.MustCompile(`: (unrecognized option|invalid option|option )`)
+var badWord = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`: (unrecognized option|invalid option|option )`)
+})
 
 // lastSaid is the last line of a driver's output that is not about its own log.
 func lastSaid(out string) string {
@@ -172,7 +175,7 @@ func lastSaid(out string) string {
 	for line := range strings.Lines(out) {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasSuffix(line, "bytes to syslog") && !strings.HasPrefix(line, "Usage:") {
 			last = line
-			if about := badWord.FindStringIndex(line); about != nil {
+			if about := badWord().FindStringIndex(line); about != nil {
 				return line[about[0]+2:] // what follows is the help
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/manager-project/manager/pkg/spec"
@@ -107,9 +108,11 @@ var pastaLater = []struct {
 
 const wantPorts = "none, auto, or a port or range like 22, 22:23, 22-80:32-90, 192.0.2.1/22 or ~25"
 
-var portSpec = regexp.MustCompile(`^(none|auto|all|([^/]+/)?~?\d+(-\d+)?(:\d+(-\d+)?)?)$`)
+var portSpec = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(none|auto|all|([^/]+/)?~?\d+(-\d+)?(:\d+(-\d+)?)?)$`)
+})
 
-func isPorts(v string) bool { return portSpec.MatchString(v) }
+func isPorts(v string) bool { return portSpec().MatchString(v) }
 
 func isMAC(v string) bool {
 	mac, err := net.ParseMAC(v)
