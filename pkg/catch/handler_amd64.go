@@ -10,7 +10,9 @@ import (
 // entries are the addresses of the signal handler and of what ends it.
 func entries() (handle, restore uintptr)
 
-// pipe is where the handler writes to. The assembly reads it.
+// pipe is where the handler writes to.
+//
+//lint:ignore U1000 the assembly reads it
 var pipe int32
 
 // action is the kernel's struct sigaction. Source: arch/x86/include/uapi/asm/signal.h.
