@@ -3,6 +3,8 @@ package server
 import (
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/manager-project/manager/pkg/monitor"
 )
 
@@ -46,14 +48,11 @@ func (s *server) carryOut() {
 		return
 	}
 	stopped := s.stoppedBefore(r.next.At)
-	if r.held != nil {
-		r.held.Free()
-	}
 	if !stopped {
-		s.callCleanup("--restart")
-		s.passMainOn()
+		s.succeed()
 		stopped = s.stoppedBefore(time.Time{}) // meanwhile: the command may have been ended too
 	}
+	r.free()
 	if stopped {
 		s.callCleanup("--call-off")
 	}
@@ -80,15 +79,39 @@ func (s *server) stoppedBefore(then time.Time) bool {
 	}
 }
 
-// passMainOn makes the monitor of the next start the service's main process, before this one ends. It comes
-// from here because the manager may listen to nobody but the main process. Source: sd_notify(3), "MAINPID".
-func (s *server) passMainOn() {
-	if s.notifier == nil {
+// succeed has the container started again, and returns when that is done. What this monitor has, the next one gets before
+// its program runs: the restart, of which there may be another soon, and the place as the service's main process. That
+// comes from here because the manager may listen to nobody but the main process. Source: sd_notify(3), "MAINPID".
+func (s *server) succeed() {
+	ours, theirs, err := monitor.NewSuccession()
+	if err != nil {
+		complain("restart: " + err.Error())
 		return
 	}
-	live, err := monitor.ReadLive(s.cfg.RunDir)
-	if err != nil || live.Generation <= s.cfg.Generation {
-		return // it did not start: the service ends with this process
+	defer ours.Close()
+	pidfd := s.startCleanup(theirs, "--restart")
+	_ = theirs.Close()
+	if pidfd < 0 {
+		return
 	}
-	s.notifier.tell("MAINPID=" + string(itoa(live.MonitorPID)))
+	_ = unix.Close(pidfd)
+	for {
+		pid := ours.Successor()
+		if pid == 0 {
+			return // without one, the service ends with this process
+		}
+		s.restart.free()
+		if s.notifier != nil {
+			s.notifier.tell("MAINPID=" + string(itoa(pid)))
+		}
+		ours.Answer()
+	}
+}
+
+// free gives the restart up, once.
+func (r *restart) free() {
+	if r.held != nil {
+		r.held.Free()
+		r.held = nil
+	}
 }
