@@ -31,8 +31,8 @@ type start struct {
 	// before then, if that has it done (see monitor.TellSuccessor), and is the caller's.
 	again       bool
 	predecessor *os.File
-	session *monitor.Session
-	live    monitor.Live
+	session     *monitor.Session
+	live        monitor.Live
 	// window is the size of the caller's terminal, or nil.
 	window *specs.Box
 	// service is what a service manager gave for this start.
