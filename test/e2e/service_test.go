@@ -131,24 +131,28 @@ func (m *strictManager) listen() {
 // reaper reaps a monitor that was the main process and so this process's child.
 func reaper(pid int) func() { return func() { _, _ = syscall.Wait4(pid, nil, syscall.WNOHANG, nil) } }
 
-// A service's container that is restarted again and again stays the service's, however often others look at it; and to stop
-// the service in the back-off is to stop the container.
+// A service's container that is restarted again and again stays the service's, however often others look at it. To stop
+// the service in the back-off is to stop the container, and the other way round.
 func TestNotifySocketBackOff(t *testing.T) {
 	m := testenv.NewManager(t)
 	m.Image(t, "busybox")
 	path := filepath.Join(t.TempDir(), "notify")
 	sm := newStrictManager(t, path)
-	cmd := m.Command(t.Context(), "run", "-d", "--name", "c", "--network", "none", "--sdnotify", "conmon", "--restart", "always", "busybox", "true")
-	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+path)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	start := func() {
+		t.Helper()
+		cmd := m.Command(t.Context(), "run", "-d", "--name", "c", "--network", "none", "--sdnotify", "conmon", "--restart", "always", "busybox", "true")
+		cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+path)
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		sm.main, sm.mains = cmd.Process.Pid, 0
+		if err := cmd.Wait(); err != nil {
+			t.Fatalf("%v: %s", err, &out)
+		}
 	}
-	sm.main = cmd.Process.Pid
-	if err := cmd.Wait(); err != nil {
-		t.Fatalf("%v: %s", err, &out)
-	}
+	start()
 	// Each look would take the restart over from a monitor that does not hold it.
 	state := func(want string) {
 		t.Helper()
@@ -166,24 +170,36 @@ func TestNotifySocketBackOff(t *testing.T) {
 		t.Errorf("%d starts were ready: %v", n, sm.heard)
 	}
 	main := sm.main
+	// As the service manager's children they are ours to reap.
+	mainEnds := func() {
+		t.Helper()
+		var status syscall.WaitStatus
+		until(t, waiting, func() error {
+			if pid, err := syscall.Wait4(main, &status, syscall.WNOHANG, nil); pid != main {
+				return fmt.Errorf("process %d lives: %v", main, err)
+			}
+			return nil
+		})
+		if !status.Exited() || status.ExitStatus() != 0 {
+			t.Errorf("stopped, the main process ends with %#x", status)
+		}
+	}
 	if err := syscall.Kill(main, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	// As the service manager's children they are ours to reap.
-	var status syscall.WaitStatus
-	until(t, waiting, func() error {
-		if pid, err := syscall.Wait4(main, &status, syscall.WNOHANG, nil); pid != main {
-			return fmt.Errorf("process %d lives: %v", main, err)
-		}
-		return nil
-	})
-	if status.ExitStatus() != 0 {
-		t.Errorf("stopped, the main process ends with %#x", status)
-	}
+	mainEnds()
 	state("exited")
 	if sm.main != main {
 		t.Errorf("the main process is %d, and was told to stop as %d", sm.main, main)
 	}
+	// So does a command that stops the container.
+	m.MustRun(t, "rm", "c")
+	start()
+	state("restarting")
+	main = sm.main
+	m.MustRun(t, "stop", "c")
+	mainEnds()
+	state("exited")
 	m.MustRun(t, "rm", "c")
 }
 

@@ -41,19 +41,26 @@ func (s *server) planRestart(e *monitor.ExitRecord) {
 }
 
 // carryOut waits for the restart's time and has it carried out, unless it is called off meanwhile: by a command,
-// which ends this process, or by who would stop the container with a signal.
+// which ends this process, or by who would stop the container with a signal. Then it ends as if stopped on purpose.
 func (s *server) carryOut() {
 	r := &s.restart
-	if r.next == nil || r.held != nil && !r.held.Idle() {
+	if r.next == nil {
 		return
 	}
-	stopped := s.stoppedBefore(r.next.At)
+	if s.stops == nil {
+		s.catchStop()
+	}
+	stopped := r.held != nil && !r.held.Idle() || s.stoppedBefore(r.next.At)
 	if !stopped {
 		s.succeed()
 		stopped = s.stoppedBefore(time.Time{}) // meanwhile: the command may have been ended too
 	}
-	r.free()
-	if stopped {
+	if !stopped {
+		return
+	}
+	s.code = 0
+	if r.held == nil || r.held.Stands() { // else who called it off has written that down
+		r.free()
 		s.callCleanup("--call-off")
 	}
 }
@@ -63,7 +70,6 @@ func (s *server) stoppedBefore(then time.Time) bool {
 	for {
 		select {
 		case <-s.stops:
-			s.code = 0
 			return true
 		default:
 		}
