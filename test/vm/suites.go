@@ -41,7 +41,11 @@ var suites = []suite{
 	},
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Part: secondV2, Run: "^(TestScripts|TestEventsJournald)$/^system$/^events-journald$"},
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "TestSystemd|TestNotifySocket|TestListenSockets|TestAppArmorReload"},
-	{Dir: "test/e2e", Lanes: []string{testenv.LaneUser}, Run: "^TestScripts$/container/(run-life|rename-kill-pause|exec-options|run-user-|run-limits|stop-kills|restart-lost)"},
+	{
+		Dir: "test/e2e", Lanes: []string{testenv.LaneUser},
+		Run: "^TestScripts$/^container$/(run-life|rename-kill-pause|exec-options|run-user-|run-limits|stop-(kills|deaf|choice)|restart-(lost|boot)" +
+			"|cleanup|client-killed|update-life|wait-c)",
+	},
 }
 
 // A boot is one start of the machine and the lanes that run in it, one after the other. A lane that is long has parts,
