@@ -19,7 +19,8 @@ import (
 )
 
 // How a container's starts ended is kept, one line of JSON each, in a file of its directory, and the
-// last end of a removed container in a file for all of them. Both are bounded, and only "why" reads them.
+// last end of a removed container in a file for all of them. Both are bounded, and only "why" reads them, and "wait" for a
+// start that another has followed.
 
 const (
 	// endsSize bounds a container's file: some fifty ends, and as many older ones.
@@ -135,6 +136,20 @@ func (c *container) ends(ctx context.Context) ([]end, error) {
 		return nil
 	})
 	return all, err
+}
+
+// codeOf is the exit code of one of its starts, -1 if that is not known.
+func (c *container) codeOf(ctx context.Context, generation uint64) int {
+	ends, err := c.ends(ctx)
+	if err != nil {
+		return -1
+	}
+	for i := range ends {
+		if ends[i].Record.Generation == generation {
+			return ends[i].Record.Code
+		}
+	}
+	return -1
 }
 
 func parseEnd(line []byte) (end, bool) {

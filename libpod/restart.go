@@ -3,6 +3,7 @@ package libpod
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -85,8 +86,9 @@ func (s *start) startByHand() error {
 	return monitor.CancelRestart(s.restartLock())
 }
 
-// RestartByPolicy carries a restart out, if the container still waits for it after that start.
-func (r *Runtime) RestartByPolicy(ctx context.Context, id string, generation uint64) error {
+// RestartByPolicy carries a restart out, if the container still waits for it after that start. predecessor leads to the
+// monitor of that start, which calls it (see monitor.TellSuccessor); it stays the caller's.
+func (r *Runtime) RestartByPolicy(ctx context.Context, id string, generation uint64, predecessor *os.File) error {
 	err := r.update(ctx, id, func(ctx context.Context, c *locked) error {
 		if c.status() != define.StatusRestarting || c.row.State.Generation != generation {
 			return nil
@@ -96,7 +98,7 @@ func (r *Runtime) RestartByPolicy(ctx context.Context, id string, generation uin
 		if err != nil {
 			return err
 		}
-		return c.startAgain(ctx, given)
+		return c.startAgain(ctx, given, predecessor)
 	})
 	if errors.Is(err, errdefs.ErrNotFound) {
 		return nil // removed meanwhile
@@ -121,25 +123,18 @@ func (r *Runtime) CallOffRestart(ctx context.Context, id string, generation uint
 	return err
 }
 
-// splitGrace is how long the monitor's own command has for the restart of a container with --cgroups=split, which
-// has to come from the cgroup that was split.
-const splitGrace = 10 * time.Second
-
 // takeOverRestart carries out a restart whose monitor was killed.
 func (c *locked) takeOverRestart(ctx context.Context) error {
 	if c.status() != define.StatusRestarting || c.rt.restartHeld(c.row.ID) {
 		return nil
 	}
-	if c.cfg.Limits.Split && time.Since(c.row.State.RestartAt) < splitGrace {
-		return nil
-	}
-	return c.startAgain(ctx, service{})
+	return c.startAgain(ctx, service{}, nil)
 }
 
 // startAgain is a start by the policy. One that fails is the last, as with Docker: the container has ended
 // then, and its error says why.
-func (c *locked) startAgain(ctx context.Context, given service) error {
-	s := &start{locked: c, again: true, service: given}
+func (c *locked) startAgain(ctx context.Context, given service, predecessor *os.File) error {
+	s := &start{locked: c, again: true, service: given, predecessor: predecessor}
 	defer s.closeExtra()
 	if err := s.prepare(ctx); err != nil {
 		if ctx.Err() != nil {

@@ -117,9 +117,13 @@ func (s *start) makeNotifyDir() error {
 
 // announceMain tells the service manager that the monitor is the service's main process from now on. It
 // comes from here because the manager may listen to nobody but the main process, which this one is; at a restart
-// by the policy, it is the monitor of the start before.
+// by the policy, it is the monitor of the start before, which is told.
 func (s *start) announceMain() error {
-	if s.service.notify == "" || s.again {
+	if s.predecessor != nil {
+		monitor.TellSuccessor(s.predecessor, s.live.MonitorPID)
+		return nil
+	}
+	if s.service.notify == "" {
 		return nil
 	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)

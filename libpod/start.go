@@ -27,10 +27,12 @@ type start struct {
 	facts spec.Facts
 	user  lookup.User
 	spec  *specs.Spec
-	// again says that the restart policy starts it, and nobody by hand.
-	again   bool
-	session *monitor.Session
-	live    monitor.Live
+	// again says that the restart policy starts it, and nobody by hand; predecessor leads to the monitor of the start
+	// before then, if that has it done (see monitor.TellSuccessor), and is the caller's.
+	again       bool
+	predecessor *os.File
+	session     *monitor.Session
+	live        monitor.Live
 	// window is the size of the caller's terminal, or nil.
 	window *specs.Box
 	// service is what a service manager gave for this start.

@@ -73,6 +73,9 @@ func (r *Runtime) Wait(ctx context.Context, id string, o WaitOptions) (int, erro
 			return r.exitCode(ctx, c)
 		}
 		if ends && seen != 0 && seen != generation {
+			if code < 0 {
+				code = c.codeOf(ctx, seen)
+			}
 			return code, nil
 		}
 		if now.Live() {
@@ -158,14 +161,17 @@ func (r *Runtime) waitMonitor(ctx context.Context, c *container, interval time.D
 	return nil, sleep(ctx, interval)
 }
 
-// exitCode settles an ended container and returns its code.
+// exitCode settles an ended container and returns its code, also when it was started again meanwhile.
 func (r *Runtime) exitCode(ctx context.Context, c *container) (int, error) {
 	if record, err := monitor.ReadExit(r.paths.runDir(c.row.ID)); err == nil && record.Generation == c.row.State.Generation && c.status().Live() {
 		return record.Code, nil
 	}
 	code := -1
-	err := r.update(ctx, c.row.ID, func(_ context.Context, l *locked) error {
+	err := r.update(ctx, c.row.ID, func(ctx context.Context, l *locked) error {
 		code = l.row.State.ExitCode
+		if ended := c.row.State.Generation; l.row.State.Generation != ended {
+			code = l.codeOf(ctx, ended)
+		}
 		return nil
 	})
 	if errors.Is(err, errdefs.ErrNotFound) {

@@ -35,16 +35,13 @@ type NotifyConfig struct {
 	Label string `json:"label,omitempty"`
 }
 
-// restartVariable tells the command that its parent is a monitor and not the service manager: see kinship.
-const restartVariable = "_MANAGER_RESTART"
-
 // Environ is what the command needs that starts the container again as a part of the service. n may be nil.
 // Source: sd_watchdog_enabled(3).
 func (n *NotifyConfig) Environ() []string {
 	if n == nil {
 		return nil
 	}
-	env := []string{"NOTIFY_SOCKET=" + n.Socket, restartVariable + "=1"}
+	env := []string{"NOTIFY_SOCKET=" + n.Socket}
 	if n.Watchdog > 0 {
 		env = append(env, "WATCHDOG_USEC="+strconv.FormatInt(n.Watchdog.Microseconds(), 10))
 	}

@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,7 @@ import (
 // A restart that is due belongs to the monitor of the start before, as long as that lives: it holds
 // record locks (fcntl) on Restart.Lock, which name their holder to whoever asks, and end with it. The
 // first byte says that it has a restart to carry out, the second that it does nothing else any more, so
-// that it may be killed. The file's name says that nobody has called the restart off.
+// that it may be ended. The file's name says that nobody has called the restart off.
 const (
 	restartOwned = iota
 	restartWaits
@@ -42,11 +41,16 @@ func (h *HeldRestart) lock(byteNo int64) error {
 	return unix.FcntlFlock(h.file.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart, Start: byteNo, Len: 1})
 }
 
-// Idle says that the process may be killed from now on, and reports whether the restart still stands.
+// Idle says that the process may be ended from now on, and reports whether the restart still stands.
 func (h *HeldRestart) Idle() bool {
 	if h.lock(restartWaits) != nil {
 		return true // nobody will find us, but the restart is ours
 	}
+	return h.Stands()
+}
+
+// Stands reports whether nobody has called the restart off.
+func (h *HeldRestart) Stands() bool {
 	var st unix.Stat_t
 	return unix.Fstat(int(h.file.Fd()), &st) != nil || st.Nlink > 0
 }
@@ -65,7 +69,11 @@ func RestartHeld(path string) (bool, error) {
 	return err == nil && l.Type != unix.F_UNLCK, err
 }
 
-// CancelRestart calls a restart off and ends the process that waits for it. The caller holds the
+// cancelPatience is how long a process that waits to restart a container has to end by itself.
+const cancelPatience = time.Second
+
+// CancelRestart calls a restart off and ends the process that waits for it: by SIGTERM, so that a service whose main process it
+// is ends well, and by SIGKILL if that does not do. The caller holds the
 // container's lock, and has written down already that nothing is to be restarted: a process that cannot
 // be found finds that out when the time has come.
 func CancelRestart(path string) error {
@@ -91,18 +99,27 @@ func CancelRestart(path string) error {
 	if again, err := holder(f, restartWaits); err != nil || again.Type == unix.F_UNLCK || again.Pid != l.Pid {
 		return err
 	}
-	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil {
-		return ignoring(err, unix.ESRCH)
+	if ended, err := end(fd, unix.SIGTERM, cancelPatience); ended || err != nil {
+		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	for ctx.Err() == nil {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 100)
-		if n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
-			return err
-		}
+	if ended, err := end(fd, unix.SIGKILL, 5*time.Second); ended || err != nil {
+		return err
 	}
 	return fmt.Errorf("process %d, which waits to restart the container, does not die", l.Pid)
+}
+
+// end sends a signal to the process of a pidfd, and reports whether it ended within that time.
+func end(pidfd int, sig unix.Signal, patience time.Duration) (bool, error) {
+	if err := unix.PidfdSendSignal(pidfd, sig, nil, 0); err != nil {
+		return errors.Is(err, unix.ESRCH), ignoring(err, unix.ESRCH)
+	}
+	for until := time.Now().Add(patience); ; {
+		left := max(0, time.Until(until))
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, int(left.Milliseconds()))
+		if n > 0 || left == 0 || err != nil && !errors.Is(err, unix.EINTR) {
+			return n > 0, ignoring(err, unix.EINTR)
+		}
+	}
 }
 
 // openRestart returns nil when there is no such file.

@@ -111,7 +111,7 @@ func (b *Beginning) start(program *os.File, args, env []string, owner *os.File) 
 		Dir:   "/",
 		Env:   slices.Concat(monitorEnv, env, fault.Environ()),
 		Files: []uintptr{null.Fd(), null.Fd(), b.stderr.Fd(), owner.Fd()},
-		Sys:   &syscall.SysProcAttr{Setsid: true, Cloneflags: kinship()},
+		Sys:   &syscall.SysProcAttr{Setsid: true, Cloneflags: Kinship(os.Getenv("NOTIFY_SOCKET") != "")},
 	})
 	runtime.KeepAlive(program)
 	if err != nil {
@@ -128,19 +128,19 @@ func (b *Beginning) start(program *os.File, args, env []string, owner *os.File) 
 	return nil
 }
 
-// kinship makes the monitor the service manager's child where there is one, as a service's main process has to
-// be: of a stranger's child systemd neither notices the end nor waits for it after SIGTERM.
-// At a restart, the parent of the command is the monitor of the start before; there the next one becomes the service
-// manager's child when the command ends. Source: sd_notify(3), "MAINPID"; systemd's unit_kill_context.
-func kinship() uintptr {
-	if os.Getenv("NOTIFY_SOCKET") == "" || os.Getenv(restartVariable) != "" {
-		return 0
+// Kinship is clone's flag that makes what a service's main process starts the service manager's child, as the next
+// main process has to be: of a stranger's child systemd neither notices the end nor waits for it after SIGTERM. So the
+// monitor is its child, and the command that starts the container again, and the monitor which that starts.
+// Source: sd_notify(3), "MAINPID"; systemd's unit_kill_context.
+func Kinship(serviced bool) uintptr {
+	if serviced {
+		return unix.CLONE_PARENT
 	}
-	return unix.CLONE_PARENT
+	return 0
 }
 
 // process is a child that is waited for exactly once: until then its pid is its own. A service manager's child
-// (see kinship) is reaped there.
+// (see Kinship) is reaped there.
 type process int
 
 func (p process) kill() error { return syscall.Kill(int(p), syscall.SIGKILL) }

@@ -52,6 +52,19 @@ func of(ts *testscript.TestScript) *testenv.Manager {
 	return ts.Value(managerKey{}).(*testenv.Manager)
 }
 
+// inScript is the script's manager for commands that do not go through testscript: what a script sets of the variables that
+// the program heeds counts for them too.
+func inScript(ts *testscript.TestScript) *testenv.Manager {
+	m := *of(ts)
+	m.Env = slices.Clip(m.Env)
+	for _, name := range []string{"CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE"} {
+		if value := ts.Getenv(name); value != "" {
+			m.Env = append(m.Env, name+"="+value)
+		}
+	}
+	return &m
+}
+
 // need ends the script when a command has too few arguments or a "!" it cannot have.
 func need(ts *testscript.TestScript, neg bool, args []string, atLeast int, usage string) {
 	if neg || len(args) < atLeast {
@@ -138,7 +151,7 @@ func poll(ts *testscript.TestScript, limit time.Duration, pattern string, args .
 	match, err := regexp.Compile("(?m)" + pattern)
 	ts.Check(err)
 	for deadline := time.Now().Add(limit); ; time.Sleep(50 * time.Millisecond) {
-		r := of(ts).Run(args...)
+		r := inScript(ts).Run(args...)
 		if r.Code == 0 && match.MatchString(r.Stdout) {
 			fmt.Fprint(ts.Stdout(), r.Stdout)
 			return
@@ -160,7 +173,7 @@ type job struct {
 func cmdBackground(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, args, 2, "background NAME ARG...")
 	ctx, cancel := context.WithCancel(context.Background())
-	j := &job{cmd: of(ts).Command(ctx, args[1:]...), done: make(chan error, 1)}
+	j := &job{cmd: inScript(ts).Command(ctx, args[1:]...), done: make(chan error, 1)}
 	j.cmd.Stdout, j.cmd.Stderr, j.cmd.WaitDelay = &j.stdout, &j.stderr, time.Second
 	ts.Check(j.cmd.Start())
 	go func() { j.done <- j.cmd.Wait() }()
@@ -221,7 +234,7 @@ func signalMatching(ts *testscript.TestScript, sig syscall.Signal, pattern strin
 func cmdRefused(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, args, 1, "refused OPTION [VALUE]")
 	words := append([]string{"create"}, args...)
-	r := of(ts).Run(append(words, "busybox", "true")...)
+	r := inScript(ts).Run(append(words, "busybox", "true")...)
 	option, _, _ := strings.Cut(args[0], "=")
 	if r.Code != 125 || r.Stdout != "" || strings.Count(r.Stderr, "\n") != 1 || !strings.HasPrefix(r.Stderr, "Error: "+option) {
 		ts.Fatalf("%s: exit code %d\n%s%s", strings.Join(words, " "), r.Code, r.Stdout, r.Stderr)

@@ -1,14 +1,20 @@
 package e2e
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/manager-project/manager/internal/testenv"
 )
@@ -53,6 +59,148 @@ func TestNotifySocketRestart(t *testing.T) {
 		t.Errorf("the main process is %s still", first)
 	}
 	m.MustRun(t, "rm", "-f", "-t", "0", "c")
+}
+
+// strictManager plays a service manager that listens to nobody but the main process, as systemd does of itself.
+type strictManager struct {
+	t    *testing.T
+	conn *net.UnixConn
+	// main is the pid of the main process; it changes with what that says.
+	main int
+	// mains counts those that were named.
+	mains int
+	// heard is how often each message came.
+	heard map[string]int
+}
+
+func newStrictManager(t *testing.T, path string) *strictManager {
+	t.Helper()
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var set error
+	if err := raw.Control(func(fd uintptr) { set = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSCRED, 1) }); err != nil || set != nil {
+		t.Fatal(err, set)
+	}
+	return &strictManager{t: t, conn: conn, heard: map[string]int{}}
+}
+
+// listen takes what was said so far.
+func (m *strictManager) listen() {
+	m.t.Helper()
+	for {
+		_ = m.conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		buf, oob := make([]byte, 8192), make([]byte, 256)
+		n, oobn, _, _, err := m.conn.ReadMsgUnix(buf, oob)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		}
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		text := string(buf[:n])
+		messages, err := unix.ParseSocketControlMessage(oob[:oobn])
+		if err != nil || len(messages) != 1 {
+			m.t.Fatalf("%q came with %d messages, %v", text, len(messages), err)
+		}
+		from, err := unix.ParseUnixCredentials(&messages[0])
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		if int(from.Pid) != m.main {
+			m.t.Fatalf("%q comes from process %d, but the main process is %d", text, from.Pid, m.main)
+		}
+		m.heard[text]++
+		if pid, ok := strings.CutPrefix(text, "MAINPID="); ok {
+			if m.mains++; m.mains > 1 {
+				m.t.Cleanup(reaper(m.main))
+			}
+			if m.main, err = strconv.Atoi(pid); err != nil {
+				m.t.Fatal(err)
+			}
+		}
+	}
+}
+
+// reaper reaps a monitor that was the main process and so this process's child.
+func reaper(pid int) func() { return func() { _, _ = syscall.Wait4(pid, nil, syscall.WNOHANG, nil) } }
+
+// A service's container that is restarted again and again stays the service's, however often others look at it. To stop
+// the service in the back-off is to stop the container, and the other way round.
+func TestNotifySocketBackOff(t *testing.T) {
+	m := testenv.NewManager(t)
+	m.Image(t, "busybox")
+	path := filepath.Join(t.TempDir(), "notify")
+	sm := newStrictManager(t, path)
+	start := func() {
+		t.Helper()
+		cmd := m.Command(t.Context(), "run", "-d", "--name", "c", "--network", "none", "--sdnotify", "conmon", "--restart", "always", "busybox", "true")
+		cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+path)
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		sm.main, sm.mains = cmd.Process.Pid, 0
+		if err := cmd.Wait(); err != nil {
+			t.Fatalf("%v: %s", err, &out)
+		}
+	}
+	start()
+	// Each look would take the restart over from a monitor that does not hold it.
+	state := func(want string) {
+		t.Helper()
+		until(t, waiting, func() error {
+			sm.listen()
+			if got := m.MustRun(t, "inspect", "--format", "{{if gt .RestartCount 5}}{{.State.Status}}{{end}}", "c"); got != want {
+				return fmt.Errorf("the container is %q, want %s", got, want)
+			}
+			return nil
+		})
+	}
+	state("restarting")
+	sm.listen()
+	if n := sm.heard["READY=1"]; n < 6 {
+		t.Errorf("%d starts were ready: %v", n, sm.heard)
+	}
+	main := sm.main
+	// As the service manager's children they are ours to reap.
+	mainEnds := func() {
+		t.Helper()
+		var status syscall.WaitStatus
+		until(t, waiting, func() error {
+			if pid, err := syscall.Wait4(main, &status, syscall.WNOHANG, nil); pid != main {
+				return fmt.Errorf("process %d lives: %v", main, err)
+			}
+			return nil
+		})
+		if !status.Exited() || status.ExitStatus() != 0 {
+			t.Errorf("stopped, the main process ends with %#x", status)
+		}
+	}
+	if err := syscall.Kill(main, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	mainEnds()
+	state("exited")
+	if sm.main != main {
+		t.Errorf("the main process is %d, and was told to stop as %d", sm.main, main)
+	}
+	// So does a command that stops the container.
+	m.MustRun(t, "rm", "c")
+	start()
+	state("restarting")
+	main = sm.main
+	m.MustRun(t, "stop", "c")
+	mainEnds()
+	state("exited")
+	m.MustRun(t, "rm", "c")
 }
 
 // A container's program speaks to the service manager through its own socket, and is told of its watchdog; the

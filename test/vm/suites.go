@@ -39,14 +39,13 @@ var suites = []suite{
 		Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Part: secondV2,
 		Run: "TestWhy|^TestScripts$/container/(run-limits|update|stats|run-namespaces|run-userns|run-security|run-systemd|run-init|logs-journald|exec-options|rename-kill-pause|health)",
 	},
-	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Part: secondV2, Run: "^TestScripts$/system/events-journald"},
-	// TestSystemdRestart fails: a container that its own policy restarts is lost to the service manager, and one that is
-	// stopped in the back-off stays "restarting".
+	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Part: secondV2, Run: "^(TestScripts|TestEventsJournald)$/^system$/^events-journald$"},
+	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "TestSystemd|TestNotifySocket|TestListenSockets|TestAppArmorReload"},
 	{
-		Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Skip: "TestSystemdRestart",
-		Run: "TestSystemd|TestNotifySocket|TestListenSockets|TestAppArmorReload",
+		Dir: "test/e2e", Lanes: []string{testenv.LaneUser},
+		Run: "^TestScripts$/^container$/(run-life|rename-kill-pause|exec-options|run-user-|run-limits|stop-(kills|deaf|choice)|restart-(lost|boot)" +
+			"|cleanup|client-killed|update-life|wait-c)",
 	},
-	{Dir: "test/e2e", Lanes: []string{testenv.LaneUser}, Run: "^TestScripts$/container/(run-life|rename-kill-pause|exec-options|run-user-|run-limits|stop-kills|restart-lost)"},
 }
 
 // A boot is one start of the machine and the lanes that run in it, one after the other. A lane that is long has parts,

@@ -209,11 +209,26 @@ func (s *server) closeStdio() {
 	s.log.close()
 }
 
-// callCleanup starts the clean-up command, with more words, in a session of its own. The monitor does
-// not wait for it; the host's reaper inherits it.
+// callCleanup runs the clean-up command, with more words. With a service manager it waits for the command's end: with the
+// main process's end that ends what else the service has. Else the host's reaper inherits it.
 func (s *server) callCleanup(more ...string) {
-	if len(s.cfg.CleanupCommand) == 0 {
+	pidfd := s.startCleanup(nil, more...)
+	if pidfd < 0 {
 		return
+	}
+	defer func() { _ = unix.Close(pidfd) }()
+	for s.notifier != nil {
+		if _, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, -1); err != unix.EINTR {
+			return
+		}
+	}
+}
+
+// startCleanup starts the clean-up command in a session of its own, with that standard input or none, and returns a
+// pidfd, or -1 where it cannot be started.
+func (s *server) startCleanup(stdin *os.File, more ...string) int {
+	if len(s.cfg.CleanupCommand) == 0 {
+		return -1
 	}
 	signal.Reset(unix.SIGHUP, unix.SIGQUIT, unix.SIGPIPE) // what is ignored would be by the command too
 	if s.cfg.Stop == nil {
@@ -223,18 +238,21 @@ func (s *server) callCleanup(more ...string) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		complain("start the clean-up: " + err.Error())
-		return
+		return -1
 	}
-	p, err := os.StartProcess(argv[0], argv, &os.ProcAttr{
-		Dir: "/", Env: append(slices.Clip(s.cfg.CleanupEnv), s.cfg.Notify.Environ()...), Files: []*os.File{null, null, null},
-		Sys: &syscall.SysProcAttr{Setsid: true},
+	defer func() { _ = null.Close() }()
+	if stdin == nil {
+		stdin = null
+	}
+	pidfd := -1
+	_, err = syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
+		Dir: "/", Env: append(slices.Clip(s.cfg.CleanupEnv), s.cfg.Notify.Environ()...),
+		Files: []uintptr{stdin.Fd(), null.Fd(), null.Fd()},
+		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd, Cloneflags: monitor.Kinship(s.notifier != nil)},
 	})
 	if err != nil {
 		complain("start the clean-up: " + err.Error())
-		return
+		return -1
 	}
-	if s.notifier != nil {
-		// With the main process's end the service manager ends what else the service has.
-		_, _ = p.Wait()
-	}
+	return pidfd
 }

@@ -3,6 +3,8 @@ package server
 import (
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/manager-project/manager/pkg/monitor"
 )
 
@@ -39,22 +41,26 @@ func (s *server) planRestart(e *monitor.ExitRecord) {
 }
 
 // carryOut waits for the restart's time and has it carried out, unless it is called off meanwhile: by a command,
-// which ends this process, or by who would stop the container with a signal.
+// which ends this process, or by who would stop the container with a signal. Then it ends as if stopped on purpose.
 func (s *server) carryOut() {
 	r := &s.restart
-	if r.next == nil || r.held != nil && !r.held.Idle() {
+	if r.next == nil {
 		return
 	}
-	stopped := s.stoppedBefore(r.next.At)
-	if r.held != nil {
-		r.held.Free()
+	if s.stops == nil {
+		s.catchStop()
 	}
+	stopped := r.held != nil && !r.held.Idle() || s.stoppedBefore(r.next.At)
 	if !stopped {
-		s.callCleanup("--restart")
-		s.passMainOn()
+		s.succeed()
 		stopped = s.stoppedBefore(time.Time{}) // meanwhile: the command may have been ended too
 	}
-	if stopped {
+	if !stopped {
+		return
+	}
+	s.code = 0
+	if r.held == nil || r.held.Stands() { // else who called it off has written that down
+		r.free()
 		s.callCleanup("--call-off")
 	}
 }
@@ -64,7 +70,6 @@ func (s *server) stoppedBefore(then time.Time) bool {
 	for {
 		select {
 		case <-s.stops:
-			s.code = 0
 			return true
 		default:
 		}
@@ -80,15 +85,39 @@ func (s *server) stoppedBefore(then time.Time) bool {
 	}
 }
 
-// passMainOn makes the monitor of the next start the service's main process, before this one ends. It comes
-// from here because the manager may listen to nobody but the main process. Source: sd_notify(3), "MAINPID".
-func (s *server) passMainOn() {
-	if s.notifier == nil {
+// succeed has the container started again, and returns when that is done. What this monitor has, the next one gets before
+// its program runs: the restart, of which there may be another soon, and the place as the service's main process. That
+// comes from here because the manager may listen to nobody but the main process. Source: sd_notify(3), "MAINPID".
+func (s *server) succeed() {
+	ours, theirs, err := monitor.NewSuccession()
+	if err != nil {
+		complain("restart: " + err.Error())
 		return
 	}
-	live, err := monitor.ReadLive(s.cfg.RunDir)
-	if err != nil || live.Generation <= s.cfg.Generation {
-		return // it did not start: the service ends with this process
+	defer ours.Close()
+	pidfd := s.startCleanup(theirs, "--restart")
+	_ = theirs.Close()
+	if pidfd < 0 {
+		return
 	}
-	s.notifier.tell("MAINPID=" + string(itoa(live.MonitorPID)))
+	_ = unix.Close(pidfd)
+	for {
+		pid := ours.Successor()
+		if pid == 0 {
+			return // without one, the service ends with this process
+		}
+		s.restart.free()
+		if s.notifier != nil {
+			s.notifier.tell("MAINPID=" + string(itoa(pid)))
+		}
+		ours.Answer()
+	}
+}
+
+// free gives the restart up, once.
+func (r *restart) free() {
+	if r.held != nil {
+		r.held.Free()
+		r.held = nil
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -136,6 +137,51 @@ func TestRestartCalledOffBySignal(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.eventuallySays(log, "--call-off clean")
+}
+
+// The next monitor gets the restart, and becomes the service's main process, before its program is let go; it is the
+// service manager's child then.
+func TestRestartIsPassedOn(t *testing.T) {
+	f, _ := restarted(t, monitor.Restart{Policy: monitor.RestartAlways}, "exit 0")
+	m := f.serviced(monitor.NotifyConmon)
+	lock := f.opts.Config.Restart.Lock
+	// The command lets the program go when it has an answer, and not before somebody allows that here.
+	go1, said := filepath.Join(t.TempDir(), "go"), filepath.Join(t.TempDir(), "said")
+	f.opts.Config.CleanupCommand = []string{"/bin/sh", "-c", `
+for word; do :; done
+[ "$word" = --restart ] || exit 0
+echo "$PPID" > ` + said + `.parent
+until [ -e ` + go1 + ` ]; do sleep 0.05; done
+echo 4242 >&0; read -r answer; echo "let go" > ` + said, "sh", "clean"}
+	s := f.start()
+	f.wait(s)
+	s.Release()
+	if got := m.next(); got != "READY=1" {
+		t.Errorf("%q", got)
+	}
+	live, err := monitor.ReadLive(f.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parent []byte
+	f.eventually("no command", func() bool { parent, _ = os.ReadFile(said + ".parent"); return len(parent) > 0 })
+	if got := strings.TrimSpace(string(parent)); got == strconv.Itoa(live.MonitorPID) {
+		t.Errorf("the command is the monitor's child")
+	}
+	if held, err := monitor.RestartHeld(lock); !held {
+		t.Errorf("while the next start is made, the restart is not held: %v", err)
+	}
+	m.silent()
+	if err := os.WriteFile(go1, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.next(); got != "MAINPID=4242" {
+		t.Errorf("%q", got)
+	}
+	f.eventually("no answer", func() bool { _, err := os.Stat(said); return err == nil })
+	if held, err := monitor.RestartHeld(lock); held {
+		t.Errorf("the next start runs, and the restart is held still: %v", err)
+	}
 }
 
 // A program that was not there is not looked for again.

@@ -72,9 +72,6 @@ func (s *server) noteStop(stop monitor.Stop) {
 // does, means what it watches. SIGABRT, which comes when signs of life are missing, kills it.
 // Source: systemd.service(5), "WatchdogSec".
 func (s *server) catchStop() {
-	if s.cfg.Stop == nil {
-		return
-	}
 	s.stops = make(chan struct{}, 1)
 	ch := make(chan os.Signal, 1)
 	signal.Notify(ch, unix.SIGTERM, unix.SIGINT, unix.SIGABRT)

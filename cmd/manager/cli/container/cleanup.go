@@ -3,6 +3,7 @@ package container
 import (
 	"context"
 	"errors"
+	"os"
 
 	"github.com/manager-project/manager/cmd/manager/cli/command"
 	"github.com/manager-project/manager/cmd/manager/cli/flags"
@@ -15,7 +16,7 @@ type cleaner interface {
 	selector
 	inspector
 	Cleanup(ctx context.Context, id string, generation uint64, remove bool) error
-	RestartByPolicy(ctx context.Context, id string, generation uint64) error
+	RestartByPolicy(ctx context.Context, id string, generation uint64, predecessor *os.File) error
 	CompressLog(ctx context.Context, id string) error
 	CallOffRestart(ctx context.Context, id string, generation uint64) error
 }
@@ -86,7 +87,7 @@ func cleanup(ctx context.Context, app *command.App, core cleaner, o cleanupOptio
 		case o.callOff:
 			return core.CallOffRestart(ctx, id, generation)
 		case o.restart:
-			return core.RestartByPolicy(ctx, id, generation)
+			return core.RestartByPolicy(ctx, id, generation, app.In)
 		}
 		return core.Cleanup(ctx, id, generation, o.remove)
 	})
