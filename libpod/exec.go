@@ -216,7 +216,9 @@ func (c *container) whileEnding(op string, err error) error {
 
 // explainExec says why a command could not be started in the container.
 func (c *container) explainExec(err error) error {
-	return c.blameSELinux(explainLaunch("exec in", c.row.Name, err), fmt.Sprintf("/proc/%d/root", c.row.State.PID))
+	return c.blameSELinux(explainLaunch("exec in", c.row.Name, err), err, func(path string) string {
+		return labelInside(fmt.Sprintf("/proc/%d/root", c.row.State.PID), path)
+	})
 }
 
 // explain says why the container could not be started, or restored.
@@ -224,7 +226,7 @@ func (s *start) explain(err error) error {
 	if s.images != nil {
 		return explainLaunch("restore", s.row.Name, err)
 	}
-	return s.blameSELinux(explainLaunch("start", s.row.Name, err), s.facts.RootfsPath)
+	return s.blameSELinux(explainLaunch("start", s.row.Name, err), err, s.labelOf)
 }
 
 var errNoTTY = errdefs.New(errdefs.ErrUnavailable, "terminal", "", "the container gave none")

@@ -35,6 +35,8 @@ func (r *Runtime) decideLabels(ctx context.Context, cfg *spec.Config) (warnings 
 		if warnings, err = r.deniedStore(ctx, labels.Process); err != nil {
 			return nil, err
 		}
+	} else if w := deniedRootfs(labels, cfg.Rootfs.Path); w != "" {
+		warnings = append(warnings, w)
 	}
 	for i := range cfg.Mounts {
 		m := &cfg.Mounts[i]
@@ -74,6 +76,20 @@ func (r *Runtime) deniedStore(ctx context.Context, process string) ([]string, er
 	}
 	return []string{fmt.Sprintf("SELinux keeps the container (%s) from the layers in %s (%s), so programs may fail: label them with \"chcon --recursive --type %s %s\"",
 		selinux.TypeOf(process), dir, label, selinux.TypeOf(selinux.ReadOnlyFiles()), dir)}, nil
+}
+
+// deniedRootfs says in words that the policy keeps a container from the directory of --rootfs, or "". An overlay over it
+// helps with reading and writing only.
+func deniedRootfs(labels selinux.Labels, dir string) string {
+	if labels.Process == "" || !selinux.Enforcing() {
+		return ""
+	}
+	label := selinux.Label(dir)
+	if ok, err := selinux.Allowed(labels.Process, label, "dir", "read"); label == "" || err != nil || ok {
+		return ""
+	}
+	return fmt.Sprintf("SELinux keeps the container (%s) from %s (%s), so programs may fail: label it with \"chcon --recursive --type %s %s\", or give --security-opt label=disable",
+		selinux.TypeOf(labels.Process), dir, label, selinux.TypeOf(labels.Mount), dir)
 }
 
 // deniedMount says in words that the policy keeps a label from the source of a mount, or "".

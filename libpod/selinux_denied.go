@@ -3,6 +3,8 @@ package libpod
 import (
 	"errors"
 	"fmt"
+	"path"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -13,54 +15,68 @@ import (
 	"github.com/manager-project/manager/pkg/spec"
 )
 
-// blameSELinux adds to a refusal of the kernel that SELinux made it, and which option helps. The policy is asked, for
-// what the kernel says is the same as for a file's mode. root is the container's root directory on the host.
-func (c *container) blameSELinux(err error, root string) error {
-	process := c.cfg.Security.ProcessLabel
+// perhapsSELinux is the next step where the policy cannot be asked.
+const perhapsSELinux = "SELinux enforces here and may be the reason: \"ausearch -m avc -ts recent\" or the kernel's log says so; then label the files for containers, or give --security-opt label=disable"
+
+// blameSELinux adds to an explained refusal of the kernel that SELinux made it, and which option helps. refusal is what the
+// kernel said, which is the same as for a file's mode, so the policy is asked. labelOf is the label of a file in the container,
+// "" if that cannot be known.
+func (c *container) blameSELinux(explained, refusal error, labelOf func(string) string) error {
 	var e *errdefs.Error
-	if process == "" || !errors.Is(err, syscall.EACCES) || !errors.As(err, &e) || !selinux.Enforcing() {
-		return err
+	refused := errors.Is(refusal, syscall.EACCES) || errors.Is(refusal, syscall.EPERM)
+	if c.cfg.Security.ProcessLabel == "" || !refused || !errors.As(explained, &e) || !selinux.Enforcing() {
+		return explained
 	}
 	var f *launch.Failure
-	switch isLaunch := errors.As(err, &f); {
+	switch isLaunch := errors.As(refusal, &f); {
 	case isLaunch && f.Stage == launch.StageExec:
+		label := ""
+		if path.IsAbs(f.Path) {
+			label = labelOf(f.Path)
+		}
+		c.blameExec(e, f, label)
+	case errors.Is(refusal, syscall.EPERM): // SELinux says EACCES here
 	case isLaunch && (f.Stage == "mount" || f.Stage == "bind"), !isLaunch && e.Hint == "":
-		e.Hint = "SELinux enforces here and may be the reason: \"ausearch -m avc -ts recent\" or the kernel's log says so; then label the files for containers, or give --security-opt label=disable"
-		return err
-	default:
-		return err
+		e.Hint = perhapsSELinux
 	}
-	if ok, err := selinux.Allowed(selinux.Current(), process, "process", "transition"); err == nil && !ok {
-		e.Cause = fmt.Errorf("exec %q: SELinux does not let %s become %s", f.Path, selinux.TypeOf(selinux.Current()), selinux.TypeOf(process))
-		e.Hint = "give another --security-opt label=type:T, or label=disable"
-		return e
-	}
-	const relabel = "label the files for containers: with :z or :Z at the mount, or with \"chcon --recursive --type %s DIRECTORY\" for --rootfs; or give --security-opt label=disable"
-	if m := c.mountOf(f.Path); m != nil && m.Kind == spec.MountBind && m.Source != "" {
-		label := selinux.Label(m.Source)
-		if ok, err := selinux.Allowed(process, label, "dir", "search"); label != "" && err == nil && !ok {
-			e.Cause = fmt.Errorf("exec %q: SELinux does not let %s into a directory with the label %s", f.Path, process, label)
-			e.Hint = fmt.Sprintf(relabel, selinux.TypeOf(c.cfg.Security.MountLabel))
-			return e
-		}
-	}
-	label := c.labelOf(root, f.Path)
-	for _, permission := range []string{"execute", "entrypoint"} {
-		if ok, err := selinux.Allowed(process, label, "file", permission); label == "" || err != nil || ok {
-			continue
-		}
-		e.Cause = fmt.Errorf("exec %q: SELinux does not let %s execute a file with the label %s", f.Path, process, label)
-		e.Hint = "give another --security-opt label=type:T, or label=disable"
-		if c.cfg.Rootfs.Path != "" || c.mountOf(f.Path) != nil {
-			e.Hint = fmt.Sprintf(relabel, selinux.TypeOf(c.cfg.Security.MountLabel))
-		}
-		return e
-	}
-	return err
+	return explained
 }
 
-// mountOf is the user's mount that a path inside is below, the innermost of them; nil for none.
-func (c *container) mountOf(path string) *spec.Mount {
+// blameExec asks for what execve asks of the policy, as the process that becomes the container's: paths are still walked with
+// our own label, so directories do not matter. Source: kernel, security/selinux/hooks.c, selinux_bprm_creds_for_exec.
+func (c *container) blameExec(e *errdefs.Error, f *launch.Failure, label string) {
+	own, process := selinux.Current(), c.cfg.Security.ProcessLabel
+	denies := func(subject, object, class, permission string) bool {
+		ok, err := selinux.Allowed(subject, object, class, permission)
+		return err == nil && !ok
+	}
+	blame := func(hint, format string, args ...any) {
+		e.Cause, e.Hint = fmt.Errorf("exec %q: SELinux does not let "+format, append([]any{f.Path}, args...)...), hint
+	}
+	const another = "give another --security-opt label=type:T, or label=disable"
+	switch {
+	case denies(own, process, "process", "transition"):
+		blame(another, "%s become %s", selinux.TypeOf(own), selinux.TypeOf(process))
+	case c.cfg.Security.NoNewPrivileges && denies(own, process, "process2", "nnp_transition"):
+		blame("leave --security-opt no-new-privileges out, or give label=disable", "%s become %s without new privileges", selinux.TypeOf(own), selinux.TypeOf(process))
+	case label == "":
+		if f.Errno == syscall.EACCES {
+			e.Hint = perhapsSELinux
+		}
+	case denies(process, label, "file", "entrypoint"):
+		hint := another
+		switch m, files := c.userMount(f.Path), selinux.TypeOf(c.cfg.Security.MountLabel); {
+		case m != nil && m.Kind == spec.MountBind:
+			hint = "label the files for containers: with :z or :Z at the mount; or give --security-opt label=disable"
+		case m == nil && c.cfg.Rootfs.Path != "":
+			hint = fmt.Sprintf("label the files for containers: \"chcon --recursive --type %s %s\"; or give --security-opt label=disable", files, c.cfg.Rootfs.Path)
+		}
+		blame(hint, "%s execute a file with the label %s", process, label)
+	}
+}
+
+// userMount is the user's mount that a path inside is below, the innermost of them; nil for none.
+func (c *container) userMount(path string) *spec.Mount {
 	var found *spec.Mount
 	for i := range c.cfg.Mounts {
 		m := &c.cfg.Mounts[i]
@@ -76,19 +92,24 @@ func below(path, dir string) bool {
 	return ok && (rest == "" || rest[0] == '/')
 }
 
-// labelOf is the label of a file in the container, whose root directory is root on the host: mounts are not seen from
-// there, so that one in a directory of the host's is looked for in that. It is "" if it cannot be known.
-func (c *container) labelOf(root, path string) string {
-	if m := c.mountOf(path); m != nil {
-		if m.Kind != spec.MountBind {
+// labelOf is the label of a file, by its absolute path, of a container that does not run yet, "" if it cannot be known: mounts are not seen on the
+// host, so that one below them is looked for where they come from.
+func (s *start) labelOf(path string) string {
+	root, rest := s.facts.RootfsPath, path
+	for i, depth := 0, 0; s.spec != nil && i < len(s.spec.Mounts); i++ {
+		m := &s.spec.Mounts[i]
+		if !below(path, m.Destination) || len(m.Destination) < depth {
+			continue
+		}
+		if m.Type != "bind" && !slices.Contains(m.Options, "bind") && !slices.Contains(m.Options, "rbind") {
 			return ""
 		}
-		if path = strings.TrimPrefix(path, strings.TrimSuffix(m.Destination, "/")); path == "" {
-			return selinux.Label(m.Source)
-		}
-		root = m.Source
+		depth, root, rest = len(m.Destination), m.Source, strings.TrimPrefix(path, strings.TrimSuffix(m.Destination, "/"))
 	}
-	return labelInside(root, path)
+	if rest == "" {
+		return selinux.Label(root)
+	}
+	return labelInside(root, rest)
 }
 
 // labelInside is the label of a file below a root directory, "" if that cannot be known.
