@@ -21,7 +21,7 @@ func canMount(m *plan.Mount) bool {
 	switch {
 	case m.Kind != plan.MountFS && m.Kind != plan.MountBind:
 		return false
-	case m.File != 0 || m.Flags != 0 || m.Label != "" || m.CopyUp || m.InheritMode || m.NoFollowTarget:
+	case m.File != 0 || m.Flags != 0 || m.CopyUp || m.InheritMode || m.NoFollowTarget:
 		return false
 	case m.Kind == plan.MountBind && m.Target == "/proc":
 		return false
@@ -99,6 +99,9 @@ func (b *building) newFS(m *plan.Mount) {
 	}
 	b.instance(m.FSType, m.Source, m.Options, set, mount)
 	b.attach(mount, target)
+	if m.Label != "" {
+		b.relabel(mount, m.Label)
+	}
 	b.propagate(mount, m)
 	if m.RecSet|m.RecClear != 0 {
 		b.setAttr(mount, m.RecSet, m.RecClear, false)
@@ -134,6 +137,16 @@ func (b *building) instance(kind, source string, options []plan.Pair, set, mount
 	b.on(fs, unix.SYS_FSCONFIG, unix.FSCONFIG_CMD_CREATE, 0, 0, 0)
 	b.on(fs, unix.SYS_FSMOUNT, unix.FSMOUNT_CLOEXEC, set).into(mount)
 	b.close(fs)
+}
+
+// relabel gives the root of a new file system its SELinux context, where that is no option. A handle on the mount alone
+// cannot be written to.
+func (b *building) relabel(mount uint64, context string) {
+	dir := b.room(8)
+	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC
+	b.on(mount, unix.SYS_OPENAT, b.text("."), flags, 0).into(dir)
+	b.on(dir, unix.SYS_FSETXATTR, b.text("security.selinux"), b.text(context), uint64(len(context)), 0)
+	b.close(dir)
 }
 
 func (b *building) setAttr(mount, set, clear uint64, recursive bool) {
