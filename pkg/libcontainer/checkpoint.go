@@ -131,8 +131,19 @@ func (t *Tree) dump(ctx context.Context, o *CheckpointOptions) error {
 	if err := fault.Check("checkpoint: dump"); err != nil {
 		return err
 	}
-	_, err = o.Criu.Run(ctx, kind, opts, nil, nil)
+	_, err = o.Criu.Run(ctx, kind, opts, nil, func(e criu.Event) error { return t.dumped(e, opts) })
 	return err
+}
+
+// dumped refuses images, before the processes are ended, that would let them go on without their label.
+func (t *Tree) dumped(e criu.Event, opts *criu.Options) error {
+	if e.File != nil {
+		_ = e.File.Close()
+	}
+	if e.Name != "post-dump" || t.Spec.Process == nil || t.Spec.Process.SelinuxLabel == "" {
+		return nil
+	}
+	return criu.CheckSELinux(opts.Images)
 }
 
 // common opens the directories and fills in what dump and restore share. The caller calls done.

@@ -22,8 +22,8 @@ type RestoreOptions struct {
 	ImageOptions
 	// TCPClose closes the connections of the dump in place of going on with them.
 	TCPClose bool
-	// LSMProfile is "apparmor:LABEL" or "selinux:LABEL" for the processes, LSMMountContext the context
-	// for mounts; "" leaves those of the dump.
+	// LSMProfile is "apparmor:LABEL" or "selinux:LABEL" for the processes, LSMMountContext the context for mounts; "" leaves
+	// those of the dump; the processes get the SELinux label of the configuration if it has one.
 	LSMProfile, LSMMountContext string
 }
 
@@ -193,6 +193,10 @@ func (r *restoration) restore() error {
 	defer done()
 	opts.Root, opts.LogFile, opts.Sibling = r.root, "restore.log", true
 	opts.TCPClose, opts.LSMProfile, opts.LSMMountContext = r.o.TCPClose, r.o.LSMProfile, r.o.LSMMountContext
+	if label := r.plan.Process.SELinux; label != "" && opts.LSMProfile == "" {
+		// A criu without SELinux has to say so, and would restore the processes with its own label.
+		opts.LSMProfile = "selinux:" + label
+	}
 	files, err := placeOutside(opts, r.spec, r.cfg.Bundle)
 	if err != nil {
 		return err

@@ -32,12 +32,13 @@ func (p Program) Check(ctx context.Context) error {
 	if line := reason(said.String()); line != "" {
 		err = errors.New(line)
 	}
+	e := &errdefs.Error{Op: "check", Kind: "program", Name: "criu", Class: errdefs.ErrUnavailable, Cause: fmt.Errorf("it does not work on this host: %w", err)}
+	if selinuxDenies(said.String()) {
+		return e.WithHint("SELinux enforces here and may be the reason: \"ausearch -m avc -ts recent\" or the kernel's log says so; then install a policy module that lets programs of %s do what criu does", ownLabel())
+	}
 	var name unix.Utsname
 	_ = unix.Uname(&name)
-	return &errdefs.Error{
-		Op: "check", Kind: "program", Name: "criu", Class: errdefs.ErrUnavailable, Cause: fmt.Errorf("it does not work on this host: %w", err),
-		Hint: fmt.Sprintf("install a criu that knows Linux %s; \"criu check\" says whether it does", unix.ByteSliceToString(name.Release[:])),
-	}
+	return e.WithHint("install a criu that knows Linux %s; \"criu check\" says whether it does", unix.ByteSliceToString(name.Release[:]))
 }
 
 // reason is the first line of criu's words that tells an error, which later ones follow from.

@@ -221,6 +221,10 @@ func (w *worker) end() {
 // the log is.
 func (w *worker) explain(kind Kind, o *Options, err error) error {
 	w.end()
+	var known *errdefs.Error
+	if errors.As(err, &known) {
+		return err // the handler's
+	}
 	op := map[Kind]string{Dump: "checkpoint", PreDump: "pre-dump", Restore: "restore"}[kind]
 	if errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) {
 		err = errors.New("criu went away")
@@ -228,7 +232,9 @@ func (w *worker) explain(kind Kind, o *Options, err error) error {
 			err = errors.New(line)
 		}
 	}
-	if line := o.lastError(); line != "" {
+	if line := o.lastError(); strings.Contains(line, selinuxMissing) {
+		return errNoSELinux()
+	} else if line != "" {
 		err = fmt.Errorf("%w: %s", err, line)
 	}
 	e := &errdefs.Error{Op: op, Kind: "by", Name: "criu", Class: errdefs.ErrUnavailable, Cause: err}

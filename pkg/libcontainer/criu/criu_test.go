@@ -273,6 +273,62 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestWithoutSELinux: a criu that keeps no SELinux contexts is named as the reason, from its images at a dump and from its words at
+// a restore.
+func TestWithoutSELinux(t *testing.T) {
+	dir, err := MakeImages(filepath.Join(t.TempDir(), "images"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = dir.Close() })
+	work, err := MakeImages(filepath.Join(t.TempDir(), "work"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = work.Close() })
+	inventory := filepath.Join(dir.Name(), "inventory.img")
+	for name, c := range map[string]struct {
+		image string
+		class error
+	}{
+		"none":        {"\x16\x31\x31\x58\x06\x00\x00\x00\x08\x02\x20\x01\x30\x00", errdefs.ErrUnsupported},
+		"not told":    {"\x16\x31\x31\x58\x04\x00\x00\x00\x08\x02\x20\x01", errdefs.ErrUnsupported},
+		"AppArmor":    {"\x16\x31\x31\x58\x06\x00\x00\x00\x08\x02\x20\x01\x30\x02", errdefs.ErrUnsupported},
+		"SELinux":     {"\x16\x31\x31\x58\x06\x00\x00\x00\x08\x02\x20\x01\x30\x01", nil},
+		"short":       {"\x16\x31\x31\x58\x07\x00\x00\x00\x08\x02\x20\x01\x30\x01", errdefs.ErrCorrupt},
+		"other magic": {"\x17\x31\x31\x58\x06\x00\x00\x00\x08\x02\x20\x01\x30\x01", errdefs.ErrCorrupt},
+		"empty":       {"", errdefs.ErrCorrupt},
+	} {
+		if err := os.WriteFile(inventory, []byte(c.image), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := CheckSELinux(dir); !errors.Is(err, c.class) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := os.Remove(inventory); err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckSELinux(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+	text := "(00.015414) Error (criu/lsm.c:411): selinux LSM specified but selinux not supported by kernel\n"
+	if err := os.WriteFile(filepath.Join(work.Name(), "restore.log"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, _ := fake(t, "restore:no", "")
+	_, err = p.Run(t.Context(), Restore, &Options{Images: dir, Work: work, LogFile: "restore.log"}, nil, nil)
+	if !errors.Is(err, errdefs.ErrUnsupported) || !strings.Contains(err.Error(), "built without SELinux") || !strings.Contains(errdefs.Hint(err), "label=disable") {
+		t.Errorf("got %v", err)
+	}
+	// What a handler says is not taken for criu's.
+	p, _ = fake(t, "dump", "post-dump")
+	_, err = p.Run(t.Context(), Dump, &Options{Images: dir, Work: work, LogFile: "restore.log"}, nil, func(Event) error { return errNoSELinux() })
+	if err == nil || err.Error() != errNoSELinux().Error() {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestLogIsQuoted finds criu's last error in its log, which may be a link of a stranger's.
 func TestLogIsQuoted(t *testing.T) {
 	work, err := os.Open(t.TempDir())
