@@ -45,6 +45,8 @@ type end struct {
 	Record  monitor.ExitRecord `json:"record"`
 	// Error is why the start failed.
 	Error string `json:"error,omitempty"`
+	// Denied is what SELinux refused it, in sentences.
+	Denied []string `json:"denied,omitempty"`
 	// Log is the end of what it wrote, with anything in it.
 	Log []string `json:"log,omitempty"`
 	// Removed is when the container went, zero while it is there.
@@ -79,7 +81,7 @@ func (c *locked) keepEnd(ctx context.Context, record monitor.ExitRecord) {
 func (c *container) newEnd(record monitor.ExitRecord) *end {
 	e := &end{
 		ID: c.row.ID, Name: c.row.Name, Image: c.event("").Image, Record: record, Timeout: c.cfg.Life.Timeout,
-		Shielded: c.ownPIDs(),
+		Shielded: c.ownPIDs(), Denied: c.denials(&record),
 	}
 	if record.Failure != nil {
 		e.Error = record.Failure.Error()

@@ -94,9 +94,14 @@ func (e *end) details() []string {
 	case monitor.CauseLost:
 		add("The monitor, which would have seen the end, was killed or crashed. The time is that of noticing it.")
 	case monitor.CauseSignal:
-		e.signalDetails(add)
+		if len(e.Denied) == 0 {
+			e.signalDetails(add)
+		}
 	case monitor.CauseExit:
 		e.exitDetails(add)
+	}
+	for _, words := range e.Denied {
+		add("%s.", words)
 	}
 	if s := r.Stop; s != nil && r.Cause != s.By {
 		add("\"manager %s\" had sent %s %s before.", s.By, spec.SignalName(syscall.Signal(s.Signal)), rounded(r.FinishedAt.Sub(s.At)))
@@ -197,6 +202,8 @@ func (e *end) next() string {
 		return "to stop it in good order, give it more time with --stop-timeout, or another --stop-signal"
 	case r.Code == 0, r.Stop != nil && r.Cause == r.Stop.By:
 		return ""
+	case len(e.Denied) > 0:
+		return "label the files for containers, with :z or :Z at a mount, or give --security-opt label=type:T or label=disable"
 	case !there && r.Cause == monitor.CauseExit:
 		return "run it again without --rm to keep all of its log"
 	case !there:

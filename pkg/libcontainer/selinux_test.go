@@ -57,7 +57,7 @@ func selinuxSpec(t *testing.T, args ...string) *specs.Spec {
 	spec := testSpec(rootfs, args...)
 	spec.Process.SelinuxLabel = processLabel
 	spec.Linux.MountLabel = fileLabel
-	spec.Mounts = append(spec.Mounts, specs.Mount{Destination: "/scratch", Type: "tmpfs", Source: "tmpfs", Options: []string{"size=1m"}})
+	spec.Mounts = append(spec.Mounts, specs.Mount{Destination: "/scratch", Type: "tmpfs", Source: "tmpfs", Options: []string{"size=1m", "mode=1777"}})
 	return spec
 }
 
@@ -100,6 +100,61 @@ func TestSELinuxLabels(t *testing.T) {
 	}
 	if out, code := joined.finish(); strings.TrimRight(out, "\x00") != processLabel || code != 0 {
 		t.Errorf("joined: %q, exit code %d", out, code)
+	}
+}
+
+// TestSELinuxBuildBothWays: a container that an image builds has the labels of one that the small program builds.
+func TestSELinuxBuildBothWays(t *testing.T) {
+	testenv.Need(t, testenv.Root, testenv.SELinux)
+	tmpfs := func(to string, options ...string) specs.Mount {
+		return specs.Mount{Destination: to, Type: "tmpfs", Source: "tmpfs", Options: append(options, "mode=755")}
+	}
+	for name, change := range map[string]func(*specs.Spec){
+		"plain":       func(*specs.Spec) {},
+		"own context": func(s *specs.Spec) { s.Mounts = append(s.Mounts, tmpfs("/others", "ro", `context="`+othersLabel+`"`)) },
+		"masked":      func(s *specs.Spec) { s.Linux.MaskedPaths = append(s.Linux.MaskedPaths, "/etc") },
+		"labels of roots": func(s *specs.Spec) {
+			s.Linux.MountLabel = ""
+			s.Mounts = append(s.Mounts, tmpfs("/others", `rootcontext="`+othersLabel+`"`))
+		},
+		"files alone":     func(s *specs.Spec) { s.Process.SelinuxLabel = "" },
+		"processes alone": func(s *specs.Spec) { s.Linux.MountLabel = "" },
+		"neither":         func(s *specs.Spec) { s.Process.SelinuxLabel, s.Linux.MountLabel = "", "" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out [2]string
+			for i, bySmall := range []bool{true, false} {
+				spec := selinuxSpec(t, "sh", "-c", inside)
+				change(spec)
+				b, image, err := byWay(t, spec, bySmall)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if image == bySmall {
+					t.Errorf("built by an image: %v", image)
+				}
+				var labels strings.Builder
+				root := fmt.Sprintf("/proc/%d/root", b.PID())
+				for _, path := range []string{
+					"/", "/dev", "/dev/pts", "/dev/ptmx", "/dev/shm", "/dev/mqueue", "/dev/null", "/dev/stdin", "/scratch", "/others", "/etc", "/proc", "/proc/keys", "/sys", "/sys/fs/cgroup",
+				} {
+					if _, err := os.Lstat(root + path); err == nil {
+						fmt.Fprintln(&labels, path, labelOf(t, root+path))
+					}
+				}
+				if l := spec.Linux.MountLabel; l != "" && strings.Count(labels.String(), l) < 8 {
+					t.Errorf("labels at the barrier: %s", &labels)
+				}
+				text, code := b.finish()
+				if code != 0 || spec.Process.SelinuxLabel != "" && !strings.Contains(text, processLabel) {
+					t.Errorf("code %d: %s", code, text)
+				}
+				out[i] = labels.String() + strings.ReplaceAll(numbers.ReplaceAllString(text, "#"), spec.Root.Path, "ROOT")
+			}
+			if out[0] != out[1] {
+				t.Errorf("%s", differing(out[1], out[0]))
+			}
+		})
 	}
 }
 

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -133,4 +134,95 @@ func TestSELinuxSession(t *testing.T) {
 	if out := his(append([]string{"run", "--rm", "-i", "--network", "none", "-v", own + ":/own:Z", "-v", "data:/data"}, "busybox", "sh", "-c", "cat /proc/self/attr/current; echo; echo x >/own/f && echo x >/data/f && echo written")...); !confined.MatchString(out) || !strings.HasSuffix(out, "written\n") {
 		t.Errorf("user: %q", out)
 	}
+}
+
+// TestSELinuxCheckpoint: a confined container goes on with its label, or as it is where CRIU cannot keep that: by an
+// error that says so. One without a label of its own can be checkpointed by any CRIU.
+func TestSELinuxCheckpoint(t *testing.T) {
+	testenv.Need(t, testenv.Root, testenv.SELinux)
+	m := testenv.NewManager(t)
+	m.Image(t, "busybox")
+	criuLogs(t, m)
+	m.MustRun(t, "run", "--detach", "--name", "kept", "--network", "none", "busybox", "sh", "-c", "i=0; while :; do i=$((i+1)); echo $i >/count; sleep 0.05; done")
+	label := func() string {
+		t.Helper()
+		raw, err := os.ReadFile("/proc/" + inspected(t, m, "kept", ".State.Pid") + "/attr/current")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimRight(string(raw), "\x00\n")
+	}
+	before := label()
+	if want := inspected(t, m, "kept", ".ProcessLabel"); before != want {
+		t.Errorf("its label is %s, want %s", before, want)
+	}
+	var count string
+	counts := func() error {
+		r := m.Run("exec", "kept", "cat", "/count")
+		if r.Code != 0 || r.Stdout == "" || r.Stdout == count {
+			return fmt.Errorf("the count stays at %q: %+v", count, r)
+		}
+		count = r.Stdout
+		return nil
+	}
+	until(t, 2*time.Minute, counts)
+	check := exec.Command("criu", "check").Run()
+	r := m.Run("container", "checkpoint", "kept")
+	switch {
+	case r.Code == 0:
+		m.MustRun(t, "container", "restore", "kept")
+	case check == nil && strings.Contains(r.Stderr, "built without SELinux") && strings.Contains(r.Stderr, "--security-opt label=disable"):
+	case check != nil && strings.Contains(r.Stderr, "SELinux enforces here and may be the reason"):
+	default:
+		t.Errorf("checkpoint: %+v; criu check: %v", r, check)
+	}
+	until(t, 2*time.Minute, counts)
+	until(t, 2*time.Minute, counts)
+	if after := label(); after != before {
+		t.Errorf("its label is %s, and was %s", after, before)
+	}
+	if r.Code != 0 {
+		if r := m.Run("container", "restore", "kept"); r.Code != 125 {
+			t.Errorf("restore: %+v", r)
+		}
+	}
+	m.MustRun(t, "rm", "--force", "--time", "0", "kept")
+	if check == nil {
+		goesOn(t, m, []string{"--security-opt", "label=disable"})
+	}
+}
+
+// TestSELinuxWhy: "why" tells what SELinux refused a program, and names no other reason.
+func TestSELinuxWhy(t *testing.T) {
+	testenv.Need(t, testenv.Root, testenv.Enforcing)
+	m := testenv.NewManager(t)
+	m.Image(t, "busybox")
+	dir := filepath.Join(m.Dir, "unlabelled")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	m.MustRun(t, "create", "--name", "c", "--network", "none", "--volume", dir+":/d", "busybox", "sh", "-c", "ls /d && exit 0; exit 3")
+	// The kernel leaves out what it refuses when it has refused much.
+	until(t, 2*time.Minute, func() error {
+		if r := m.Run("start", "--attach", "c"); r.Code == 0 {
+			t.Fatalf("it could list the directory: %+v", r)
+		}
+		out := m.MustRun(t, "why", "c")
+		if !strings.Contains(out, `SELinux did not let "ls" `) || !strings.Contains(out, ` a directory "/d" with the label `) || !strings.Contains(out, "label=disable") {
+			return errors.New(out)
+		}
+		return nil
+	})
+	m.MustRun(t, "rm", "c")
+	if out := m.MustRun(t, "why", "c"); !strings.Contains(out, `SELinux did not let "ls" `) {
+		t.Errorf("of the removed one: %s", out)
+	}
+	m.MustRun(t, "run", "--name", "well", "--network", "none", "busybox", "true")
+	if r := m.Run("run", "--name", "ill", "--network", "none", "busybox", "false"); r.Code != 1 {
+		t.Errorf("got %+v", r)
+	}
+	if out := m.MustRun(t, "why", "ill"); strings.Contains(out, "SELinux") {
+		t.Errorf("SELinux had no part: %s", out)
+	}
+	m.MustRun(t, "rm", "well", "ill")
 }
