@@ -143,7 +143,7 @@ func TestSELinuxCheckpoint(t *testing.T) {
 	m := testenv.NewManager(t)
 	m.Image(t, "busybox")
 	criuLogs(t, m)
-	m.MustRun(t, "run", "--detach", "--name", "kept", "--network", "none", "busybox", "sh", "-c", "i=0; while :; do i=$((i+1)); echo $i >/count; sleep 0.05; done")
+	m.MustRun(t, "run", "--detach", "--name", "kept", "--network", "none", "busybox", "sh", "-c", "i=0; while :; do i=$((i+1)); echo $i >/dev/shm/count; sleep 0.05; done")
 	label := func() string {
 		t.Helper()
 		raw, err := os.ReadFile("/proc/" + inspected(t, m, "kept", ".State.Pid") + "/attr/current")
@@ -158,7 +158,7 @@ func TestSELinuxCheckpoint(t *testing.T) {
 	}
 	var count string
 	counts := func() error {
-		r := m.Run("exec", "kept", "cat", "/count")
+		r := m.Run("exec", "kept", "cat", "/dev/shm/count")
 		if r.Code != 0 || r.Stdout == "" || r.Stdout == count {
 			return fmt.Errorf("the count stays at %q: %+v", count, r)
 		}
