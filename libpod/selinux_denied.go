@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/fsroot"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
@@ -92,24 +94,23 @@ func below(path, dir string) bool {
 	return ok && (rest == "" || rest[0] == '/')
 }
 
-// labelOf is the label of a file, by its absolute path, of a container that does not run yet, "" if it cannot be known: mounts are not seen on the
-// host, so that one below them is looked for where they come from.
+// labelOf is the label of a file, by its absolute path, of a container that does not run yet, "" if it cannot be known. Mounts are
+// not seen on the host: one below them is looked for where they come from, and new file systems have the container's label.
 func (s *start) labelOf(path string) string {
-	root, rest := s.facts.RootfsPath, path
-	for i, depth := 0, 0; s.spec != nil && i < len(s.spec.Mounts); i++ {
-		m := &s.spec.Mounts[i]
-		if !below(path, m.Destination) || len(m.Destination) < depth {
-			continue
+	in := &specs.Mount{Type: "bind", Source: s.facts.RootfsPath}
+	for i := range s.spec.Mounts {
+		if m := &s.spec.Mounts[i]; below(path, m.Destination) && len(m.Destination) >= len(in.Destination) {
+			in = m
 		}
-		if m.Type != "bind" && !slices.Contains(m.Options, "bind") && !slices.Contains(m.Options, "rbind") {
-			return ""
-		}
-		depth, root, rest = len(m.Destination), m.Source, strings.TrimPrefix(path, strings.TrimSuffix(m.Destination, "/"))
 	}
+	if in.Type != "bind" && !slices.Contains(in.Options, "bind") && !slices.Contains(in.Options, "rbind") {
+		return s.cfg.Security.MountLabel
+	}
+	rest := strings.TrimPrefix(path, strings.TrimSuffix(in.Destination, "/"))
 	if rest == "" {
-		return selinux.Label(root)
+		return selinux.Label(in.Source)
 	}
-	return labelInside(root, rest)
+	return labelInside(in.Source, rest)
 }
 
 // labelInside is the label of a file below a root directory, "" if that cannot be known.
