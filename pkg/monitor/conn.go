@@ -79,12 +79,17 @@ func (c *conn) write(wait bool, k Kind, payload []byte, fds []int) error {
 
 // recv reads one packet into buf, which must hold MaxPacket bytes. io.EOF is the peer's end.
 func (c *conn) recv(buf []byte) (Kind, []byte, error) {
-	n, flags := 0, 0
+	n, flags, reset := 0, 0, false
 	var err error
 	rerr := c.raw.Read(func(fd uintptr) bool {
 		for {
 			n, _, flags, _, err = unix.Recvmsg(int(fd), buf, nil, unix.MSG_CMSG_CLOEXEC)
-			if !errors.Is(err, unix.EINTR) {
+			switch {
+			case errors.Is(err, unix.EINTR):
+			case errors.Is(err, unix.ECONNRESET) && !reset:
+				// It closed with something of ours unread. The kernel says so once, before what it had sent is read.
+				reset = true
+			default:
 				return !errors.Is(err, unix.EAGAIN)
 			}
 		}

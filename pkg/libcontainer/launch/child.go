@@ -244,6 +244,10 @@ func recvPacket(sock *os.File, buf []byte) (msg []byte, file *os.File, err error
 	var rerr error
 	err = raw.Read(func(fd uintptr) bool {
 		n, oobn, _, _, rerr = unix.Recvmsg(int(fd), buf, oob, unix.MSG_CMSG_CLOEXEC)
+		if rerr == unix.ECONNRESET {
+			// It ended with something of ours unread. The kernel says so once, before what it had sent is read.
+			n, oobn, _, _, rerr = unix.Recvmsg(int(fd), buf, oob, unix.MSG_CMSG_CLOEXEC)
+		}
 		return rerr != unix.EAGAIN
 	})
 	if err == nil {
