@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/opencontainers/runtime-spec/specs-go/features"
@@ -41,6 +42,7 @@ func TestPIDOfAnother(t *testing.T) {
 	o := newRuntime(t)
 	start(t, o, "c")
 	path := filepath.Join(o.Root, "c/state.json")
+	time.Sleep(20 * time.Millisecond) // two ticks: a process is known by its pid and the tick of its start
 	stranger := o.Command(t.Context(), "features")
 	stranger.Path, stranger.Args = "/bin/sleep", []string{"sleep", "1000"}
 	if err := stranger.Start(); err != nil {
