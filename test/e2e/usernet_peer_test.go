@@ -10,10 +10,11 @@ import (
 )
 
 // peerVariable in the environment makes this program a server in a container instead of testing: "tcp:80 udp:81 …", each port
-// answering with the address of who speaks to it. "dial:HOST:PORT" and "dialudp:…" say what a server answers.
+// answering with the address of who speaks to it. "dial:HOST:PORT" and "dialudp:…" say what a server answers; "eof" ends the server with
+// its standard input.
 const peerVariable = "MANAGER_TEST_PEER"
 
-// bePeer is the main of such a server. It returns for "dial", and when it fails.
+// bePeer is the main of such a server. It returns for "dial" and "eof", and when it fails.
 func bePeer(words string) error {
 	failed := make(chan error)
 	for _, word := range strings.Fields(words) {
@@ -22,6 +23,13 @@ func bePeer(words string) error {
 			answer, err := soonSeenAs(map[string]string{"dial": "tcp", "dialudp": "udp"}[kind], "", rest)
 			fmt.Println(answer)
 			return err
+		}
+		if kind == "eof" {
+			go func() {
+				_, err := io.Copy(io.Discard, os.Stdin)
+				failed <- err
+			}()
+			continue
 		}
 		go func() { failed <- answerOn(kind, ":"+rest) }()
 	}

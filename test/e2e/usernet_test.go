@@ -47,8 +47,19 @@ echo 53 >/proc/sys/net/ipv4/ip_unprivileged_port_start
 echo 0 65535 >/proc/sys/net/ipv4/ping_group_range
 echo nameserver 198.51.100.1 >"$HOME/etc-resolv"
 mount --bind "$HOME/etc-resolv" /etc/resolv.conf
-MANAGER_TEST_PEER="tcp:8095 udp:8096" setpriv --pdeathsig KILL "$1" >/dev/null 2>&1 &
+exec 3<&0
+MANAGER_TEST_PEER="tcp:8095 udp:8096 eof" "$1" <&3 3<&- >/dev/null 2>&1 &
+exec 3<&-
 `
+
+// leash gives a command that prepares such a host a standard input that ends with it, and with this process: root's server goes then,
+// which a user's process cannot end.
+func leash(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	if _, err := cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // TestUserNetwork runs the tests that follow as a user on a host of his own.
 func TestUserNetwork(t *testing.T) {
@@ -73,6 +84,7 @@ func TestUserNetwork(t *testing.T) {
 	cmd := asUserIn(t, prepareHost, userRange, self, "-test.v", "-test.run", "^TestUsernet", "-test.timeout", "10m")
 	cmd.Env = append(cmd.Env, usernetVariable+"=1", "MANAGER_BIN="+testenv.Programs(t))
 	cmd.SysProcAttr.Unshareflags |= unix.CLONE_NEWNET
+	leash(t, cmd)
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -102,6 +114,7 @@ func TestRootUserNetwork(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", script, "sh", self, "-test.v", "-test.run", "^TestUsernet(Ports|Restart|Holder)$", "-test.timeout", "10m")
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), usernetVariable+"=1", "MANAGER_BIN="+testenv.Programs(t))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL, Unshareflags: unix.CLONE_NEWNS | unix.CLONE_NEWNET}
+	leash(t, cmd)
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {

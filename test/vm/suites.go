@@ -40,10 +40,10 @@ var suites = []suite{
 		Run: "TestWhy|^TestScripts$/container/(run-limits|update|stats|run-namespaces|run-userns|run-security|run-systemd|run-init|logs-journald|exec-options|rename-kill-pause|health)",
 	},
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Part: secondV2, Run: "^(TestScripts|TestEventsJournald)$/^system$/^events-journald$"},
-	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "TestSystemd|TestNotifySocket|TestListenSockets|TestAppArmorReload"},
+	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "TestSystemd|TestNotifySocket$|TestListenSockets|TestAppArmorReload"},
 	{
 		Dir: "test/e2e", Lanes: []string{testenv.LaneUser},
-		Run: "^TestScripts$/^container$/(run-life|rename-kill-pause|exec-options|run-user-|run-limits|stop-(kills|deaf|choice)|restart-(lost|boot)" +
+		Run: "TestUserSplit|^TestScripts$/^container$/(run-life|rename-kill-pause|exec-options|run-user-|run-limits|stop-(kills|deaf|choice)|restart-(lost|boot)" +
 			"|cleanup|client-killed|update-life|wait-c)",
 	},
 }
