@@ -291,7 +291,9 @@ func (m *Manager) Close() []string {
 // up to five seconds for it to go. Call it when no container is left.
 func (m *Manager) Residue() ([]string, error) {
 	m.settle()
-	return Remains(m.Marks())
+	left, err := Remains(m.Marks())
+	m.settle() // what was still in the cgroup parent is gone by now
+	return left, err
 }
 
 // settle takes away what is meant to stay between commands: the store driver's mount of its

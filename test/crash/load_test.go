@@ -168,8 +168,8 @@ func (m *manager) picture() []string {
 // use is what a store and one of its monitors take.
 type use struct{ memory, descriptors, disk, files int64 }
 
-// taken measures it: bytes of the monitor's memory that are its own, its descriptors, the bytes on the disk and
-// the number of files.
+// taken measures it: bytes of the monitor's memory that it has written, since what it has of its program alone or together
+// with others depends on these; its descriptors, the bytes on the disk and the number of files.
 func (m *manager) taken(monitor int) use {
 	m.t.Helper()
 	var u use
@@ -178,7 +178,7 @@ func (m *manager) taken(monitor int) use {
 		m.t.Fatal(err)
 	}
 	for line := range strings.Lines(string(text)) {
-		if words := strings.Fields(line); len(words) > 1 && strings.HasPrefix(words[0], "Private_") {
+		if words := strings.Fields(line); len(words) > 1 && words[0] == "Private_Dirty:" {
 			n, _ := strconv.ParseInt(words[1], 10, 64)
 			u.memory += n << 10
 		}
