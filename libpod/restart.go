@@ -132,19 +132,34 @@ func (c *locked) takeOverRestart(ctx context.Context) error {
 }
 
 // startAgain is a start by the policy. One that fails is the last, as with Docker: the container has ended
-// then, and its error says why.
+// then, and its error says why. But where the monitor was killed on the way, it was not the start that failed: it is
+// tried once more, and left to the next command after that.
 func (c *locked) startAgain(ctx context.Context, given service, predecessor *os.File) error {
+	err := c.startOnceAgain(ctx, given, predecessor)
+	if errors.Is(err, monitor.ErrEnded) {
+		err = c.startOnceAgain(ctx, given, predecessor)
+	}
+	return err
+}
+
+func (c *locked) startOnceAgain(ctx context.Context, given service, predecessor *os.File) error {
+	due := c.row.State.RestartAt
 	s := &start{locked: c, again: true, service: given, predecessor: predecessor}
 	defer s.closeExtra()
-	if err := s.prepare(ctx); err != nil {
-		if ctx.Err() != nil {
-			return err // it was not the start that failed: somebody else carries it out
+	err := s.prepare(ctx)
+	switch {
+	case err == nil:
+		c.emit(eventlog.Restart) // the program may start and end while we look
+		if _, err = s.begun(ctx, nil); err == nil || !errors.Is(err, monitor.ErrEnded) {
+			return err
 		}
-		st := &c.row.State
-		st.Status, st.RestartAt, st.Error = define.StatusExited, time.Time{}, err.Error()
-		return errors.Join(err, c.save(context.WithoutCancel(ctx)))
+	case ctx.Err() != nil:
+		return err // it was not the start that failed: somebody else carries it out
 	}
-	c.emit(eventlog.Restart) // the program may start and end while we look
-	_, err := s.begun(ctx, nil)
-	return err
+	st := &c.row.State
+	st.Status, st.RestartAt, st.Error = define.StatusExited, time.Time{}, err.Error()
+	if errors.Is(err, monitor.ErrEnded) {
+		st.Status, st.RestartAt = define.StatusRestarting, due
+	}
+	return errors.Join(err, c.save(context.WithoutCancel(ctx)))
 }

@@ -95,6 +95,9 @@ func (s *start) setUpNetwork(ctx context.Context) error {
 	if port := new(network.PortInUse); errors.As(err, &port) {
 		return network.PortError(port.Port, port.Errno, s.portOwners(ctx))
 	}
+	if lost := s.session.Lost(); err != nil && lost != nil {
+		return lost // whose network it was to be has gone
+	}
 	return err
 }
 

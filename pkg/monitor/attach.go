@@ -102,7 +102,7 @@ func notListening(err error) error {
 
 func monitorGone(err error) error {
 	if errors.Is(err, io.EOF) {
-		err = errors.New("the monitor ended")
+		err = ErrEnded
 	}
 	return &errdefs.Error{Op: "attach", Class: errdefs.ErrUnavailable, Cause: err}
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 )
@@ -37,6 +39,9 @@ type Session struct {
 	exit   ExitRecord
 	stream *Attachment
 }
+
+// ErrEnded is the cause when the monitor has ended without a word, which is what one does that was killed.
+var ErrEnded = errors.New("the monitor ended")
 
 // event happens once, well or with an error.
 type event struct {
@@ -119,6 +124,16 @@ func (s *Session) Attach(ctx context.Context, o AttachOptions) (*Attachment, err
 	}
 	a.begin(ctx)
 	return a, nil
+}
+
+// Lost is why the connection to the monitor has ended, or nil while it stands.
+func (s *Session) Lost() error {
+	select {
+	case <-s.gone.ch:
+		return s.gone.err
+	default:
+		return nil
+	}
 }
 
 // Send sends a control packet: KindSignal, KindResize.
@@ -252,8 +267,8 @@ func (s *Session) explain(err error) error {
 		return errdefs.New(errdefs.ErrState, "container", s.cfg.ID, "its monitor was released")
 	}
 	cause := err
-	if errors.Is(err, io.EOF) {
-		cause = errors.New("the monitor ended")
+	if errors.Is(err, io.EOF) || errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		cause = ErrEnded
 	}
 	if line := s.crashLine(); line != "" {
 		cause = fmt.Errorf("the monitor crashed: %s", line)

@@ -29,28 +29,33 @@ func (m *manager) waits(args ...string) {
 	})
 }
 
-// TestRestartKilledAtEachPoint kills the command that carries a restart out. The next command that looks
-// finishes it: the container runs, once, and was restarted once.
+// TestRestartKilledAtEachPoint kills the command that carries a restart out, or the monitor that it makes. The next command
+// that looks finishes it: the container runs, once, and was restarted once.
 func TestRestartKilledAtEachPoint(t *testing.T) {
 	t.Parallel()
-	m := newManager(t)
-	for n := 1; ; n++ {
-		m.waits()
-		r := m.with([]string{arming.Word(arming.Client, fmt.Sprintf("at=%d", n))}, "container", "cleanup", "--restart", "--generation", "1", "x")
-		when := m.struck()
-		got := ""
-		m.eventually(when+": it runs again", 20*time.Second, func() bool {
-			got = m.must("inspect", "--format", "{{.State.Status}}", "x")
-			return got == "running" && m.with(nil, "exec", "x", "true").Code == 0
+	for _, role := range []arming.Role{arming.Client, arming.Monitor} {
+		t.Run(string(role), func(t *testing.T) {
+			t.Parallel()
+			m := newManager(t)
+			for n := 1; ; n++ {
+				m.waits()
+				m.with([]string{arming.Word(role, fmt.Sprintf("at=%d", n))}, "container", "cleanup", "--restart", "--generation", "1", "x")
+				when := m.struck()
+				got := ""
+				m.eventually(when+": it runs again", 20*time.Second, func() bool {
+					got = m.must("inspect", "--format", "{{.State.Status}}", "x")
+					return got == "running" && m.with(nil, "exec", "x", "true").Code == 0
+				})
+				if count := m.must("inspect", "--format", "{{.RestartCount}}", "x"); count != "1" {
+					t.Errorf("%s: %s restarts", when, count)
+				}
+				m.must("rm", "--force", "--time", "0", "x")
+				m.empty(when)
+				if t.Failed() || when == "" {
+					return
+				}
+			}
 		})
-		if count := m.must("inspect", "--format", "{{.RestartCount}}", "x"); count != "1" {
-			t.Errorf("%s: %s restarts", when, count)
-		}
-		m.must("rm", "--force", "--time", "0", "x")
-		m.empty(when)
-		if t.Failed() || !r.killed {
-			return
-		}
 	}
 }
 
