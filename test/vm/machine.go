@@ -19,7 +19,7 @@ import (
 // kernelWords begin the kernel's command line. A busy host keeps an emulated processor waiting: the kernel
 // must neither panic because a timer seems dead while it starts nor watch for lock-ups. If it does panic it
 // restarts at once, which ends QEMU (-no-reboot). systemd is as patient, and shows failures without an animation.
-const kernelWords = "root=/dev/vda rw console=ttyS0 edd=off no_timer_check nowatchdog panic=-1 " +
+const kernelWords = "root=/dev/vda rw console=ttyS0 edd=off no_timer_check nowatchdog panic=-1 tsc=reliable mitigations=off init_on_alloc=0 " +
 	"systemd.show_status=error systemd.default_timeout_start_sec=900"
 
 // A machine is one boot of the virtual machine.
