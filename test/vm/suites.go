@@ -75,13 +75,13 @@ func partOf(part string) string {
 // secondV2 is the second part of the longest lane.
 const secondV2 = "2"
 
-// boots make all lanes of the machine.
+// boots make all lanes of the machine, the long ones first.
 var boots = []boot{
 	{Append: "security=apparmor apparmor=1", Lanes: []string{testenv.LaneV2}},
 	{Append: "security=apparmor apparmor=1", Lanes: []string{testenv.LaneV2 + "/" + secondV2}},
 	{Append: "security=apparmor apparmor=1", Lanes: []string{testenv.LaneUser}},
-	{Append: "security=selinux selinux=1 enforcing=0", Lanes: []string{testenv.LanePermissive}},
 	{Append: "security=selinux selinux=1 enforcing=1", Lanes: []string{testenv.LaneEnforcing}},
+	{Append: "security=selinux selinux=1 enforcing=0", Lanes: []string{testenv.LanePermissive}},
 }
 
 // laneNames are the names of all lanes.
