@@ -57,8 +57,9 @@ var machineFiles = map[string]string{
 	"etc/initramfs-tools/modules":        "virtio_pci\nvirtio_blk\nvirtio_console\n",
 	"etc/fstab":                          "LABEL=payload " + MachinePayload + " ext4 ro,nofail,x-systemd.device-timeout=15min 0 0\n",
 	// A build that is cut off counts for nothing, so nothing needs to be on the disk at once.
-	"etc/dpkg/dpkg.cfg.d/unsafe-io":            "force-unsafe-io\n",
-	"etc/systemd/journald.conf.d/machine.conf": "[Journal]\nStorage=volatile\n",
+	"etc/dpkg/dpkg.cfg.d/unsafe-io": "force-unsafe-io\n",
+	// Only in a journal on disk have users entries of their own.
+	"etc/systemd/journald.conf.d/machine.conf": "[Journal]\nStorage=persistent\nSystemMaxUse=64M\n",
 	"etc/hostname":                     "machine\n",
 	"usr/share/selinux/containers.cil": machinePolicy,
 	"etc/systemd/system/machine-tests.service": `[Unit]

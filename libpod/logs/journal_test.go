@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -65,4 +67,24 @@ func FuzzJournalEntries(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// A user who may not read the journal is told what makes it readable; any other failure, how to look into it.
+func TestJournalHint(t *testing.T) {
+	for said, want := range map[string]string{
+		"No journal files were opened due to insufficient permissions.": "systemd-journal",
+		"Failed to open files: Bad message":                             "journalctl A=1",
+	} {
+		bin := t.TempDir()
+		script := "#!/bin/sh\necho '" + said + "' >&2\nexit 1\n"
+		if err := os.WriteFile(filepath.Join(bin, "journalctl"), []byte(script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+		err := ReadJournal(t.Context(), JournalQuery{Field: "MESSAGE", Match: []string{"A=1"}}, func([]byte) error { return nil })
+		var e *errdefs.Error
+		if !errors.As(err, &e) || !strings.Contains(e.Hint, want) || !strings.Contains(err.Error(), said) {
+			t.Errorf("%q: %v", said, err)
+		}
+	}
 }

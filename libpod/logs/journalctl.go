@@ -66,10 +66,20 @@ func journalctl(ctx context.Context, program string, args, match []string, read 
 	case wait != nil:
 		return &errdefs.Error{
 			Op: "read", Kind: "journal", Class: errdefs.ErrUnavailable, Cause: fmt.Errorf("journalctl: %w: %s", wait, bytes.TrimSpace(said.text)),
-			Hint: "try it by hand: journalctl " + strings.Join(match, " "),
+			Hint: journalHint(said.text, match),
 		}
 	}
 	return nil
+}
+
+// journalHint says what to do when journalctl has failed with those words. A journal in memory is root's alone; in one on disk,
+// users have files of their own. Source: journald.conf(5), "SplitMode=".
+func journalHint(said []byte, match []string) string {
+	if bytes.Contains(said, []byte("insufficient permissions")) {
+		return "have root keep the journal on disk (mkdir /var/log/journal; systemctl restart systemd-journald), where users may read what is theirs, " +
+			"or add you to the group systemd-journal"
+	}
+	return "try it by hand: journalctl " + strings.Join(match, " ")
 }
 
 // JournalQuery asks for one field of the journal's entries.

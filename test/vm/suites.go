@@ -48,7 +48,7 @@ var suites = []suite{
 	{
 		Dir: "test/e2e", Lanes: []string{testenv.LaneUser},
 		Run: "TestUserSplit|^TestScripts$/^container$/(run-life|rename-kill-pause|exec-options|run-user-|run-limits|stop-(kills|deaf|choice)|restart-(lost|boot)" +
-			"|cleanup|client-killed|update-life|wait-c)",
+			"|cleanup|client-killed|update-life|wait-c|logs-journald)",
 	},
 }
 
