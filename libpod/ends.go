@@ -242,5 +242,8 @@ func (c *locked) failStart(ctx context.Context, cause error) error {
 		Generation: s.Generation, Code: define.ExitManager, Cause: monitor.CauseStartFailed, FinishedAt: time.Now(),
 	})
 	e.Error = s.Error
-	return errors.Join(appendEnd(c.rt.endsLog(c.row.ID), e), c.save(context.WithoutCancel(ctx)))
+	if err := appendEnd(c.rt.endsLog(c.row.ID), e); err != nil {
+		c.rt.warn("%v", err)
+	}
+	return c.save(context.WithoutCancel(ctx))
 }

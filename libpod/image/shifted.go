@@ -35,7 +35,8 @@ type shiftedLayer struct {
 // as copying the image does; no lock of the store is held meanwhile, and whoever wants the same layer waits.
 //
 // An image of another store, which this one does not see go, is given away in the container's own layer; so it is
-// for a container whose map hardly another will have (alone).
+// for a container whose map hardly another will have (alone). What a failure leaves is DeleteRootfs's: a layer that could
+// not be removed is unknown to this process and still in the store.
 func (s *Service) CreateShiftedRootfs(ctx context.Context, id, imageID string, ids IDs, opts RootfsOptions, alone bool, progress ProgressFunc) error {
 	store, err := s.Store()
 	if err != nil {
@@ -52,10 +53,7 @@ func (s *Service) CreateShiftedRootfs(ctx context.Context, id, imageID string, i
 		if err := s.CreateRootfs(ctx, id, imageID, opts); err != nil {
 			return err
 		}
-		if err := s.shiftRootfs(ctx, id, opts.ImageName, ids, progress); err != nil {
-			return errors.Join(err, s.DeleteRootfs(id))
-		}
-		return nil
+		return s.shiftRootfs(ctx, id, opts.ImageName, ids, progress)
 	}
 	base := shiftedID(img.TopLayer, ids)
 	unlock, err := lockShifted(ctx, store, base)
@@ -74,10 +72,7 @@ func (s *Service) CreateShiftedRootfs(ctx context.Context, id, imageID string, i
 	}
 	fault.Point("layer: over the shifted one")
 	opts.layer = root
-	if err := s.CreateRootfs(ctx, id, imageID, opts); err != nil {
-		return errors.Join(err, deleteLayer(store, root))
-	}
-	return nil
+	return s.CreateRootfs(ctx, id, imageID, opts)
 }
 
 // haveShifted makes the layer, if it is not there or was not finished.
