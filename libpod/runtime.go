@@ -131,7 +131,7 @@ func (r *Runtime) noticeReboot(ctx context.Context) error {
 	if err != nil || then == now {
 		return err
 	}
-	unsettled, err := r.state.Unsettled(ctx)
+	rows, err := r.state.Containers(ctx)
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (r *Runtime) noticeReboot(ctx context.Context) error {
 	if err := r.state.Reboot(ctx, now); err != nil {
 		return err
 	}
-	r.keepReboot(ctx, unsettled)
+	r.keepReboot(ctx, rows)
 	r.emit(eventlog.Event{Type: eventlog.System, Status: eventlog.Refresh})
 	return nil
 }

@@ -3,8 +3,9 @@
 //
 //	meta        key -> value                 schema version, boot id
 //	container   id, name, image_id, created  identity; names are unique
-//	            brief, config                JSON: what ps prints; spec.Config
+//	            brief                        JSON: what ps prints
 //	            status, generation, pid, …   what changes (Container)
+//	config      container -> config          JSON: spec.Config
 //	volume      name -> path, labels, …      named volumes (Volume)
 //	volume_use  (volume, container)          which container uses which volume
 //	depend      (container, on)              whose namespaces or volumes a container needs
@@ -34,8 +35,9 @@ import (
 	"github.com/manager-project/manager/pkg/reserve"
 )
 
-// schemaVersion is the version this program writes. It reads one version up and down.
-const schemaVersion = 2
+// schemaVersion is the version this program writes. It reads those before and the next one. There was no version 3: a
+// program of version 2 would take it for one that it can read.
+const schemaVersion = 4
 
 // Durability says whether a transaction must survive a power cut once it has returned.
 type Durability int
@@ -125,9 +127,16 @@ func (s *Store) checkVersion(ctx context.Context) error {
 	return nil
 }
 
-// upgrade brings a file of the version before to this one. Two at once do no harm.
+// upgrade brings a file of a version before to this one. Of two at once the second finds it done.
 func (s *Store) upgrade(ctx context.Context) error {
 	return s.update(ctx, Durable, func(tx *sql.Tx) error {
+		var version int
+		if err := tx.QueryRowContext(ctx, "SELECT value FROM meta WHERE key='schema'").Scan(&version); err != nil {
+			return s.fail("upgrade", err)
+		}
+		if version >= schemaVersion {
+			return nil
+		}
 		for _, c := range added {
 			var there bool
 			err := tx.QueryRowContext(ctx, "SELECT count(*)>0 FROM pragma_table_info('container') WHERE name=?", c.name).Scan(&there)
@@ -135,6 +144,11 @@ func (s *Store) upgrade(ctx context.Context) error {
 				_, err = tx.ExecContext(ctx, "ALTER TABLE container ADD COLUMN "+c.name+" "+c.definition)
 			}
 			if err != nil {
+				return s.fail("upgrade", err)
+			}
+		}
+		for _, stmt := range append([]string{schema}, split...) {
+			if _, err := tx.ExecContext(ctx, stmt); err != nil {
 				return s.fail("upgrade", err)
 			}
 		}
