@@ -361,7 +361,7 @@ func (r *Runtime) nameContainer(ctx context.Context, cfg *spec.Config) error {
 			_, _ = r.tryReconcile(ctx, id)
 		}
 	}
-	if r.nameIsTaken(ctx, cfg.Name) {
+	if err == nil && r.nameIsTaken(ctx, cfg.Name) {
 		return &errdefs.Error{
 			Op: "create", Kind: "container", Name: cfg.Name, Class: errdefs.ErrExists,
 			Cause: fmt.Errorf("the name is already in use by %s", define.ShortID(id)),

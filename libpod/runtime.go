@@ -127,9 +127,9 @@ func (r *Runtime) noticeReboot(ctx context.Context) error {
 		return err
 	}
 	now := strings.TrimSpace(string(raw))
-	then, err := r.state.BootID(ctx)
-	if err != nil || then == now {
-		return err
+	then := r.state.BootID()
+	if then == now {
+		return nil
 	}
 	rows, err := r.state.Containers(ctx)
 	if err != nil {

@@ -28,17 +28,15 @@ type AddOptions struct {
 // it needs that has gone meanwhile is ErrNotFound.
 func (s *Store) AddContainer(ctx context.Context, d Durability, r Row, o AddOptions) error {
 	return s.update(ctx, d, func(tx *sql.Tx) error {
-		var holder string
-		switch err := tx.QueryRowContext(ctx, "SELECT id FROM container WHERE name=?", r.Name).Scan(&holder); {
-		case err == nil:
-			return nameTaken(r.Name, holder)
-		case !errors.Is(err, sql.ErrNoRows):
-			return s.fail("read", err)
-		}
 		args := append([]any{r.ID, r.Name, r.ImageID, r.Created.UnixNano(), string(r.Brief)}, stateValues(&r.State)...)
 		marks := strings.TrimSuffix(strings.Repeat("?,", len(args)), ",")
 		_, err := tx.ExecContext(ctx, "INSERT INTO container(id,name,image_id,created,brief,"+stateColumns+") VALUES("+marks+")", args...)
-		if err == nil {
+		if err != nil {
+			var holder string
+			if tx.QueryRowContext(ctx, "SELECT id FROM container WHERE name=?", r.Name).Scan(&holder) == nil {
+				return nameTaken(r.Name, holder)
+			}
+		} else {
 			_, err = tx.ExecContext(ctx, "INSERT INTO config(container,config) VALUES(?,?)", r.ID, string(r.Config))
 		}
 		if err != nil {

@@ -52,6 +52,11 @@ const (
 type Store struct {
 	db   *sql.DB
 	path string
+	boot string // see BootID
+	// writer is the driver's connection that was made ready to write, durability what it was last told. Who has the
+	// connection has these too.
+	writer     any
+	durability Durability
 }
 
 // Open opens the state file below dir, making directory (0700) and file when missing.
@@ -63,7 +68,7 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 	_, statErr := os.Stat(path)
 	// A lock lasts as long as the machine is slow; commands never say "locked".
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() +
-		"?_txlock=immediate&_pragma=busy_timeout(60000)&_pragma=synchronous(normal)&_pragma=foreign_keys(1)&_pragma=wal_autocheckpoint(256)"
+		"?_txlock=immediate&_pragma=busy_timeout(60000)"
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, fmt.Errorf("state file: %w", err)
@@ -104,15 +109,11 @@ func (s *Store) create(ctx context.Context) error {
 }
 
 func (s *Store) checkVersion(ctx context.Context) error {
-	var version int
-	err := s.db.QueryRowContext(ctx, "SELECT value FROM meta WHERE key='schema'").Scan(&version)
+	version, err := s.facts(ctx)
 	if err != nil {
 		// Another process is between making the file and writing the schema, or died there:
 		// every statement of the schema is IF NOT EXISTS, so doing it again is right.
-		if err := s.create(ctx); err != nil {
-			return err
-		}
-		return nil
+		return s.create(ctx)
 	}
 	if version > schemaVersion+1 {
 		return &errdefs.Error{
@@ -125,6 +126,12 @@ func (s *Store) checkVersion(ctx context.Context) error {
 		return s.upgrade(ctx)
 	}
 	return nil
+}
+
+// facts reads what is known about the file: the schema's version, and the boot.
+func (s *Store) facts(ctx context.Context) (version int, err error) {
+	err = s.db.QueryRowContext(ctx, "SELECT value, coalesce((SELECT value FROM meta WHERE key='boot'),'') FROM meta WHERE key='schema'").Scan(&version, &s.boot)
+	return version, err
 }
 
 // upgrade brings a file of a version before to this one. Of two at once the second finds it done.
@@ -167,11 +174,8 @@ func (s *Store) update(ctx context.Context, d Durability, f func(*sql.Tx) error)
 		return s.fail("open", err)
 	}
 	defer func() { _ = conn.Close() }()
-	if d == Durable {
-		if _, err := conn.ExecContext(ctx, "PRAGMA synchronous=FULL"); err != nil {
-			return s.fail("write", err)
-		}
-		defer func() { _, _ = conn.ExecContext(context.WithoutCancel(ctx), "PRAGMA synchronous=NORMAL") }()
+	if err := s.prepare(ctx, conn, d); err != nil {
+		return s.fail("write", err)
 	}
 	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
@@ -185,6 +189,31 @@ func (s *Store) update(ctx context.Context, d Durability, f func(*sql.Tx) error)
 		return s.fail("write", err)
 	}
 	fault.Point("state: written")
+	return nil
+}
+
+// prepare makes the connection ready to write: commands that only look save the statements. A new connection of SQLite is
+// durable (synchronous=FULL). Source: sqlite.org/pragma.html.
+func (s *Store) prepare(ctx context.Context, conn *sql.Conn, d Durability) error {
+	var statements []string
+	_ = conn.Raw(func(c any) error {
+		if c != s.writer {
+			s.writer, s.durability = c, Durable
+			statements = []string{"PRAGMA foreign_keys=1", "PRAGMA wal_autocheckpoint=256"}
+		}
+		return nil
+	})
+	if d != s.durability {
+		level := map[Durability]string{Durable: "FULL", Volatile: "NORMAL"}[d]
+		statements = append(statements, "PRAGMA synchronous="+level)
+		s.durability = d
+	}
+	for _, stmt := range statements {
+		if _, err := conn.ExecContext(ctx, stmt); err != nil {
+			s.writer = nil
+			return err
+		}
+	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -148,8 +149,8 @@ func TestReboot(t *testing.T) {
 	if r.State.Status != define.StatusExited || r.State.PID != 0 || !r.State.Mounted || r.State.Cause != "reboot" {
 		t.Errorf("after reboot: %+v", r.State)
 	}
-	if id, _ := s.BootID(ctx); id != "boot-2" {
-		t.Errorf("boot id %q", id)
+	if _, err := s.facts(ctx); err != nil || s.BootID() != "boot-2" {
+		t.Errorf("boot id %q, %v", s.BootID(), err)
 	}
 	unsettled(t, s, 1)
 }
@@ -344,5 +345,27 @@ func TestOpenOnAFullDisk(t *testing.T) {
 	defer func() { _ = s.Close() }()
 	if err := s.RemoveContainer(t.Context(), Durable, "a1"); err != nil {
 		t.Error(err)
+	}
+}
+
+// What is durable is synced, and what is not is not, in any order; foreign keys hold.
+func TestConnectionIsMadeReady(t *testing.T) {
+	ctx, s := context.Background(), open(t)
+	for _, want := range []struct {
+		d     Durability
+		level int // sqlite.org/pragma.html: 1 is NORMAL, 2 is FULL
+	}{{Durable, 2}, {Volatile, 1}, {Volatile, 1}, {Durable, 2}} {
+		err := s.update(ctx, want.d, func(tx *sql.Tx) error {
+			for pragma, value := range map[string]int{"synchronous": want.level, "foreign_keys": 1, "wal_autocheckpoint": 256} {
+				var got int
+				if err := tx.QueryRowContext(ctx, "PRAGMA "+pragma).Scan(&got); err != nil || got != value {
+					t.Errorf("durability %v: %s is %d, %v", want.d, pragma, got, err)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
