@@ -73,8 +73,8 @@ func (r *Runtime) List(ctx context.Context, o ListOptions) ([]ListEntry, error) 
 	return entries, nil
 }
 
-// entry is what a list says of a container; runs says that its init was found running a moment ago.
-func (r *Runtime) entry(row *state.Row, runs bool) (ListEntry, error) {
+// entry is what a list says of a container; found is what was found of it a moment ago, if it runs.
+func (r *Runtime) entry(row *state.Row, found liveness) (ListEntry, error) {
 	var b brief
 	if err := json.Unmarshal(row.Brief, &b); err != nil {
 		return ListEntry{}, &errdefs.Error{Kind: "container", Name: row.Name, Class: errdefs.ErrCorrupt, Cause: err, Hint: "remove it with \"manager rm -f " + row.Name + "\""}
@@ -88,10 +88,11 @@ func (r *Runtime) entry(row *state.Row, runs bool) (ListEntry, error) {
 		RestartPolicy: b.Restart, StoppedByUser: s.StoppedByUser, Cause: s.Cause,
 	}
 	if s.Status.Live() {
-		if runs || alive(s.PID, s.PIDStart) {
-			if held, err := monitor.Alive(r.paths.runDir(row.ID)); err == nil {
-				e.Unmonitored = !held
-			}
+		if found == ended {
+			found = r.liveness(row)
+		}
+		if found != ended {
+			e.Unmonitored = found == unmonitored
 			if b.Health {
 				e.Health = r.healthOf(row, b.HealthLog).Status
 			}

@@ -10,22 +10,25 @@ import (
 	"github.com/manager-project/manager/libpod/lock"
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/monitor"
 )
 
 // recoverAll reconciles every one of the containers whose state says that something was begun and
 // whose init does not run, and carries out the restarts whose monitor was killed. It waits for nobody: a container whose lock is held is its
-// holder's concern. Commands that look at all containers begin with it. It returns the ids of those whose init runs,
-// and whether any state may have changed since it was read.
-func (r *Runtime) recoverAll(ctx context.Context, rows []state.Row) (running map[string]bool, changed bool) {
-	running = make(map[string]bool, len(rows))
+// holder's concern. Commands that look at all containers begin with it. It returns what it found of those whose init
+// runs, by id, and whether any state may have changed since it was read.
+func (r *Runtime) recoverAll(ctx context.Context, rows []state.Row) (running map[string]liveness, changed bool) {
+	running = make(map[string]liveness, len(rows))
 	for i := range rows {
 		s := &rows[i].State
 		switch {
 		case !s.Unsettled():
 			continue
-		case s.Status.Live() && alive(s.PID, s.PIDStart):
-			running[rows[i].ID] = true
-			continue
+		case s.Status.Live():
+			if l := r.liveness(&rows[i]); l != ended {
+				running[rows[i].ID] = l
+				continue
+			}
 		case s.Status == define.StatusRestarting && !s.Mounted && r.restartHeld(rows[i].ID):
 			continue
 		}
@@ -37,6 +40,31 @@ func (r *Runtime) recoverAll(ctx context.Context, rows []state.Row) (running map
 		}
 	}
 	return running, changed
+}
+
+// liveness is what the kernel says of a container that is live by its state.
+type liveness int
+
+const (
+	ended       liveness = iota // its init does not run
+	unmonitored                 // its init runs on without its monitor
+	monitored
+)
+
+// liveness looks at init and monitor. A pid is not given to another process before the monitor has seen the end, and
+// that writes it down next: so where there is a monitor and no record of an end, the pid says enough.
+func (r *Runtime) liveness(row *state.Row) liveness {
+	s, dir := &row.State, r.paths.runDir(row.ID)
+	held, err := monitor.Alive(dir)
+	switch {
+	case held && breathes(s.PID) && !exists(filepath.Join(dir, monitor.ExitFile)):
+		return monitored
+	case !alive(s.PID, s.PIDStart):
+		return ended
+	case held || err != nil:
+		return monitored
+	}
+	return unmonitored
 }
 
 // tryReconcile settles a container and reports true, unless another holds its lock.
