@@ -219,13 +219,16 @@ func (r *Runtime) store(ctx context.Context, cfg *spec.Config) (*locked, error) 
 }
 
 // newLock makes a container's directory and takes its lock. A sweep that comes between the two
-// takes the directory for abandoned.
+// takes the empty directory for abandoned; a lock that is seen is held, so that no sweep looks for a layer.
 func (r *Runtime) newLock(ctx context.Context, id string) (*lock.Lock, error) {
 	for tries := 0; ; tries++ {
 		if err := mkdir(r.paths.staticDir(id)); err != nil {
 			return nil, err
 		}
-		l, err := lock.Acquire(ctx, r.paths.lockFile(id), true)
+		l, err := lock.Make(r.paths.lockFile(id))
+		if errors.Is(err, os.ErrExist) || errors.Is(err, errors.ErrUnsupported) {
+			l, err = lock.Acquire(ctx, r.paths.lockFile(id), true)
+		}
 		if tries == 10 || !errors.Is(err, os.ErrNotExist) {
 			return l, err
 		}
@@ -355,10 +358,10 @@ func (r *Runtime) nameContainer(ctx context.Context, cfg *spec.Config) error {
 	if err == nil {
 		if row, err := r.state.Container(ctx, id); err == nil && row.Name == cfg.Name && !row.State.Status.Live() {
 			// One that was abandoned in the making, or in the removal, gives its name back.
-			_ = r.tryReconcile(ctx, id)
+			_, _ = r.tryReconcile(ctx, id)
 		}
 	}
-	if r.nameIsTaken(ctx, cfg.Name) {
+	if err == nil && r.nameIsTaken(ctx, cfg.Name) {
 		return &errdefs.Error{
 			Op: "create", Kind: "container", Name: cfg.Name, Class: errdefs.ErrExists,
 			Cause: fmt.Errorf("the name is already in use by %s", define.ShortID(id)),

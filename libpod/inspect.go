@@ -4,7 +4,6 @@ import (
 	"context"
 	"path/filepath"
 
-	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/spec"
@@ -29,9 +28,9 @@ func (r *Runtime) reconcileQuietly(ctx context.Context, id string) error {
 		return err
 	}
 	s := &row.State
-	if s.Mounted && !(s.Status.Live() && alive(s.PID, s.PIDStart)) ||
-		s.Status == define.StatusRemoving || s.Status == define.StatusCreating || s.Status == define.StatusRestarting {
-		return r.tryReconcile(ctx, id)
+	if s.Unsettled() && !(s.Status.Live() && alive(s.PID, s.PIDStart)) {
+		_, err := r.tryReconcile(ctx, id)
+		return err
 	}
 	return nil
 }

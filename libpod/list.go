@@ -20,21 +20,29 @@ func (r *Runtime) List(ctx context.Context, o ListOptions) ([]ListEntry, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := r.recoverAll(ctx); err != nil {
+	folders, err := r.folders()
+	if err != nil {
 		return nil, err
 	}
 	rows, err := r.state.Containers(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.sweep(ctx, rows); err != nil {
+	running, changed := r.recoverAll(ctx, rows)
+	if changed {
+		running = nil
+		if rows, err = r.state.Containers(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.sweep(ctx, folders, rows); err != nil {
 		return nil, err
 	}
 	// A filter on the state means all containers, as does asking for the last ones.
 	all := o.All || o.Latest || o.Last > 0 || match.anyState
 	var entries []ListEntry
 	for i := range rows {
-		e, err := r.entry(&rows[i])
+		e, err := r.entry(&rows[i], running[rows[i].ID])
 		if err != nil {
 			r.warn("%v", err)
 			continue
@@ -65,7 +73,8 @@ func (r *Runtime) List(ctx context.Context, o ListOptions) ([]ListEntry, error) 
 	return entries, nil
 }
 
-func (r *Runtime) entry(row *state.Row) (ListEntry, error) {
+// entry is what a list says of a container; found is what was found of it a moment ago, if it runs.
+func (r *Runtime) entry(row *state.Row, found liveness) (ListEntry, error) {
 	var b brief
 	if err := json.Unmarshal(row.Brief, &b); err != nil {
 		return ListEntry{}, &errdefs.Error{Kind: "container", Name: row.Name, Class: errdefs.ErrCorrupt, Cause: err, Hint: "remove it with \"manager rm -f " + row.Name + "\""}
@@ -79,10 +88,11 @@ func (r *Runtime) entry(row *state.Row) (ListEntry, error) {
 		RestartPolicy: b.Restart, StoppedByUser: s.StoppedByUser, Cause: s.Cause,
 	}
 	if s.Status.Live() {
-		if alive(s.PID, s.PIDStart) {
-			if held, err := monitor.Alive(r.paths.runDir(row.ID)); err == nil {
-				e.Unmonitored = !held
-			}
+		if found == ended {
+			found = r.liveness(row)
+		}
+		if found != ended {
+			e.Unmonitored = found == unmonitored
 			if b.Health {
 				e.Health = r.healthOf(row, b.HealthLog).Status
 			}

@@ -127,11 +127,11 @@ func (r *Runtime) noticeReboot(ctx context.Context) error {
 		return err
 	}
 	now := strings.TrimSpace(string(raw))
-	then, err := r.state.BootID(ctx)
-	if err != nil || then == now {
-		return err
+	then := r.state.BootID()
+	if then == now {
+		return nil
 	}
-	unsettled, err := r.state.Unsettled(ctx)
+	rows, err := r.state.Containers(ctx)
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (r *Runtime) noticeReboot(ctx context.Context) error {
 	if err := r.state.Reboot(ctx, now); err != nil {
 		return err
 	}
-	r.keepReboot(ctx, unsettled)
+	r.keepReboot(ctx, rows)
 	r.emit(eventlog.Event{Type: eventlog.System, Status: eventlog.Refresh})
 	return nil
 }

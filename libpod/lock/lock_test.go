@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -73,5 +74,45 @@ func TestRemovedWhileWaiting(t *testing.T) {
 	l.Release()
 	if err := <-done; !errors.Is(err, errdefs.ErrNotFound) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Nobody finds a lock free whose maker holds it, at no moment of its making.
+func TestMadeLockIsSeenHeld(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Make(filepath.Join(dir, "none", "l")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("without a directory: %v", err)
+	}
+	for i := range 100 {
+		path := filepath.Join(dir, strconv.Itoa(i))
+		made := make(chan *Lock)
+		go func() {
+			l, err := Make(path)
+			if err != nil {
+				t.Error(err)
+			}
+			made <- l
+		}()
+		for seen := false; !seen; {
+			l, err := Try(path, false)
+			switch {
+			case l != nil:
+				t.Fatal("the lock was free")
+			case err == nil:
+				seen = true
+			case !errors.Is(err, ErrGone):
+				t.Fatal(err)
+			}
+		}
+		l := <-made
+		if _, err := Make(path); !errors.Is(err, os.ErrExist) {
+			t.Errorf("a second one: %v", err)
+		}
+		l.Release()
+		again, err := Try(path, false)
+		if err != nil || again == nil {
+			t.Errorf("after its release: %v, %v", again, err)
+		}
+		again.Release()
 	}
 }

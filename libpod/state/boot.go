@@ -3,22 +3,11 @@ package state
 import (
 	"context"
 	"database/sql"
-	"errors"
 )
 
-// BootID returns the kernel's boot id under which the run state was written, or "".
+// BootID is the kernel's boot id under which the run state was written when the file was opened, or "".
 // Source: random(4), /proc/sys/kernel/random/boot_id.
-func (s *Store) BootID(ctx context.Context) (string, error) {
-	var id string
-	err := s.db.QueryRowContext(ctx, "SELECT value FROM meta WHERE key='boot'").Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
-	}
-	if err != nil {
-		return "", s.fail("read", err)
-	}
-	return id, nil
-}
+func (s *Store) BootID() string { return s.boot }
 
 // Reboot notes a new boot: whatever was live has ended with the machine. Containers that
 // were live keep exit code 255 and the cause "reboot"; their detached execs are forgotten.

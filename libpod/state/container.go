@@ -28,16 +28,17 @@ type AddOptions struct {
 // it needs that has gone meanwhile is ErrNotFound.
 func (s *Store) AddContainer(ctx context.Context, d Durability, r Row, o AddOptions) error {
 	return s.update(ctx, d, func(tx *sql.Tx) error {
-		var holder string
-		switch err := tx.QueryRowContext(ctx, "SELECT id FROM container WHERE name=?", r.Name).Scan(&holder); {
-		case err == nil:
-			return nameTaken(r.Name, holder)
-		case !errors.Is(err, sql.ErrNoRows):
-			return s.fail("read", err)
-		}
-		args := append([]any{r.ID, r.Name, r.ImageID, r.Created.UnixNano(), string(r.Brief), string(r.Config)}, stateValues(&r.State)...)
+		args := append([]any{r.ID, r.Name, r.ImageID, r.Created.UnixNano(), string(r.Brief)}, stateValues(&r.State)...)
 		marks := strings.TrimSuffix(strings.Repeat("?,", len(args)), ",")
-		_, err := tx.ExecContext(ctx, "INSERT INTO container(id,name,image_id,created,brief,config,"+stateColumns+") VALUES("+marks+")", args...)
+		_, err := tx.ExecContext(ctx, "INSERT INTO container(id,name,image_id,created,brief,"+stateColumns+") VALUES("+marks+")", args...)
+		if err != nil {
+			var holder string
+			if tx.QueryRowContext(ctx, "SELECT id FROM container WHERE name=?", r.Name).Scan(&holder) == nil {
+				return nameTaken(r.Name, holder)
+			}
+		} else {
+			_, err = tx.ExecContext(ctx, "INSERT INTO config(container,config) VALUES(?,?)", r.ID, string(r.Config))
+		}
 		if err != nil {
 			return s.fail("write", err)
 		}
@@ -78,7 +79,7 @@ func (s *Store) missing(err error, kind, name string) error {
 
 // Container returns the container with exactly this id; ErrNotFound if there is none.
 func (s *Store) Container(ctx context.Context, id string) (*Row, error) {
-	row := s.db.QueryRowContext(ctx, "SELECT id,name,image_id,created,brief,config,"+stateColumns+" FROM container WHERE id=?", id)
+	row := s.db.QueryRowContext(ctx, "SELECT id,name,image_id,created,brief,coalesce((SELECT config FROM config WHERE container=id),''),"+stateColumns+" FROM container WHERE id=?", id)
 	r, err := scanRow(row)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, errdefs.NotFound("container", id)
@@ -139,13 +140,6 @@ func (s *Store) Containers(ctx context.Context) ([]Row, error) {
 	return s.rows(ctx, "SELECT id,name,image_id,created,brief,'',"+stateColumns+" FROM container ORDER BY created DESC, id")
 }
 
-// Unsettled returns the containers, without Config, that a start touched and no clean-up has settled.
-func (s *Store) Unsettled(ctx context.Context) ([]Row, error) {
-	return s.rows(ctx, "SELECT id,name,image_id,created,brief,'',"+stateColumns+
-		" FROM container INDEXED BY container_mounted WHERE mounted=1 UNION SELECT id,name,image_id,created,brief,'',"+stateColumns+
-		" FROM container WHERE status IN ('removing','creating','restarting')")
-}
-
 func (s *Store) rows(ctx context.Context, query string, args ...any) ([]Row, error) {
 	rows, err := s.db.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -184,14 +178,14 @@ func (s *Store) SetState(ctx context.Context, d Durability, id string, c *Contai
 // SetConfig stores what an update made of a container's Config, and its short form.
 func (s *Store) SetConfig(ctx context.Context, d Durability, id string, brief, config []byte) error {
 	return s.update(ctx, d, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, "UPDATE container SET brief=?, config=? WHERE id=?", string(brief), string(config), id)
+		res, err := tx.ExecContext(ctx, "UPDATE container SET brief=? WHERE id=?", string(brief), id)
 		if err != nil {
 			return s.fail("write", err)
 		}
 		if n, err := res.RowsAffected(); err == nil && n == 0 {
 			return errdefs.NotFound("container", id)
 		}
-		return nil
+		return s.writeConfig(ctx, tx, id, config)
 	})
 }
 
@@ -205,11 +199,18 @@ func (s *Store) Rename(ctx context.Context, id, name string, config []byte) erro
 			e.Hint = "choose another name"
 			return e
 		}
-		if _, err := tx.ExecContext(ctx, "UPDATE container SET name=?, config=? WHERE id=?", name, string(config), id); err != nil {
+		if _, err := tx.ExecContext(ctx, "UPDATE container SET name=? WHERE id=?", name, id); err != nil {
 			return s.fail("write", err)
 		}
-		return nil
+		return s.writeConfig(ctx, tx, id, config)
 	})
+}
+
+func (s *Store) writeConfig(ctx context.Context, tx *sql.Tx, id string, config []byte) error {
+	if _, err := tx.ExecContext(ctx, "UPDATE config SET config=? WHERE container=?", string(config), id); err != nil {
+		return s.fail("write", err)
+	}
+	return nil
 }
 
 // RemoveContainer forgets a container, what it used and its exec sessions. Removing one

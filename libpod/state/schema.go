@@ -13,7 +13,6 @@ CREATE TABLE IF NOT EXISTS container (
   image_id    TEXT NOT NULL DEFAULT '',
   created     INTEGER NOT NULL,
   brief       TEXT NOT NULL,
-  config      TEXT NOT NULL,
   status      TEXT NOT NULL,
   generation  INTEGER NOT NULL DEFAULT 0,
   pid         INTEGER NOT NULL DEFAULT 0,
@@ -34,7 +33,11 @@ CREATE TABLE IF NOT EXISTS container (
   restart_at   INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS container_image ON container(image_id);
-CREATE INDEX IF NOT EXISTS container_mounted ON container(mounted) WHERE mounted = 1;
+
+CREATE TABLE IF NOT EXISTS config (
+  container TEXT PRIMARY KEY REFERENCES container(id) ON DELETE CASCADE,
+  config    TEXT NOT NULL
+) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS volume (
   name         TEXT PRIMARY KEY,
@@ -73,9 +76,16 @@ CREATE TABLE IF NOT EXISTS exec (
 ) WITHOUT ROWID;
 `
 
-// added are the columns of container that version 1 had not. Each has a default, so that a manager of the
-// version before, which does not name them, goes on working.
+// added are the columns of container that version 1 had not.
 var added = []struct{ name, definition string }{
 	{"restart_wait", "INTEGER NOT NULL DEFAULT 0"},
 	{"restart_at", "INTEGER NOT NULL DEFAULT 0"},
+}
+
+// split gives configs their own table, as of version 4. Before, a list read and an update of a state wrote
+// the pages of the config too.
+var split = []string{
+	"INSERT INTO config(container,config) SELECT id,config FROM container",
+	"DROP INDEX IF EXISTS container_mounted",
+	"ALTER TABLE container DROP COLUMN config",
 }

@@ -3,8 +3,9 @@
 //
 //	meta        key -> value                 schema version, boot id
 //	container   id, name, image_id, created  identity; names are unique
-//	            brief, config                JSON: what ps prints; spec.Config
+//	            brief                        JSON: what ps prints
 //	            status, generation, pid, …   what changes (Container)
+//	config      container -> config          JSON: spec.Config
 //	volume      name -> path, labels, …      named volumes (Volume)
 //	volume_use  (volume, container)          which container uses which volume
 //	depend      (container, on)              whose namespaces or volumes a container needs
@@ -34,8 +35,9 @@ import (
 	"github.com/manager-project/manager/pkg/reserve"
 )
 
-// schemaVersion is the version this program writes. It reads one version up and down.
-const schemaVersion = 2
+// schemaVersion is the version this program writes. It reads those before and the next one. There was no version 3: a
+// program of version 2 would take it for one that it can read.
+const schemaVersion = 4
 
 // Durability says whether a transaction must survive a power cut once it has returned.
 type Durability int
@@ -50,6 +52,11 @@ const (
 type Store struct {
 	db   *sql.DB
 	path string
+	boot string // see BootID
+	// writer is the driver's connection that was made ready to write, durability what it was last told. Who has the
+	// connection has these too.
+	writer     any
+	durability Durability
 }
 
 // Open opens the state file below dir, making directory (0700) and file when missing.
@@ -61,7 +68,7 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 	_, statErr := os.Stat(path)
 	// A lock lasts as long as the machine is slow; commands never say "locked".
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() +
-		"?_txlock=immediate&_pragma=busy_timeout(60000)&_pragma=synchronous(normal)&_pragma=foreign_keys(1)&_pragma=wal_autocheckpoint(256)"
+		"?_txlock=immediate&_pragma=busy_timeout(60000)"
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, fmt.Errorf("state file: %w", err)
@@ -102,15 +109,11 @@ func (s *Store) create(ctx context.Context) error {
 }
 
 func (s *Store) checkVersion(ctx context.Context) error {
-	var version int
-	err := s.db.QueryRowContext(ctx, "SELECT value FROM meta WHERE key='schema'").Scan(&version)
+	version, err := s.facts(ctx)
 	if err != nil {
 		// Another process is between making the file and writing the schema, or died there:
 		// every statement of the schema is IF NOT EXISTS, so doing it again is right.
-		if err := s.create(ctx); err != nil {
-			return err
-		}
-		return nil
+		return s.create(ctx)
 	}
 	if version > schemaVersion+1 {
 		return &errdefs.Error{
@@ -125,9 +128,22 @@ func (s *Store) checkVersion(ctx context.Context) error {
 	return nil
 }
 
-// upgrade brings a file of the version before to this one. Two at once do no harm.
+// facts reads what is known about the file: the schema's version, and the boot.
+func (s *Store) facts(ctx context.Context) (version int, err error) {
+	err = s.db.QueryRowContext(ctx, "SELECT value, coalesce((SELECT value FROM meta WHERE key='boot'),'') FROM meta WHERE key='schema'").Scan(&version, &s.boot)
+	return version, err
+}
+
+// upgrade brings a file of a version before to this one. Of two at once the second finds it done.
 func (s *Store) upgrade(ctx context.Context) error {
 	return s.update(ctx, Durable, func(tx *sql.Tx) error {
+		var version int
+		if err := tx.QueryRowContext(ctx, "SELECT value FROM meta WHERE key='schema'").Scan(&version); err != nil {
+			return s.fail("upgrade", err)
+		}
+		if version >= schemaVersion {
+			return nil
+		}
 		for _, c := range added {
 			var there bool
 			err := tx.QueryRowContext(ctx, "SELECT count(*)>0 FROM pragma_table_info('container') WHERE name=?", c.name).Scan(&there)
@@ -135,6 +151,11 @@ func (s *Store) upgrade(ctx context.Context) error {
 				_, err = tx.ExecContext(ctx, "ALTER TABLE container ADD COLUMN "+c.name+" "+c.definition)
 			}
 			if err != nil {
+				return s.fail("upgrade", err)
+			}
+		}
+		for _, stmt := range append([]string{schema}, split...) {
+			if _, err := tx.ExecContext(ctx, stmt); err != nil {
 				return s.fail("upgrade", err)
 			}
 		}
@@ -153,11 +174,8 @@ func (s *Store) update(ctx context.Context, d Durability, f func(*sql.Tx) error)
 		return s.fail("open", err)
 	}
 	defer func() { _ = conn.Close() }()
-	if d == Durable {
-		if _, err := conn.ExecContext(ctx, "PRAGMA synchronous=FULL"); err != nil {
-			return s.fail("write", err)
-		}
-		defer func() { _, _ = conn.ExecContext(context.WithoutCancel(ctx), "PRAGMA synchronous=NORMAL") }()
+	if err := s.prepare(ctx, conn, d); err != nil {
+		return s.fail("write", err)
 	}
 	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
@@ -171,6 +189,31 @@ func (s *Store) update(ctx context.Context, d Durability, f func(*sql.Tx) error)
 		return s.fail("write", err)
 	}
 	fault.Point("state: written")
+	return nil
+}
+
+// prepare makes the connection ready to write: commands that only look save the statements. A new connection of SQLite is
+// durable (synchronous=FULL). Source: sqlite.org/pragma.html.
+func (s *Store) prepare(ctx context.Context, conn *sql.Conn, d Durability) error {
+	var statements []string
+	_ = conn.Raw(func(c any) error {
+		if c != s.writer {
+			s.writer, s.durability = c, Durable
+			statements = []string{"PRAGMA foreign_keys=1", "PRAGMA wal_autocheckpoint=256"}
+		}
+		return nil
+	})
+	if d != s.durability {
+		level := map[Durability]string{Durable: "FULL", Volatile: "NORMAL"}[d]
+		statements = append(statements, "PRAGMA synchronous="+level)
+		s.durability = d
+	}
+	for _, stmt := range statements {
+		if _, err := conn.ExecContext(ctx, stmt); err != nil {
+			s.writer = nil
+			return err
+		}
+	}
 	return nil
 }
 

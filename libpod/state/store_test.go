@@ -2,10 +2,12 @@ package state
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -136,9 +138,7 @@ func TestReboot(t *testing.T) {
 	if err := s.SetState(ctx, Durable, "a2", &Container{Status: define.StatusRestarting, ExitCode: 3, RestartAt: time.Unix(1, 0)}); err != nil {
 		t.Fatal(err)
 	}
-	if rows, err := s.Unsettled(ctx); err != nil || len(rows) != 2 {
-		t.Errorf("unsettled: %v, %v", rows, err)
-	}
+	unsettled(t, s, 2)
 	if err := s.Reboot(ctx, "boot-2"); err != nil {
 		t.Fatal(err)
 	}
@@ -149,11 +149,21 @@ func TestReboot(t *testing.T) {
 	if r.State.Status != define.StatusExited || r.State.PID != 0 || !r.State.Mounted || r.State.Cause != "reboot" {
 		t.Errorf("after reboot: %+v", r.State)
 	}
-	if id, _ := s.BootID(ctx); id != "boot-2" {
-		t.Errorf("boot id %q", id)
+	if _, err := s.facts(ctx); err != nil || s.BootID() != "boot-2" {
+		t.Errorf("boot id %q, %v", s.BootID(), err)
 	}
-	if rows, err := s.Unsettled(ctx); err != nil || len(rows) != 1 {
-		t.Errorf("unsettled: %v, %v", rows, err)
+	unsettled(t, s, 1)
+}
+
+func unsettled(t *testing.T, s *Store, want int) {
+	t.Helper()
+	rows, err := s.Containers(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows = slices.DeleteFunc(rows, func(r Row) bool { return !r.State.Unsettled() })
+	if len(rows) != want {
+		t.Errorf("%d are unsettled, not %d: %v", len(rows), want, rows)
 	}
 }
 
@@ -196,9 +206,22 @@ func TestOlderSchemaIsUpgraded(t *testing.T) {
 		t.Fatal(err)
 	}
 	add(t, s, "aa11", "web", AddOptions{})
+	before, err := s.Container(context.Background(), "aa11")
+	if err != nil || len(before.Config) == 0 {
+		t.Fatal(before, err)
+	}
+	statements := []string{
+		"ALTER TABLE container ADD COLUMN config TEXT NOT NULL DEFAULT ''",
+		"UPDATE container SET config=(SELECT config FROM config WHERE container=id)",
+		"DROP TABLE config",
+		"CREATE INDEX container_mounted ON container(mounted) WHERE mounted = 1",
+	}
 	for _, c := range added {
-		if _, err := s.db.Exec("ALTER TABLE container DROP COLUMN " + c.name); err != nil {
-			t.Fatal(err)
+		statements = append(statements, "ALTER TABLE container DROP COLUMN "+c.name)
+	}
+	for _, stmt := range statements {
+		if _, err := s.db.Exec(stmt); err != nil {
+			t.Fatal(stmt, err)
 		}
 	}
 	if _, err := s.db.Exec("UPDATE meta SET value='1' WHERE key='schema'"); err != nil {
@@ -214,7 +237,7 @@ func TestOlderSchemaIsUpgraded(t *testing.T) {
 				return
 			}
 			defer func() { _ = s.Close() }()
-			if r, err := s.Container(context.Background(), "aa11"); err != nil || r.Name != "web" || r.State.RestartWait != 0 {
+			if r, err := s.Container(context.Background(), "aa11"); err != nil || r.Name != "web" || r.State.RestartWait != 0 || string(r.Config) != string(before.Config) {
 				t.Errorf("%+v, %v", r, err)
 			}
 		})
@@ -322,5 +345,27 @@ func TestOpenOnAFullDisk(t *testing.T) {
 	defer func() { _ = s.Close() }()
 	if err := s.RemoveContainer(t.Context(), Durable, "a1"); err != nil {
 		t.Error(err)
+	}
+}
+
+// What is durable is synced, and what is not is not, in any order; foreign keys hold.
+func TestConnectionIsMadeReady(t *testing.T) {
+	ctx, s := context.Background(), open(t)
+	for _, want := range []struct {
+		d     Durability
+		level int // sqlite.org/pragma.html: 1 is NORMAL, 2 is FULL
+	}{{Durable, 2}, {Volatile, 1}, {Volatile, 1}, {Durable, 2}} {
+		err := s.update(ctx, want.d, func(tx *sql.Tx) error {
+			for pragma, value := range map[string]int{"synchronous": want.level, "foreign_keys": 1, "wal_autocheckpoint": 256} {
+				var got int
+				if err := tx.QueryRowContext(ctx, "PRAGMA "+pragma).Scan(&got); err != nil || got != value {
+					t.Errorf("durability %v: %s is %d, %v", want.d, pragma, got, err)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }

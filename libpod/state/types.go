@@ -39,6 +39,16 @@ type Container struct {
 	RestartAt   time.Time
 }
 
+// Unsettled says that a start touched it and no clean-up has settled that, or that it is being made, removed or
+// restarted.
+func (c *Container) Unsettled() bool {
+	switch c.Status {
+	case define.StatusCreating, define.StatusRemoving, define.StatusRestarting:
+		return true
+	}
+	return c.Mounted
+}
+
 // Row is one container as it is stored.
 type Row struct {
 	ID   string

@@ -47,8 +47,20 @@ var (
 // All catches every signal that can be caught, from now on, but those given and SIGURG, which the Go runtime
 // sends itself. One set of signals at a time can be caught; a second All waits for the Close of the first.
 func All(but ...syscall.Signal) (*Signals, error) {
+	but = append(but, unix.SIGURG, unix.SIGKILL, unix.SIGSTOP)
+	var wanted []syscall.Signal
+	for n := syscall.Signal(1); n <= last; n++ {
+		if !slices.Contains(but, n) {
+			wanted = append(wanted, n)
+		}
+	}
+	return Only(wanted...)
+}
+
+// Only is All for these signals.
+func Only(wanted ...syscall.Signal) (*Signals, error) {
 	held.Lock()
-	s, err := all(append(but, unix.SIGURG, unix.SIGKILL, unix.SIGSTOP))
+	s, err := only(wanted)
 	if err != nil {
 		held.Unlock()
 		return nil, fmt.Errorf("catch signals: %w", err)
@@ -56,7 +68,7 @@ func All(but ...syscall.Signal) (*Signals, error) {
 	return s, nil
 }
 
-func all(but []syscall.Signal) (*Signals, error) {
+func only(wanted []syscall.Signal) (*Signals, error) {
 	if queue == [2]int{} {
 		if err := unix.Pipe2(queue[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 			return nil, err
@@ -65,18 +77,20 @@ func all(but []syscall.Signal) (*Signals, error) {
 	s := &Signals{r: queue[0], w: queue[1], late: make(chan os.Signal, 8), all: make(chan struct{}), closing: make(chan struct{})}
 	var quick []syscall.Signal
 	var slow []os.Signal
-	for n := syscall.Signal(1); n <= last; n++ {
-		switch {
-		case slices.Contains(but, n):
-		case slices.Contains(raised, n):
+	for _, n := range wanted {
+		if slices.Contains(raised, n) {
 			slow = append(slow, n)
-		default:
+		} else {
 			quick = append(quick, n)
 		}
 	}
 	var err error
 	if s.put, err = install(s.w, quick); err != nil {
 		return nil, err
+	}
+	if len(slow) == 0 { // none would be all
+		close(s.all)
+		return s, nil
 	}
 	s.finished.Add(1)
 	go s.subscribe(slow)
@@ -91,9 +105,7 @@ func (s *Signals) subscribe(rest []os.Signal) {
 		return
 	case <-time.After(moment):
 	}
-	if len(rest) > 0 { // none would be all
-		signal.Notify(s.late, rest...)
-	}
+	signal.Notify(s.late, rest...)
 	close(s.all)
 	defer signal.Stop(s.late)
 	for {
@@ -125,13 +137,20 @@ func (s *Signals) Next() syscall.Signal {
 }
 
 // To sends the signals to a channel until Close, in the place of FD and Next. One that finds it full is lost.
-func (s *Signals) To(ch chan<- os.Signal) {
+func (s *Signals) To(ch chan<- os.Signal) error {
+	fd, err := unix.FcntlInt(uintptr(s.r), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("catch signals: %w", err)
+	}
+	// As a file it is waited for by the runtime's poller, which takes no thread.
+	r := os.NewFile(uintptr(fd), "signals")
 	s.finished.Add(1)
 	go func() {
 		defer s.finished.Done()
-		p := []unix.PollFd{{Fd: int32(s.r), Events: unix.POLLIN}}
+		defer func() { _ = r.Close() }()
+		var b [1]byte
 		for {
-			if _, err := unix.Poll(p, -1); err != nil && err != unix.EINTR {
+			if _, err := r.Read(b[:]); err != nil {
 				return
 			}
 			select {
@@ -139,14 +158,13 @@ func (s *Signals) To(ch chan<- os.Signal) {
 				return
 			default:
 			}
-			if n := s.Next(); n != 0 {
-				select {
-				case ch <- n:
-				default:
-				}
+			select {
+			case ch <- syscall.Signal(b[0]):
+			default:
 			}
 		}
 	}()
+	return nil
 }
 
 // Close ends it: signals do again what they did before.

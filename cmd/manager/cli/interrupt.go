@@ -5,11 +5,11 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/signal"
 	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/manager-project/manager/pkg/catch"
 	"github.com/manager-project/manager/pkg/errdefs"
 )
 
@@ -21,7 +21,7 @@ const graceAfterSignal = 700 * time.Millisecond
 type interrupts struct {
 	received atomic.Int32 // the first signal, 0 for none
 	cancel   context.CancelFunc
-	ch       chan os.Signal
+	caught   *catch.Signals // nil for commands that handle signals on their own
 }
 
 // interruptible returns a context that ends at the first interrupt, so that work stops in
@@ -36,18 +36,29 @@ func interruptible(args []string, errOut io.Writer) (context.Context, *interrupt
 			return ctx, s
 		}
 	}
-	s.ch = make(chan os.Signal, 1)
-	signal.Notify(s.ch, os.Interrupt, syscall.SIGTERM)
-	go s.watch(errOut)
+	caught, err := catch.Only(syscall.SIGINT, syscall.SIGTERM)
+	if err != nil {
+		return ctx, s // signals keep their default effect, which every command survives
+	}
+	ch := make(chan os.Signal, 1)
+	if err := caught.To(ch); err != nil {
+		_ = caught.Close()
+		return ctx, s
+	}
+	s.caught = caught
+	go s.watch(ctx, ch, errOut)
 	return ctx, s
 }
 
-func (s *interrupts) watch(errOut io.Writer) {
-	sig, ok := (<-s.ch).(syscall.Signal)
-	if !ok {
+func (s *interrupts) watch(ctx context.Context, ch <-chan os.Signal, errOut io.Writer) {
+	var sig syscall.Signal
+	select {
+	case <-ctx.Done():
 		return // the command has ended
+	case got := <-ch:
+		sig = got.(syscall.Signal)
 	}
-	signal.Stop(s.ch)
+	_ = s.caught.Close() // a second signal ends the program at once
 	s.received.Store(int32(sig))
 	s.cancel()
 	time.Sleep(graceAfterSignal)
@@ -58,10 +69,6 @@ func (s *interrupts) watch(errOut io.Writer) {
 // stop takes no more signals.
 func (s *interrupts) stop() {
 	s.cancel()
-	if s.ch != nil {
-		signal.Stop(s.ch)
-		close(s.ch)
-	}
 }
 
 // explain says of work that failed after the signal that it was interrupted, in place of where that was: what

@@ -148,11 +148,10 @@ func (s *Session) proxy() error {
 	if err != nil {
 		return err
 	}
-	ch := make(chan os.Signal, 32)
-	caught.To(ch)
-	s.Streams.Signals = ch
 	s.stop = append(s.stop, func() { _ = caught.Close() })
-	return nil
+	ch := make(chan os.Signal, 32)
+	s.Streams.Signals = ch
+	return caught.To(ch)
 }
 
 // Close stops following and puts the terminal back. It may be called twice.
