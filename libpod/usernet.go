@@ -85,8 +85,7 @@ func (r *Runtime) freePort(ctx context.Context) func(string, string, func(uint16
 
 // beginNetwork begins the container's network before there is an init, which joins its namespace then.
 func (c *locked) beginNetwork(ctx context.Context) (err error) {
-	if c.cfg.Net.Driver == "" || c.network != nil || !rootless.Active() || c.cfg.UserNS.Own() {
-		// The namespace is to be that of a user namespace which is not there yet; and an image of root's containers has it inside.
+	if c.cfg.Net.Driver == "" || c.network != nil || c.cfg.UserNS.Own() { // a user namespace of its own has to have the namespace
 		return nil
 	}
 	c.network, err = network.Begin(ctx, c.networkRequest())
