@@ -157,7 +157,7 @@ func (r *Runtime) RestoreArchive(ctx context.Context, o ImportOptions) (Checkpoi
 		return report, err
 	}
 	report.ID = cfg.ID
-	err = r.make(ctx, cfg, false, nil, func(ctx context.Context, c *locked) error {
+	err = r.make(ctx, cfg, false, nil, nil, func(ctx context.Context, c *locked) error {
 		if err := c.unpack(ctx, a, p, &o); err != nil {
 			return err
 		}

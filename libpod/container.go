@@ -7,6 +7,7 @@ import (
 
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/lock"
+	"github.com/manager-project/manager/libpod/network"
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/idmap"
@@ -29,6 +30,8 @@ type locked struct {
 	awaited bool
 	// layerGoes says that the layer is about to be deleted, which unmounts it too.
 	layerGoes bool
+	// network is what this start has begun of the container's network, or nil.
+	network *network.Beginning
 }
 
 // brief is what lists print of a container, kept beside its Config so that listing a

@@ -28,7 +28,7 @@ import (
 // Create makes a container and starts nothing.
 func (r *Runtime) Create(ctx context.Context, req *spec.Request, progress image.ProgressFunc) (CreateReport, error) {
 	var report CreateReport
-	err := r.create(ctx, req, progress, func(ctx context.Context, c *locked, warnings []Warning) error {
+	err := r.create(ctx, req, progress, nil, func(ctx context.Context, c *locked, warnings []Warning) error {
 		report = CreateReport{ID: c.row.ID, Name: c.row.Name, Warnings: warnings}
 		c.row.State.Status, c.row.State.Mounted = define.StatusCreated, false
 		return c.save(ctx)
@@ -36,9 +36,12 @@ func (r *Runtime) Create(ctx context.Context, req *spec.Request, progress image.
 	return report, err
 }
 
-// create makes a container and hands it, still locked and in status "creating", to finish.
-// When finish fails, or this process dies, nothing of the container is left.
-func (r *Runtime) create(ctx context.Context, req *spec.Request, progress image.ProgressFunc, finish func(context.Context, *locked, []Warning) error) (err error) {
+// create makes a container and hands it, still locked and in status "creating", to stored, if that is not nil, when it has
+// a row, and to finish when it is complete. When one of them fails, or this process dies, nothing of the container is left.
+func (r *Runtime) create(
+	ctx context.Context, req *spec.Request, progress image.ProgressFunc,
+	stored func(context.Context, *locked) error, finish func(context.Context, *locked, []Warning) error,
+) (err error) {
 	img, warnings, err := r.prepareImage(ctx, req, progress)
 	if err != nil {
 		return err
@@ -50,11 +53,13 @@ func (r *Runtime) create(ctx context.Context, req *spec.Request, progress image.
 	for _, w := range more {
 		warnings = append(warnings, Warning(w))
 	}
-	return r.make(ctx, cfg, req.Life.Replace, progress, func(ctx context.Context, c *locked) error { return finish(ctx, c, warnings) })
+	return r.make(ctx, cfg, req.Life.Replace, progress, stored, func(ctx context.Context, c *locked) error { return finish(ctx, c, warnings) })
 }
 
 // make is create of what has been decided.
-func (r *Runtime) make(ctx context.Context, cfg *spec.Config, replace bool, progress image.ProgressFunc, finish func(context.Context, *locked) error) (err error) {
+func (r *Runtime) make(
+	ctx context.Context, cfg *spec.Config, replace bool, progress image.ProgressFunc, stored, finish func(context.Context, *locked) error,
+) (err error) {
 	cid, err := openCIDFile(cfg)
 	if err != nil {
 		return err
@@ -79,6 +84,11 @@ func (r *Runtime) make(ctx context.Context, cfg *spec.Config, replace bool, prog
 	back.Add(func() error {
 		return c.remove(context.WithoutCancel(ctx), RemoveOptions{Force: true, Volumes: true})
 	})
+	if stored != nil {
+		if err := stored(ctx, c); err != nil {
+			return errors.Join(err, back.Run())
+		}
+	}
 	err = c.makeAnonymous()
 	if err == nil {
 		err = c.makeLayer(ctx, progress)

@@ -54,6 +54,11 @@ func (s *start) joinNamespaces(ctx context.Context) error {
 		default: // joins none
 		}
 	}
+	if s.network != nil {
+		file, err := s.network.Namespace()
+		s.facts.NamespacePaths[specs.NetworkNamespace] = file
+		return err
+	}
 	return nil
 }
 

@@ -31,7 +31,8 @@ func (r *Runtime) Run(ctx context.Context, req *spec.Request, o RunOptions) (Run
 			defer w.Cool()
 		}
 	}
-	err := r.create(ctx, req, o.Progress, func(ctx context.Context, c *locked, warnings []Warning) error {
+	stored := func(ctx context.Context, c *locked) error { return c.beginNetworkFirst(ctx) }
+	err := r.create(ctx, req, o.Progress, stored, func(ctx context.Context, c *locked, warnings []Warning) error {
 		report.ID = c.row.ID
 		s := &start{locked: c, window: o.Streams.firstSize(), portHolders: o.PortHolders}
 		defer s.closeExtra()

@@ -65,6 +65,7 @@ func (s *start) steps() []step {
 		{"start what it depends on", s.startDependencies, nil},
 		{"note that a start begins", s.begin, undo},
 		{"make the run directory", s.makeRunDir, nil},
+		{"begin the network", s.beginNetwork, nil},
 		{"check the ports", s.checkPorts, nil},
 		{"mount the root filesystem", s.mountRootfs, nil},
 		{"mount volumes", s.mountVolumes, nil},
@@ -74,7 +75,7 @@ func (s *start) steps() []step {
 		{"generate the spec", s.generate, nil},
 		{"find the log", s.findLog, nil},
 		{"launch monitor and init", s.launch, s.abort},
-		{"set up the network", s.setUpNetwork, nil},
+		{"set up the network", s.finishNetwork, nil},
 		{"note that it runs", s.noteRunning, nil},
 	}
 }
@@ -126,9 +127,12 @@ func (s *start) begin(ctx context.Context) error {
 	return s.save(ctx)
 }
 
-// makeRunDir makes an empty run directory.
-func (s *start) makeRunDir(context.Context) error {
-	dir := s.rt.paths.runDir(s.row.ID)
+// makeRunDir makes an empty run directory, unless the network is being made in it.
+func (c *locked) makeRunDir(context.Context) error {
+	if c.network != nil {
+		return nil
+	}
+	dir := c.rt.paths.runDir(c.row.ID)
 	if err := removeAll(dir); err != nil {
 		return err
 	}

@@ -83,15 +83,45 @@ func (r *Runtime) freePort(ctx context.Context) func(string, string, func(uint16
 	}
 }
 
-// setUpNetwork connects the waiting init's network namespace.
-func (s *start) setUpNetwork(ctx context.Context) error {
-	if s.cfg.Net.Driver == "" {
+// beginNetwork begins the container's network before there is an init, which joins its namespace then.
+func (c *locked) beginNetwork(ctx context.Context) (err error) {
+	if c.cfg.Net.Driver == "" || c.network != nil || c.cfg.UserNS.Own() { // a user namespace of its own has to have the namespace
 		return nil
 	}
-	err := network.Setup(&network.Request{
-		Net: network.Effective(&s.cfg.Net), Dir: s.rt.paths.runDir(s.row.ID),
-		Init: network.Process{PID: s.live.PID, StartTime: s.live.StartTime}, Program: s.rt.fullProgram, Root: !rootless.Active(),
-	})
+	c.network, err = network.Begin(ctx, c.networkRequest())
+	return err
+}
+
+// beginNetworkFirst begins it for a container that is about to be started, before its layer is made.
+func (c *locked) beginNetworkFirst(ctx context.Context) error {
+	if err := c.makeRunDir(ctx); err != nil {
+		return err
+	}
+	return c.beginNetwork(ctx)
+}
+
+func (c *locked) networkRequest() *network.Request {
+	return &network.Request{
+		Net: network.Effective(&c.cfg.Net), Dir: c.rt.paths.runDir(c.row.ID), Program: c.rt.fullProgram, Root: !rootless.Active(),
+	}
+}
+
+// finishNetwork waits until the waiting init's network is connected.
+func (s *start) finishNetwork(ctx context.Context) error {
+	init := network.Process{PID: s.live.PID, StartTime: s.live.StartTime}
+	if s.network == nil {
+		if s.cfg.Net.Driver == "" {
+			return nil
+		}
+		q := s.networkRequest()
+		q.Init = init
+		var err error
+		if s.network, err = network.Begin(ctx, q); err != nil {
+			return err
+		}
+	}
+	err := s.network.Finish(init)
+	s.network = nil
 	if port := new(network.PortInUse); errors.As(err, &port) {
 		return network.PortError(port.Port, port.Errno, s.portOwners(ctx))
 	}
@@ -115,13 +145,17 @@ func (r *Runtime) fullProgram() (string, error) {
 
 // tearDownNetwork ends what carries the container's network.
 func (c *locked) tearDownNetwork(ctx context.Context) error {
-	return network.Teardown(c.rt.paths.runDir(c.row.ID), func(pid int, start uint64) error {
-		pidfd, err := openProcess(pid, start)
+	if c.network != nil {
+		c.network.Abandon()
+		c.network = nil
+	}
+	return network.Teardown(c.rt.paths.runDir(c.row.ID), func(p network.Process) error {
+		pidfd, err := openProcess(p.PID, p.StartTime)
 		if pidfd == nil || err != nil {
 			return err
 		}
 		defer func() { _ = pidfd.Close() }()
-		if err := signalProcess(pidfd, unix.SIGKILL); err != nil {
+		if err := signalProcess(pidfd, unix.SIGKILL); err != nil || p.Carries {
 			return err
 		}
 		return waitExit(ctx, pidfd)

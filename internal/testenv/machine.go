@@ -42,7 +42,7 @@ const (
 var machinePackages = []string{
 	"linux-image-cloud-amd64", "initramfs-tools", "systemd", "systemd-sysv", "udev", "dbus", "dbus-user-session",
 	"libpam-systemd", "uidmap", "iproute2", "nftables", "iptables", "procps", "kmod", "attr", "libcap2-bin", "strace", "jq",
-	"busybox-static", "selinux-policy-default", "selinux-utils", "policycoreutils", "apparmor", "crun", "runc", "criu", "ca-certificates",
+	"busybox-static", "selinux-policy-default", "selinux-utils", "policycoreutils", "apparmor", "crun", "runc", "criu", "ca-certificates", "passt", "slirp4netns",
 }
 
 // machinePolicy completes the policy with the types of containers, which Debian's has not.

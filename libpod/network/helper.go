@@ -1,7 +1,6 @@
 package network
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,54 +43,71 @@ type PortInUse struct {
 
 func (e *PortInUse) Error() string { return e.Port.String() + ": " + e.Errno.Error() }
 
-// runHelper starts it and waits until it listens.
-func runHelper(q *Request, a *Addresses) error {
+// helper is the process while it waits for its order.
+type helper struct {
+	cmd *exec.Cmd
+	// feed leads to its standard input, answers comes from its standard output.
+	feed, answers *os.File
+}
+
+// startHelper starts it.
+func startHelper(q *Request) (*helper, error) {
 	program, err := q.Program()
 	if err != nil {
-		return err
-	}
-	order, err := json.Marshal(HelperOrder{Init: q.Init, Stack: q.Net.Driver == spec.NetBuiltin, Addresses: *a, Ports: q.Net.Ports})
-	if err != nil {
-		return err
+		return nil, err
 	}
 	answers, w, err := os.Pipe()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { _ = answers.Close() }()
 	in, feed, err := os.Pipe()
 	if err != nil {
-		_ = w.Close()
-		return err
+		return nil, errors.Join(err, w.Close(), answers.Close())
 	}
+	h := &helper{feed: feed, answers: answers}
 	// The words name the run directory: Teardown finds by them a helper that nobody has noted.
-	cmd := &exec.Cmd{
+	h.cmd = &exec.Cmd{
 		Path: program, Args: []string{HelperName, q.path(netnsFile)}, Dir: q.Dir, Stdin: in, Stdout: w,
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
-	err = cmd.Start()
-	err = errors.Join(err, w.Close(), in.Close())
+	err = h.cmd.Start()
+	_, _ = w.Close(), in.Close()
 	if err != nil {
-		_ = feed.Close()
-		return fmt.Errorf("start %s: %w", program, err)
+		_, _ = feed.Close(), answers.Close()
+		return nil, fmt.Errorf("start %s: %w", program, err)
 	}
-	p, err := processOf(cmd.Process.Pid)
+	p, err := processOf(h.cmd.Process.Pid)
 	if err == nil {
 		err = q.note(p)
 	}
-	if err == nil {
-		_, err = io.Copy(feed, bytes.NewReader(order))
+	if err != nil {
+		h.end()
+		return nil, err
 	}
-	_ = feed.Close()
+	return h, nil
+}
+
+// serve gives it its order and waits until it listens.
+func (h *helper) serve(o HelperOrder) error {
+	order, err := json.Marshal(o)
 	if err == nil {
-		err = answerOf(answers, cmd)
+		// One that has ended says so by the answer that is missing.
+		_, _ = h.feed.Write(order)
+		_ = h.feed.Close()
+		err = answerOf(h.answers, h.cmd)
 	}
 	if err != nil {
-		_ = cmd.Process.Kill()
-		_, _ = cmd.Process.Wait()
+		h.end()
 		return err
 	}
-	return cmd.Process.Release()
+	return errors.Join(h.answers.Close(), h.cmd.Process.Release())
+}
+
+// end ends it.
+func (h *helper) end() {
+	_ = h.cmd.Process.Kill()
+	_, _ = h.cmd.Process.Wait()
+	_, _ = h.feed.Close(), h.answers.Close()
 }
 
 // answerOf reads the helper's answer, which is refused when it ends without one.

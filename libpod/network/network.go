@@ -2,9 +2,9 @@ package network
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -24,12 +24,12 @@ import (
 // processes with all of the container's capabilities, which pasta gives up first.
 const netnsFile = "netns"
 
-// Request is what Setup needs of a container whose init waits.
+// Request is what Begin needs of a container.
 type Request struct {
 	Net *spec.Net
 	// Dir is the container's run directory, absolute.
 	Dir string
-	// Init is the process whose network namespace is meant, and with which the helper ends.
+	// Init is the waiting process whose network namespace is meant. The zero value makes one, of the caller's user namespace.
 	Init Process
 	// Root says that this process is root on the host, and not of a user's namespace.
 	Root bool
@@ -50,42 +50,6 @@ func (q *Request) note(p Process) error {
 	return err
 }
 
-// Setup connects the namespace and publishes the ports. What a failure leaves is Teardown's.
-func Setup(q *Request) error {
-	a, err := Plan(q.Net)
-	if a == nil || err != nil {
-		return err
-	}
-	if err := tunThere(); err != nil {
-		return err
-	}
-	if err := q.record.write(q.Dir); err != nil {
-		return err
-	}
-	fault.Point("network: recorded")
-	if err := q.pin(); err != nil {
-		return err
-	}
-	fault.Point("network: namespace pinned")
-	switch q.Net.Driver {
-	case spec.NetPasta:
-		var p Process
-		if p, err = runPasta(q, a); err == nil {
-			err = q.note(p)
-		}
-	case spec.NetSlirp4netns:
-		_, err = runSlirp(q)
-	}
-	if err == nil && (q.Net.Driver == spec.NetBuiltin || len(q.Net.Ports) > 0) {
-		err = runHelper(q, a)
-	}
-	if err != nil {
-		return err
-	}
-	q.record.Complete = true
-	return q.record.write(q.Dir)
-}
-
 // tunPath is the device by which every driver makes its interface.
 const tunPath = "/dev/net/tun"
 
@@ -102,48 +66,22 @@ func tunThere() error {
 	return e
 }
 
-// pin shows the namespace in the run directory.
-func (q *Request) pin() error {
-	path := q.path(netnsFile)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	source := fmt.Sprintf("/proc/%d/ns/net", q.Init.PID)
-	if err := unix.Mount(source, path, "", unix.MS_BIND, ""); err != nil {
-		return fmt.Errorf("bind %s: %w", source, err)
-	}
-	return nil
-}
-
-// unpin takes the namespace off.
-func unpin(dir string) error {
-	err := unix.Unmount(filepath.Join(dir, netnsFile), unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
-	if err == nil || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
-		return nil // or it was not mounted
-	}
-	return fmt.Errorf("unmount %s: %w", filepath.Join(dir, netnsFile), err)
-}
-
 // command runs a driver that puts itself into the background when it is ready.
-func (q *Request) command(name string, args []string) error {
+func (q *Request) command(ctx context.Context, name string, args []string) error {
 	program, err := find(name)
 	if err != nil {
 		return err
 	}
 	var out bytes.Buffer
-	cmd := exec.Command(program, args...)
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", &out, &out
 	// One that has not become the driver yet is found by nobody: it ends with who starts it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL}
 	runtime.LockOSThread() // the signal is for the end of the thread
 	defer runtime.UnlockOSThread()
-	if err := cmd.Run(); err != nil {
+	if err := abandoned(ctx, cmd.Run()); err != nil {
 		var exit *exec.ExitError
-		if errors.As(err, &exit) {
+		if errors.As(err, &exit) && ctx.Err() == nil {
 			return failed(name, q.Net.DriverOptions, out.String())
 		}
 		return fmt.Errorf("start %s: %w", program, err)

@@ -141,17 +141,17 @@ func TestTeardownFindsStrays(t *testing.T) {
 	for deadline := time.Now().Add(20 * time.Second); len(strays(dir)) < len(want) && time.Now().Before(deadline); {
 		time.Sleep(5 * time.Millisecond)
 	}
-	err := Teardown(dir, func(pid int, _ uint64) error {
-		if !want[pid] {
-			t.Errorf("process %d is somebody else's", pid)
+	err := Teardown(dir, func(p Process) error {
+		if !want[p.PID] {
+			t.Errorf("process %d is somebody else's", p.PID)
 		}
-		delete(want, pid)
-		return unix.Kill(pid, unix.SIGKILL)
+		delete(want, p.PID)
+		return unix.Kill(p.PID, unix.SIGKILL)
 	})
 	if err != nil || len(want) > 0 {
 		t.Errorf("%v; not ended: %v", err, want)
 	}
-	if err := Teardown(dir, func(int, uint64) error { t.Error("twice"); return nil }); err != nil {
+	if err := Teardown(dir, func(Process) error { t.Error("twice"); return nil }); err != nil {
 		t.Error(err)
 	}
 }

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"context"
 	"net/netip"
 	"slices"
 	"strings"
@@ -95,10 +96,20 @@ func pastaArgs(q *Request, a *Addresses) []string {
 // pastaPID is the file in which pasta writes its process id.
 const pastaPID = "pasta.pid"
 
-// runPasta starts it.
-func runPasta(q *Request, a *Addresses) (Process, error) {
-	if err := q.command(spec.NetPasta, pastaArgs(q, a)); err != nil {
-		return Process{}, err
+// runPasta starts it and waits until it is ready.
+func runPasta(ctx context.Context, q *Request, a *Addresses) error {
+	if err := q.command(ctx, spec.NetPasta, pastaArgs(q, a)); err != nil {
+		return err
 	}
-	return readPIDFile(q.path(pastaPID))
+	p, err := readPIDFile(q.path(pastaPID))
+	if err != nil {
+		return err
+	}
+	p.Carries = !pastaListens(q.Net.DriverOptions)
+	return q.note(p)
+}
+
+// pastaListens says that the user's options let it have ports of the host.
+func pastaListens(options []string) bool {
+	return pastaGiven(options, "-t", "--tcp-ports", "-u", "--udp-ports")
 }

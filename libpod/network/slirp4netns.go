@@ -1,6 +1,7 @@
 package network
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/netip"
@@ -81,24 +82,24 @@ func parseSlirp(options []string) (*slirpOptions, error) {
 
 // runSlirp starts slirp4netns, which stays in the foreground and writes to a pipe when it is ready.
 // Source: slirp4netns(1).
-func runSlirp(q *Request) (Process, error) {
+func runSlirp(ctx context.Context, q *Request) error {
 	o, err := parseSlirp(q.Net.DriverOptions)
 	if err != nil {
-		return Process{}, err
+		return err
 	}
 	program, err := find(spec.NetSlirp4netns)
 	if err != nil {
-		return Process{}, err
+		return err
 	}
 	ready, w, err := os.Pipe()
 	if err != nil {
-		return Process{}, err
+		return err
 	}
 	defer func() { _ = ready.Close() }()
 	log, err := os.OpenFile(q.path("slirp4netns.log"), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		_ = w.Close()
-		return Process{}, err
+		return err
 	}
 	defer func() { _ = log.Close() }()
 	args := append([]string{"--configure", "--ready-fd=3", "--netns-type=path", "--enable-sandbox", "--enable-seccomp"}, o.args...)
@@ -108,10 +109,13 @@ func runSlirp(q *Request) (Process, error) {
 	err = cmd.Start()
 	_ = w.Close()
 	if err != nil {
-		return Process{}, fmt.Errorf("start %s: %w", program, err)
+		return fmt.Errorf("start %s: %w", program, err)
 	}
+	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
+	defer stop()
 	p, err := processOf(cmd.Process.Pid)
 	if err == nil {
+		p.Carries = true
 		err = q.note(p)
 	}
 	var b [1]byte
@@ -119,16 +123,19 @@ func runSlirp(q *Request) (Process, error) {
 		if _, rerr := ready.Read(b[:]); rerr != nil {
 			err = rerr
 			if rerr == io.EOF {
-				_ = cmd.Wait()
 				err = failed(spec.NetSlirp4netns, q.Net.DriverOptions, logged(log))
 			}
 		}
 	}
 	if err != nil {
 		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		return abandoned(ctx, err)
 	}
-	_ = cmd.Process.Release()
-	return p, err
+	if !stop() {
+		return abandoned(ctx, cmd.Wait())
+	}
+	return cmd.Process.Release()
 }
 
 // logged is the beginning of what a driver has written.

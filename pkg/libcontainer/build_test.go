@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -85,10 +87,13 @@ func TestBuildBothWays(t *testing.T) {
 				{Path: "/run/dir/fifo", Type: "p", FileMode: &mode},
 			}
 		}},
-		"no dev":        {change: func(s *specs.Spec) { s.Mounts = s.Mounts[:1] }},
-		"propagation":   {change: func(s *specs.Spec) { s.Linux.RootfsPropagation = "shared" }},
-		"host's names":  {change: func(s *specs.Spec) { s.Hostname = ""; s.Linux.Namespaces = withoutKind(s, "uts", "ipc") }},
-		"host's net":    {change: func(s *specs.Spec) { s.Linux.Namespaces = withoutKind(s, "network") }},
+		"no dev":       {change: func(s *specs.Spec) { s.Mounts = s.Mounts[:1] }},
+		"propagation":  {change: func(s *specs.Spec) { s.Linux.RootfsPropagation = "shared" }},
+		"host's names": {change: func(s *specs.Spec) { s.Hostname = ""; s.Linux.Namespaces = withoutKind(s, "uts", "ipc") }},
+		"host's net":   {change: func(s *specs.Spec) { s.Linux.Namespaces = withoutKind(s, "network") }},
+		"net that is there": {change: func(s *specs.Spec) {
+			s.Linux.Namespaces = append(withoutKind(s, "network"), specs.LinuxNamespace{Type: "network", Path: netThere(t)})
+		}},
 		"host's pids":   {change: func(s *specs.Spec) { s.Linux.Namespaces = withoutKind(s, "pid") }},
 		"user":          {change: func(s *specs.Spec) { s.Process.User = specs.User{UID: 7, GID: 8, AdditionalGids: []uint32{9}} }},
 		"cwd":           {change: func(s *specs.Spec) { s.Process.Cwd = "/tmp" }},
@@ -136,6 +141,21 @@ func TestBuildBothWays(t *testing.T) {
 			}
 		})
 	}
+}
+
+// netThere is the file of a network namespace that somebody has made.
+func netThere(t *testing.T) string {
+	t.Helper()
+	keeper := exec.Command("sleep", "1000")
+	keeper.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: unix.SIGKILL}
+	if err := keeper.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = keeper.Process.Kill()
+		_ = keeper.Wait()
+	})
+	return fmt.Sprintf("/proc/%d/ns/net", keeper.Process.Pid)
 }
 
 func withoutKind(s *specs.Spec, kinds ...specs.LinuxNamespaceType) []specs.LinuxNamespace {

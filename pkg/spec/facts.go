@@ -21,7 +21,8 @@ type Facts struct {
 	RootfsPath string
 	// User is who the process is, as found inside the rootfs.
 	User UserFacts
-	// NamespacePaths are the files of namespaces to join (modes container and ns), by type.
+	// NamespacePaths are the files of namespaces to join (modes container and ns), and of the container's own that are there
+	// already, by type.
 	NamespacePaths map[specs.LinuxNamespaceType]string
 	// Files are what the engine provides: destination inside the container to the file on the
 	// host (/etc/resolv.conf, /etc/hosts, /etc/hostname, /run/.containerenv, /etc/passwd, …).

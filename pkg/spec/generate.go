@@ -188,7 +188,7 @@ func (g *generator) namespaces() error {
 			}
 			list = append(list, specs.LinuxNamespace{Type: one.kind, Path: file})
 		case NSPrivate, NSShareable, NSNone:
-			list = append(list, specs.LinuxNamespace{Type: one.kind})
+			list = append(list, specs.LinuxNamespace{Type: one.kind, Path: g.facts.NamespacePaths[one.kind]})
 		default:
 			return fmt.Errorf("%s namespace has no mode: %w", one.kind, errdefs.ErrCorrupt)
 		}

@@ -152,6 +152,34 @@ func goesOn(t *testing.T, m *testenv.Manager, options []string) {
 	m.MustRun(t, "rm", "--force", "--time", "0", "box")
 }
 
+// TestCRIUNetwork: a network is no part of the images. A restored container has one again, and its port.
+func TestCRIUNetwork(t *testing.T) {
+	needCRIU(t)
+	m := testenv.NewManager(t)
+	m.Image(t, "busybox")
+	criuLogs(t, m)
+	m.MustRun(t, "run", "--detach", "--name", "box", "--network", "builtin", "--publish", "127.0.0.1:8093:80", "busybox",
+		"sh", "-c", "echo served >/index.html; exec httpd -f -p 80 -h /")
+	served := func(when string) {
+		t.Helper()
+		var r testenv.Result
+		for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+			if r = m.Run("run", "--rm", "--network", "host", "busybox", "wget", "-qO-", "http://127.0.0.1:8093/"); r.Stdout == "served\n" {
+				return
+			}
+		}
+		t.Errorf("%s: %q %s", when, r.Stdout, r.Stderr)
+	}
+	served("at first")
+	m.MustRun(t, "container", "checkpoint", "box")
+	m.MustRun(t, "container", "restore", "box")
+	served("restored")
+	if out := m.MustRun(t, "exec", "box", "ip", "route"); !strings.Contains(out, "default via 10.0.2.2") {
+		t.Errorf("routes: %s", out)
+	}
+	m.MustRun(t, "rm", "--force", "--time", "0", "box")
+}
+
 // TestCRIUTwice dumps on top of a pre-dump, while the container goes on, and prints what that took.
 func TestCRIUTwice(t *testing.T) {
 	needCRIU(t)

@@ -79,6 +79,9 @@ func inLane(ctx context.Context, payload, part string, results *os.File) error {
 		"LC_ALL=C.UTF-8", "TMPDIR=/var/tmp",
 	}
 	if lane == testenv.LaneUser {
+		if err := wayOut(ctx); err != nil {
+			return fmt.Errorf("a way out: %w", err)
+		}
 		// The user's systemd is asked for a unit of its own, as a session of the user would.
 		if err := exec.CommandContext(ctx, "systemctl", "start", "user@1000.service").Run(); err != nil {
 			return fmt.Errorf("the user's systemd: %w", err)
@@ -97,6 +100,19 @@ func inLane(ctx context.Context, payload, part string, results *os.File) error {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, results, results
 	return cmd.Run()
+}
+
+// wayOut gives the machine, which has no network, an address and a default route: pasta takes its bearings by them. What goes
+// there is lost.
+func wayOut(ctx context.Context) error {
+	for _, words := range []string{
+		"link add out type dummy", "address add 192.0.2.2/24 dev out", "link set out up", "route add default via 192.0.2.1",
+	} {
+		if out, err := exec.CommandContext(ctx, "ip", strings.Fields(words)...).CombinedOutput(); err != nil {
+			return fmt.Errorf("ip %s: %w: %s", words, err, out)
+		}
+	}
+	return nil
 }
 
 // runLane runs the jobs of a part of a lane and then says that it came to the end.

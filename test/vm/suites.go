@@ -47,7 +47,7 @@ var suites = []suite{
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "TestSystemd|TestNotifySocket$|TestListenSockets|TestAppArmorReload"},
 	{
 		Dir: "test/e2e", Lanes: []string{testenv.LaneUser},
-		Run: "TestUserSplit|^TestScripts$/^container$/(run-life|rename-kill-pause|exec-options|run-user-|run-limits|stop-(kills|deaf|choice)|restart-(lost|boot)" +
+		Run: "TestUserSplit|^TestScripts$/^container$/(run-life|rename-kill-pause|exec-options|run-user-|run-network-user|run-limits|stop-(kills|deaf|choice)|restart-(lost|boot)" +
 			"|cleanup|client-killed|update-life|wait-c|logs-journald)",
 	},
 }

@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -19,8 +20,10 @@ func CanBuild(req *launch.Request, p *plan.Plan) bool {
 		return false
 	case p.Join || p.Rootfs == nil || p.Rootfs.NoPivot || p.Rootfs.File != 0:
 		return false
-	case req.Join != nil || len(req.Enter) > 0 || len(req.OpenFiles) > 0:
+	case req.Join != nil || len(req.OpenFiles) > len(req.Enter):
 		return false
+	case slices.ContainsFunc(req.Enter, func(n launch.NamespaceRef) bool { return n.Flag != unix.CLONE_NEWNET }):
+		return false // others are entered by children only, or give and take rights
 	case req.CloneFlags&unix.CLONE_NEWNS == 0 || req.CloneFlags&(unix.CLONE_NEWUSER|unix.CLONE_NEWTIME) != 0:
 		return false
 	case p.Hooks != nil || proc.Reaper != "" || proc.Terminal:
@@ -69,6 +72,9 @@ type building struct {
 func (b *building) build() {
 	b.undumpable()
 	b.cgroups(account{}, b.socket+1)
+	for i, n := range b.req.Enter {
+		b.do(account{}, unix.SYS_SETNS, b.socket+1+uint64(len(b.req.CgroupTasks)+i), uint64(n.Flag))
+	}
 	if b.req.CloneFlags&unix.CLONE_NEWCGROUP != 0 {
 		b.do(account{}, unix.SYS_UNSHARE, unix.CLONE_NEWCGROUP)
 	}

@@ -167,6 +167,9 @@ func (s *starting) layout() error {
 		for _, f := range s.req.CgroupTasks {
 			s.spec.fds = append(s.spec.fds, int(f.Fd()))
 		}
+		for _, n := range s.req.Enter {
+			s.spec.fds = append(s.spec.fds, int(s.req.OpenFiles[n.Index].Fd()))
+		}
 		return nil
 	}
 	plan, err := planFile(s.req.Plan)
@@ -225,6 +228,9 @@ func (s *starting) namespaces() {
 		}
 	}
 	for _, n := range req.Enter {
+		if req.Image != nil {
+			break // it joins them itself
+		}
 		spec.joins = append(spec.joins, setnsCall{fd: int(req.OpenFiles[n.Index].Fd()), flags: n.Flag})
 	}
 	spec.orderTime()
