@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -30,13 +29,21 @@ func follow(p *libcontainer.Process, signals *catch.Signals) (int, error) {
 	if console := p.Console(); console != nil {
 		done = pump(console)
 	}
-	events := []unix.PollFd{{Fd: int32(p.PIDFD().Fd()), Events: unix.POLLIN}, {Fd: int32(signals.FD()), Events: unix.POLLIN}}
-	for events[0].Revents == 0 {
-		if _, err := unix.Poll(events, -1); err != nil && err != unix.EINTR {
-			return 0, os.NewSyscallError("poll", err)
+	ended, err := newWatch(int(p.PIDFD().Fd()), signals.FD())
+	if err != nil {
+		return 0, err
+	}
+	defer ended.close()
+	for {
+		first, err := ended.wait()
+		if err != nil {
+			return 0, err
 		}
 		for s := signals.Next(); s != 0; s = signals.Next() {
 			passOn(s, p)
+		}
+		if first {
+			break
 		}
 	}
 	st, err := p.Wait()

@@ -55,6 +55,7 @@ func TestKillWithoutPIDNamespace(t *testing.T) {
 	wait(t, "three processes", func() bool { return len(processes(t, o)) == 3 })
 	o.Must(t, "kill", "c", "KILL")
 	wait(t, "no process is left", func() bool { return len(processes(t, o)) == 0 })
+	o.Await(t, "c", "stopped") // one that is ending has no arguments any more
 	o.Must(t, "delete", "c")
 	create(t, o, "c", []string{"sh", "-c", "sleep 998 & exit 0"}, shared)
 	o.Must(t, "start", "c")

@@ -81,12 +81,16 @@ func readShort(file string) string {
 }
 
 func readBounded(file string, limit int) (string, error) {
+	return readInto(file, limit, make([]byte, 0, 512))
+}
+
+// readInto is readBounded with room for the text, which is then not copied as it grows.
+func readInto(file string, limit int, text []byte) (string, error) {
 	fd, err := openFD(file, unix.O_RDONLY)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = unix.Close(fd) }()
-	text := make([]byte, 0, 512)
 	for {
 		var n int
 		err := again(func() (err error) {

@@ -12,8 +12,6 @@
 package cgroups
 
 import (
-	"bufio"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -139,18 +137,16 @@ var (
 )
 
 func readLayout() (*Layout, error) {
-	f, err := os.Open("/proc/self/mountinfo")
+	const room = 16 << 10 // the kernel takes longer to go on in it than to write it
+	table, err := readInto("/proc/self/mountinfo", maxControlFile, make([]byte, 0, room))
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }()
 	l := &Layout{}
-	s := bufio.NewScanner(f)
-	s.Buffer(nil, 1<<20)
-	for s.Scan() {
-		l.addMount(s.Text())
+	for line := range strings.Lines(table) {
+		l.addMount(strings.TrimSuffix(line, "\n"))
 	}
-	return l, s.Err()
+	return l, nil
 }
 
 // mountOptionsV1 are options of a version 1 mount that are not controllers.

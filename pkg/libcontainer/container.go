@@ -30,6 +30,8 @@ type Container struct {
 	// child and console are set in the process that made the container and did not park its init.
 	child   *launch.Child
 	console *os.File
+	// cgroupGone says that killRest has removed the cgroup already.
+	cgroupGone bool
 	// Warnings are what does not stop a verb: requests that the specification lets a runtime ignore, and
 	// that were; poststop hooks that failed. The verbs add to it.
 	Warnings []string

@@ -62,6 +62,7 @@ func (c *Container) killRest() error {
 		}
 	}
 	if cg, err := c.cgroup(); err == nil && cg.RemoveIdle() {
+		c.cgroupGone = true
 		return nil
 	}
 	return c.killAll()
@@ -125,6 +126,9 @@ func (c *Container) killAll() error {
 }
 
 func (c *Container) removeCgroup() error {
+	if c.cgroupGone {
+		return nil
+	}
 	cg, err := c.cgroup()
 	if errors.Is(err, errdefs.ErrNotFound) {
 		return nil

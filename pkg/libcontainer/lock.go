@@ -20,6 +20,9 @@ type stateDir struct {
 	*os.File
 	path   string
 	locked bool
+	// wrote is the record that this process wrote last, written its text; nil for none.
+	wrote   record
+	written []byte
 }
 
 // openDir opens a container's directory. ErrNotFound if it is not there.

@@ -42,7 +42,7 @@ const recordVersion = 1
 // record is state.json. It is first written before anything outside the directory is made: it
 // names all that there may come to be, so a creation that was killed can be undone from it.
 //
-// It is written to another file and renamed over, but not synced: what it describes ends with the
+// It is written to another file that takes its place, but not synced: what it describes ends with the
 // boot, and a torn record is treated as a broken-off creation.
 type record struct {
 	Version int    `json:"version"`
@@ -80,11 +80,58 @@ type record struct {
 
 // writeRecord replaces state.json.
 func (d *stateDir) writeRecord(r *record) error {
-	b, err := json.Marshal(r)
+	b, err := r.encode()
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(filepath.Join(d.path, recordFile), b, 0o600, atomicfile.Volatile)
+	d.wrote, d.written = *r, b
+	return atomicfile.Write(filepath.Join(d.path, recordFile), b, 0o600, atomicfile.Passing)
+}
+
+// encode is json.Marshal, which works out the whole type before it writes the first byte, and all types in it; and that
+// takes longer than all the rest. So the fields are named here once more.
+func (r *record) encode() ([]byte, error) {
+	out := []byte{'{'}
+	for _, f := range []struct {
+		name  string
+		value any
+		keep  bool
+	}{
+		{"version", r.Version, true},
+		{"id", r.ID, true},
+		{"boot_id", r.BootID, true},
+		{"complete", r.Complete, true},
+		{"pid", r.PID, true},
+		{"start_time", r.StartTime, true},
+		{"oci_version", r.OCIVersion, true},
+		{"bundle", r.Bundle, true},
+		{"rootfs", r.Rootfs, true},
+		{"created", r.Created, true},
+		{"annotations", r.Annotations, len(r.Annotations) > 0},
+		{"cgroup", r.Cgroup, r.Cgroup != ""},
+		{"systemd", r.Systemd, r.Systemd},
+		{"user_bus", r.UserBus, r.UserBus},
+		{"rootless", r.Rootless, r.Rootless},
+		{"keyring", r.Keyring, r.Keyring != ""},
+		{"notify", r.Notify, r.Notify},
+		{"seccomp_listener", r.Listener, !r.Listener.IsZero()},
+		{"class", r.Class, !r.Class.IsZero()},
+		{"hooks", r.Hooks, !r.Hooks.IsZero()},
+		{"own_pids", r.OwnPIDs, r.OwnPIDs},
+	} {
+		if !f.keep {
+			continue
+		}
+		value, err := json.Marshal(f.value)
+		if err != nil {
+			return nil, err
+		}
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(append(append(append(out, '"'), f.name...), '"', ':'), value...)
+	}
+	return append(out, '}'), nil
 }
 
 // rare is a pointer that encoding/json looks behind only where there is something: it works out the types of plain
@@ -103,6 +150,10 @@ func (d *stateDir) readRecord() (*record, error) {
 	b, err := d.read(recordFile)
 	if err != nil {
 		return nil, d.corrupt(err)
+	}
+	if d.written != nil && bytes.Equal(b, d.written) {
+		r := d.wrote // nobody has changed it since
+		return &r, nil
 	}
 	r, err := decodeRecord(b, filepath.Base(d.path))
 	if err != nil {
@@ -190,6 +241,12 @@ func (d *stateDir) readConfig() (*specs.Spec, error) {
 
 // bootID is the kernel's name of this boot, "" where there is no procfs.
 var bootID = sync.OnceValue(func() string {
-	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	return string(bytes.TrimSpace(b))
+	var b [64]byte
+	fd, err := unix.Open("/proc/sys/kernel/random/boot_id", unix.O_RDONLY|unix.O_CLOEXEC, 0) // can be polled: see cgroups
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = unix.Close(fd) }()
+	n, _ := unix.Read(fd, b[:])
+	return string(bytes.TrimSpace(b[:max(n, 0)]))
 })

@@ -56,9 +56,24 @@ func TestRecordRoundTrip(t *testing.T) {
 	if err := d.writeRecord(&want); err != nil {
 		t.Fatal(err)
 	}
-	got, err := d.readRecord()
-	if err != nil || !reflect.DeepEqual(*got, want) {
-		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
+	other, err := openDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close() }()
+	for _, reader := range []*stateDir{d, other} { // the one that wrote it need not decode it
+		got, err := reader.readRecord()
+		if err != nil || !reflect.DeepEqual(*got, want) {
+			t.Errorf("got %+v, %v\nwant %+v", got, err, want)
+		}
+	}
+	changed := want
+	changed.PID++
+	if err := other.writeRecord(&changed); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := d.readRecord(); err != nil || got.PID != changed.PID {
+		t.Errorf("after another has written: %+v, %v", got, err)
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
 		t.Errorf("left beside it: %v", entries)
@@ -67,6 +82,19 @@ func TestRecordRoundTrip(t *testing.T) {
 	b, _ := json.Marshal(want)
 	if _, err := decodeRecord(bytes.Replace(b, []byte("{"), []byte(`{"newer":[1],`), 1), "x"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRecordEncoding: the fields by hand are those of the type.
+func TestRecordEncoding(t *testing.T) {
+	for _, r := range []record{{}, full(t), {Annotations: map[string]string{}, Bundle: "/\u2028<\"", ID: "\xff"}} {
+		want, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := r.encode(); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("got %s, %v\nwant %s", got, err, want)
+		}
 	}
 }
 

@@ -53,13 +53,13 @@ func fail(stage, path string) account { return account{Stage: stage, Path: path}
 
 // do adds a system call. It ends the list when it fails, unless that is tolerated.
 func (b *builder) do(why account, nr uintptr, args ...uint64) call {
-	for i, l := range b.pending {
-		next := addressOf(len(b.ops) + len(b.pending) - i)
-		b.add(why, op{nr: opCopy64, args: [6]uint64{l.from, next + 8 + 8*uint64(l.arg)}})
-	}
-	b.pending = b.pending[:0]
 	o := op{nr: int64(nr)}
 	copy(o.args[:], args)
+	for _, l := range b.pending {
+		o.args[l.arg] = l.from
+		o.nr |= opLoad << l.arg
+	}
+	b.pending = b.pending[:0]
 	return b.add(why, o)
 }
 

@@ -19,6 +19,11 @@ loop:
 	MOVQ  32(R12), R10
 	MOVQ  40(R12), R8
 	MOVQ  48(R12), R9
+	MOVQ  AX, BX
+	SHRQ  $32, BX
+	JNE   loads
+
+call:
 	SYSCALL
 	CMPQ  AX, $-4095
 	JCC   error
@@ -30,6 +35,38 @@ loop:
 next:
 	ADDQ $88, R12
 	JMP  loop
+
+loads:
+	MOVL  AX, AX
+	TESTL $1, BX
+	JEQ   load1
+	MOVQ  (DI), DI
+
+load1:
+	TESTL $2, BX
+	JEQ   load2
+	MOVQ  (SI), SI
+
+load2:
+	TESTL $4, BX
+	JEQ   load3
+	MOVQ  (DX), DX
+
+load3:
+	TESTL $8, BX
+	JEQ   load4
+	MOVQ  (R10), R10
+
+load4:
+	TESTL $16, BX
+	JEQ   load5
+	MOVQ  (R8), R8
+
+load5:
+	TESTL $32, BX
+	JEQ   call
+	MOVQ  (R9), R9
+	JMP   call
 
 error:
 	NEGQ AX

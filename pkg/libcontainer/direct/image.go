@@ -36,7 +36,8 @@ const (
 
 // op is an operation, as the machine code reads it.
 type op struct {
-	// nr is a system call's number, or one of the negative numbers below.
+	// nr is a system call's number, with opLoad for each argument that is the address of a word with it, or one of the
+	// negative numbers below. So the list itself is hardly ever written to, and its pages stay those of the file.
 	nr   int64
 	args [6]uint64
 	// errs are four errnos of 16 bits that do not end the list but lead to alt; anyErrno is all of them.
@@ -48,6 +49,9 @@ type op struct {
 	// account is the address of a struct iovec with what is told when the call fails, or 0.
 	account uint64
 }
+
+// opLoad, shifted by the number of an argument, says that the argument is in a word. The machine code knows it.
+const opLoad = int64(1) << 32
 
 // Operations that are no system calls.
 const (

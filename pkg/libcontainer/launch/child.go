@@ -50,12 +50,14 @@ const MaxMessage = 64 << 10
 // The order is Ready, Exec, Wait; Signal at any time; Close at the end. Wait may run
 // concurrently with the others.
 type Child struct {
-	pid    int
-	pidfd  *os.File
-	sock   *os.File
-	hooks  *Hooks
-	notify *Notify
-	image  *Image
+	pid   int
+	pidfd *os.File
+	// started is StartTime if it was read while the child was at work; else 0.
+	started uint64
+	sock    *os.File
+	hooks   *Hooks
+	notify  *Notify
+	image   *Image
 	// home is the image's HOME, a NUL behind it; nil for none.
 	home []byte
 	// buf is what packets are received in, made for the first one.
@@ -80,7 +82,12 @@ func (c *Child) PIDFD() *os.File { return c.pidfd }
 
 // StartTime is field 22 of /proc/PID/stat, clock ticks since boot. With the pid it names the
 // process for ever. It fails when the process has been reaped.
-func (c *Child) StartTime() (uint64, error) { return StartTime(c.pid) }
+func (c *Child) StartTime() (uint64, error) {
+	if c.started != 0 {
+		return c.started, nil
+	}
+	return StartTime(c.pid)
+}
 
 // StartTime is field 22 of a process's stat file, clock ticks since boot. It fails when there is no
 // such process.

@@ -37,6 +37,7 @@ func (s *starting) runImage(ctx context.Context) (*Child, error) {
 	var err error
 	switch {
 	case s.req.Join == nil:
+		c.started, _ = StartTime(c.pid)
 		err = c.awaitBuilt(ctx)
 	case s.req.Join.Flags != 0:
 		err = c.awaitSecond(ctx)
@@ -48,8 +49,12 @@ func (s *starting) runImage(ctx context.Context) (*Child, error) {
 	return c, nil
 }
 
-// cloneImage is clone for an image, which enters version 1 cgroups itself.
+// cloneImage is clone for an image, which enters version 1 cgroups itself. Only who changes the thread's processors locks it:
+// for a locked thread the Go runtime starts another one that starts threads.
 func (s *starting) cloneImage() forked {
+	if len(s.req.Affinity) == 0 {
+		return s.forkImage()
+	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	undo, err := s.confine()
