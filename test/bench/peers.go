@@ -267,7 +267,8 @@ func (w *world) runtime(name, program string) (*peer, error) {
 // two may have the same.
 func (p *peer) liveName() string { return "bench-live-" + p.name }
 
-// newBundle makes a bundle with the runtime's own example of a spec, without a terminal.
+// newBundle makes a bundle with runc's example of a spec, without a terminal: that of each runtime has other namespaces, and all
+// are to do the same.
 func (w *world) newBundle(p *peer, name string, args ...string) (string, error) {
 	dir := filepath.Join(w.dir, p.name+"-"+name)
 	rootfs := filepath.Join(dir, "rootfs")
@@ -277,10 +278,10 @@ func (w *world) newBundle(p *peer, name string, args ...string) (string, error) 
 	if _, err := w.run(nil, "tar", "-C", rootfs, "-xf", w.rootfs); err != nil {
 		return "", err
 	}
-	cmd := exec.Command(p.prefix[0], "spec")
+	cmd := exec.Command("runc", "spec")
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%s spec: %w: %s", p.name, err, out)
+		return "", fmt.Errorf("runc spec: %w: %s", err, out)
 	}
 	path := filepath.Join(dir, "config.json")
 	text, err := os.ReadFile(path)
@@ -293,7 +294,7 @@ func (w *world) newBundle(p *peer, name string, args ...string) (string, error) 
 	}
 	process, ok := spec["process"].(map[string]any)
 	if !ok {
-		return "", errors.New(p.name + " spec: no process in " + strconv.Quote(string(text[:min(80, len(text))])))
+		return "", errors.New("runc spec: no process in " + strconv.Quote(string(text[:min(80, len(text))])))
 	}
 	process["terminal"], process["args"] = false, args
 	delete(process, "rlimits")
