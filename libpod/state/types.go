@@ -42,11 +42,7 @@ type Container struct {
 // Unsettled says that a start touched it and no clean-up has settled that, or that it is being made, removed or
 // restarted.
 func (c *Container) Unsettled() bool {
-	switch c.Status {
-	case define.StatusCreating, define.StatusRemoving, define.StatusRestarting:
-		return true
-	}
-	return c.Mounted
+	return c.Mounted || c.Status == define.StatusCreating || c.Status == define.StatusRemoving || c.Status == define.StatusRestarting
 }
 
 // Row is one container as it is stored.
