@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -21,7 +22,8 @@ const graceAfterSignal = 700 * time.Millisecond
 type interrupts struct {
 	received atomic.Int32 // the first signal, 0 for none
 	cancel   context.CancelFunc
-	caught   *catch.Signals // nil for commands that handle signals on their own
+	// release ends the catching, once; nil for commands that handle signals on their own.
+	release func()
 }
 
 // interruptible returns a context that ends at the first interrupt, so that work stops in
@@ -45,7 +47,7 @@ func interruptible(args []string, errOut io.Writer) (context.Context, *interrupt
 		_ = caught.Close()
 		return ctx, s
 	}
-	s.caught = caught
+	s.release = sync.OnceFunc(func() { _ = caught.Close() })
 	go s.watch(ctx, ch, errOut)
 	return ctx, s
 }
@@ -58,7 +60,7 @@ func (s *interrupts) watch(ctx context.Context, ch <-chan os.Signal, errOut io.W
 	case got := <-ch:
 		sig = got.(syscall.Signal)
 	}
-	_ = s.caught.Close() // a second signal ends the program at once
+	s.release() // a second signal ends the program at once
 	s.received.Store(int32(sig))
 	s.cancel()
 	time.Sleep(graceAfterSignal)
@@ -69,6 +71,9 @@ func (s *interrupts) watch(ctx context.Context, ch <-chan os.Signal, errOut io.W
 // stop takes no more signals.
 func (s *interrupts) stop() {
 	s.cancel()
+	if s.release != nil {
+		s.release()
+	}
 }
 
 // explain says of work that failed after the signal that it was interrupted, in place of where that was: what
