@@ -19,9 +19,7 @@ func (r *Runtime) withRoom(f func() error) error {
 	if !reserve.Full(err) {
 		return err
 	}
-	run, static := reserve.Spend(r.paths.reserve()), r.state.SpendReserve()
-	if !run && !static {
-		return err
-	}
-	return f()
+	reserve.Spend(r.paths.reserve())
+	r.state.SpendReserve()
+	return f() // also when there was none: another process may have spent it a moment ago
 }

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/manager-project/manager/pkg/errdefs"
 )
@@ -85,6 +87,38 @@ func TestJournalHint(t *testing.T) {
 		var e *errdefs.Error
 		if !errors.As(err, &e) || !strings.Contains(e.Hint, want) || !strings.Contains(err.Error(), said) {
 			t.Errorf("%q: %v", said, err)
+		}
+	}
+}
+
+// Who interrupts what follows is not kept waiting for what the journal may still have; at its time it is read.
+func TestFollowedJournalIsInterrupted(t *testing.T) {
+	bin := t.TempDir()
+	calls := filepath.Join(bin, "calls")
+	script := "#!/bin/sh\necho \"$*\" >>" + calls + "\ncase \"$*\" in *--follow*) printf '__CURSOR=c\\nMESSAGE=here\\n\\n'; exec sleep 1000;; esac\n"
+	if err := os.WriteFile(filepath.Join(bin, "journalctl"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	for name, until := range map[string]time.Time{"interrupted": {}, "timed": time.Now().Add(time.Second)} {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		err := ReadJournal(ctx, JournalQuery{Field: "MESSAGE", Follow: true, Until: until}, func(value []byte) error {
+			if string(value) != "here" {
+				t.Errorf("%s: it reads %q", name, value)
+			}
+			if until.IsZero() {
+				cancel()
+			}
+			return nil
+		})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		said, _ := os.ReadFile(calls)
+		_ = os.Remove(calls)
+		if last := strings.Contains(string(said), "--after-cursor=c"); last != !until.IsZero() || strings.Contains(string(said), "--sync") != last {
+			t.Errorf("%s: journalctl was called so:\n%s", name, said)
 		}
 	}
 }

@@ -95,7 +95,7 @@ type JournalQuery struct {
 }
 
 // ReadJournal calls f for the field's values, in the journal's order; a value is f's own. One that follows ends without
-// an error, when it has read what came before its end.
+// an error: at Until when it has read what came before, at the context's end at once.
 func ReadJournal(ctx context.Context, q JournalQuery, f func(value []byte) error) error {
 	program, err := findJournalctl()
 	if err != nil {
@@ -121,13 +121,15 @@ func ReadJournal(ctx context.Context, q JournalQuery, f func(value []byte) error
 		}
 		err := run(running, append([]string{"--follow", "--no-tail"}, from...)...)
 		cancel()
-		if err != nil && running.Err() == nil {
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil && running.Err() == nil:
 			return err
 		}
 		if cursor != "" {
 			from = []string{"--after-cursor=" + cursor}
 		}
-		ctx = context.WithoutCancel(ctx)
 		syncJournal(ctx, program)
 	}
 	return run(ctx, from...)

@@ -23,14 +23,26 @@ func (s *Store) reservePath() string { return filepath.Join(filepath.Dir(s.path)
 // what ends or removes something: such work makes room, or ends what takes it.
 func (s *Store) SpendReserve() bool { return reserve.Spend(s.reservePath()) }
 
-// end is update for what ends or removes something: a full disk does not stop it as long as
-// there is the reserve. f may run twice.
+// end is update for what ends or removes something: a full disk does not stop it as long as there is the
+// reserve, which another process may have spent a moment ago, or the log can be written from its start again.
+// f may run three times.
 func (s *Store) end(ctx context.Context, d Durability, f func(*sql.Tx) error) error {
 	err := s.update(ctx, d, f)
-	if isFull(err) && s.SpendReserve() {
+	if isFull(err) {
+		s.SpendReserve()
+		err = s.update(ctx, d, f)
+	}
+	if isFull(err) {
+		s.rewind(ctx)
 		err = s.update(ctx, d, f)
 	}
 	return err
+}
+
+// rewind brings what the log has into the file: the next writer then writes over it and need not make it longer,
+// unless somebody reads. Source: sqlite.org/wal.html, section 2.
+func (s *Store) rewind(ctx context.Context) {
+	_, _ = s.db.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)")
 }
 
 // isFull says that SQLite had no room. It reports files that cannot grow as I/O errors too.

@@ -348,6 +348,49 @@ func TestOpenOnAFullDisk(t *testing.T) {
 	}
 }
 
+// TestFullDiskWithoutReserve: where even the reserve is gone, a container can be forgotten as long as the log can be
+// written from its start again.
+func TestFullDiskWithoutReserve(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=16m,mode=0700"); err != nil {
+		t.Skipf("a tmpfs cannot be mounted: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	s, err := Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		add(t, s, fmt.Sprint("a", i), fmt.Sprint("name", i), AddOptions{})
+	}
+	forget := func(from, to int) {
+		t.Helper()
+		for i := from; i < to; i++ {
+			if err := s.RemoveContainer(t.Context(), Durable, fmt.Sprint("a", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := s.Close(); err != nil { // the file has its size, and there is no log
+		t.Fatal(err)
+	}
+	if s, err = Open(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	forget(0, 3)
+	s.SpendReserve()
+	f, err := os.Create(filepath.Join(dir, "ballast"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	forget(3, 10)
+}
+
 // What is durable is synced, and what is not is not, in any order; foreign keys hold.
 func TestConnectionIsMadeReady(t *testing.T) {
 	ctx, s := context.Background(), open(t)

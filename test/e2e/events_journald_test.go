@@ -15,7 +15,7 @@ import (
 // Who follows the journal sees what happens from now on, as soon as it happens, and nothing from before; an interrupt, or the
 // time that was given, ends it without an error.
 func TestEventsJournald(t *testing.T) {
-	testenv.Need(t, testenv.Root, testenv.Unified, testenv.Systemd)
+	testenv.Need(t, testenv.Unified, testenv.Systemd)
 	m := testenv.NewManager(t)
 	m.Image(t, "busybox")
 	create := func(name string) {

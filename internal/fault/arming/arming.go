@@ -175,17 +175,27 @@ func (s *striker) note(point string) {
 	_, _ = syscall.Write(s.log, []byte(line))
 }
 
-// Fill fills the disk that the file is on, to the last byte.
+// Fill fills the disk that the file is on, to the last byte. What others give up meanwhile stays theirs.
 func Fill(path string) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return
 	}
 	defer func() { _ = f.Close() }()
+	var disk syscall.Statfs_t
+	if syscall.Fstatfs(int(f.Fd()), &disk) != nil {
+		return
+	}
+	filled := int64(0)
 	for block := make([]byte, 1<<20); len(block) > 0; {
-		if n, err := f.Write(block); err != nil || n < len(block) {
+		n, err := f.Write(block)
+		filled += int64(n)
+		if err != nil || n < len(block) {
 			block = block[:len(block)/2]
 		}
+	}
+	if free := int64(disk.Bavail) * disk.Bsize; filled > free {
+		_ = f.Truncate(free)
 	}
 }
 
