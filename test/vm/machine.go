@@ -33,6 +33,9 @@ type machine struct {
 	dir string
 }
 
+// cpu has all that QEMU emulates but page tables of five levels: each miss of the TLB walks them in software.
+const cpu = "max,la57=off"
+
 // command is QEMU with the machine, the payload as its second disk, and a kernel command line.
 // It dies with the thread that starts it.
 func (m *machine) command(ctx context.Context, payload string, words ...string) (*exec.Cmd, error) {
@@ -48,7 +51,7 @@ func (m *machine) command(ctx context.Context, payload string, words ...string) 
 	if m.disk != "" {
 		root = "if=virtio,format=raw,cache=writeback,file=" + m.disk
 	}
-	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", "-accel", m.accel, "-cpu", "max", "-smp", "2", "-m", "2048",
+	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", "-accel", m.accel, "-cpu", cpu, "-smp", "2", "-m", "2048",
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-kernel", m.files.Kernel, "-initrd", m.files.Initrd,
 		"-append", strings.Join(append([]string{kernelWords}, words...), " "),
