@@ -29,28 +29,49 @@ func needCRIU(t *testing.T) {
 	t.Fatalf("criu check: %v\n%s", err, out)
 }
 
-// counting starts a container that counts in its memory, on its output and in a file of the host; what it
-// returns waits for a count above another.
-func counting(t *testing.T, m *testenv.Manager, name string, options ...string) (beyond func(int) int) {
+// counter is a container that counts in its memory and on its output.
+type counter struct {
+	t   *testing.T
+	log string
+}
+
+// counting starts one.
+func counting(t *testing.T, m *testenv.Manager, name string, options ...string) *counter {
 	t.Helper()
-	dir := filepath.Join(m.Dir, "out-"+name)
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		t.Fatal(err)
+	m.MustRun(t, append(append([]string{"run", "--detach", "--name", name, "--network", "none", "--volume", m.Dir + ":/out"}, options...),
+		"busybox", "sh", "-c", "trap 'exit 7' TERM; i=0; while :; do i=$((i+1)); echo at $i; sleep 0.05; done")...)
+	return &counter{t, inspected(t, m, name, ".HostConfig.LogConfig.Path")}
+}
+
+// said is all that it has said.
+func (c *counter) said() (all []int) {
+	c.t.Helper()
+	log, err := os.ReadFile(c.log)
+	if err != nil && !os.IsNotExist(err) {
+		c.t.Fatal(err)
 	}
-	m.MustRun(t, append(append([]string{"run", "--detach", "--name", name, "--network", "none", "--volume", dir + ":/out"}, options...),
-		"busybox", "sh", "-c", "trap 'exit 7' TERM; i=0; while :; do i=$((i+1)); echo $i > /out/count; echo at $i; sleep 0.05; done")...)
-	return func(n int) int {
-		t.Helper()
-		for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
-			b, _ := os.ReadFile(filepath.Join(dir, "count"))
-			if now, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil && now > n {
-				return now
+	for line := range strings.Lines(string(log)) {
+		if _, text, ok := strings.Cut(line, " at "); ok && strings.HasSuffix(text, "\n") {
+			n, err := strconv.Atoi(strings.TrimSpace(text))
+			if err != nil {
+				c.t.Fatalf("the log has %q", line)
 			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: the count does not get beyond %d\n%s", name, n, m.Run("logs", "--tail", "5", name).Stderr)
-			}
+			all = append(all, n)
 		}
 	}
+	return all
+}
+
+// more waits until it has said more than so many counts, and returns all.
+func (c *counter) more(than int) (all []int) {
+	c.t.Helper()
+	until(c.t, 2*time.Minute, func() error {
+		if all = c.said(); len(all) <= than {
+			return fmt.Errorf("it does not count beyond %v", all[max(0, len(all)-3):])
+		}
+		return nil
+	})
+	return all
 }
 
 // criuLogs shows what CRIU complained of when a test fails.
@@ -109,22 +130,20 @@ func TestCRIU(t *testing.T) {
 }
 
 func goesOn(t *testing.T, m *testenv.Manager, options []string) {
-	beyond := counting(t, m, "box", options...)
-	at := beyond(5)
+	box := counting(t, m, "box", options...)
+	box.more(5)
 	m.MustRun(t, "container", "checkpoint", "box")
-	at = beyond(at - 1)
 	if status := inspected(t, m, "box", ".State.Status"); status != "exited" {
 		t.Errorf("it is %s after the checkpoint", status)
 	}
 	if since := inspected(t, m, "box", ".State.CheckpointedAt"); strings.HasPrefix(since, "0001") {
 		t.Errorf("checkpointed at %s", since)
 	}
-	if err := os.WriteFile(filepath.Join(m.Dir, "out-box/count"), []byte("0"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	said := box.said()
+	next := said[len(said)-1] + 1
 	m.MustRun(t, "container", "restore", "--keep", "box")
-	if now := beyond(0); now < at || now > at+400 {
-		t.Errorf("it goes on at %d, and was at %d", now, at)
+	if now := box.more(len(said))[len(said)]; now != next {
+		t.Errorf("it goes on at %d and not at %d", now, next)
 	}
 	pid, monitor := inspected(t, m, "box", ".State.Pid"), inspected(t, m, "box", ".State.ConmonPid")
 	if got := parentOf(t, pid); got != monitor {
@@ -135,7 +154,7 @@ func goesOn(t *testing.T, m *testenv.Manager, options []string) {
 	}
 	m.MustRun(t, "pause", "box")
 	m.MustRun(t, "unpause", "box")
-	at = beyond(beyond(0))
+	box.more(len(box.said()))
 	// Its output still goes to the log, and its end is seen.
 	if out := m.MustRun(t, "logs", "--tail", "1", "box"); !strings.HasPrefix(out, "at ") {
 		t.Errorf("the log ends with %q", out)
@@ -145,9 +164,10 @@ func goesOn(t *testing.T, m *testenv.Manager, options []string) {
 		t.Errorf("it ended with %s", code)
 	}
 	// The images were kept: back in time.
+	before := len(box.said())
 	m.MustRun(t, "container", "restore", "box")
-	if now := beyond(0); now > at+1000 {
-		t.Errorf("it goes on at %d", now)
+	if now := box.more(before)[before]; now != next {
+		t.Errorf("it goes on at %d and not at %d", now, next)
 	}
 	m.MustRun(t, "rm", "--force", "--time", "0", "box")
 }
@@ -186,19 +206,20 @@ func TestCRIUTwice(t *testing.T) {
 	m := testenv.NewManager(t)
 	m.Image(t, "busybox")
 	criuLogs(t, m)
-	beyond := counting(t, m, "box")
+	box := counting(t, m, "box")
 	m.MustRun(t, "container", "checkpoint", "--pre-checkpoint", "box")
-	beyond(beyond(0))
+	box.more(len(box.said()))
 	if r := m.Run("container", "checkpoint", "--print-stats", "--with-previous", "--leave-running", "box"); r.Code != 0 || !strings.Contains(r.Stdout, `"frozen_time"`) {
 		t.Fatalf("exit code %d: %s%s", r.Code, r.Stdout, r.Stderr)
 	}
-	after := beyond(beyond(0))
+	box.more(len(box.said()))
 	if status := inspected(t, m, "box", ".State.Status"); status != "running" {
 		t.Errorf("it is %s", status)
 	}
 	m.MustRun(t, "stop", "--time", "0", "box")
+	said := box.said()
 	m.MustRun(t, "container", "restore", "box")
-	beyond(after)
+	box.more(len(said))
 	if r := m.Run("container", "restore", "box"); r.Code != 125 || !strings.Contains(r.Stderr, "it is running") {
 		t.Errorf("restored twice: exit code %d: %s", r.Code, r.Stderr)
 	}
