@@ -17,8 +17,19 @@ func (w *world) lives() []*row {
 		r := &row{work: livesWork(w.o.lives, parallel), unit: "ms"}
 		for _, p := range w.peers {
 			if !p.engine {
-				took, err := w.liveThrough(p, parallel)
-				r.values = append(r.values, value{p.name, took, err})
+				r.values = append(r.values, value{peer: p.name})
+			}
+		}
+		for round := range rounds {
+			for i := range r.values {
+				v := &r.values[i]
+				for _, p := range w.peers {
+					if p.name == v.peer && v.err == nil {
+						var took float64
+						took, v.err = w.liveThrough(p, parallel, w.o.lives*round/rounds, w.o.lives*(round+1)/rounds)
+						v.amount += took
+					}
+				}
 			}
 		}
 		rows = append(rows, r)
@@ -30,10 +41,10 @@ func livesWork(many, parallel int) string {
 	return fmt.Sprintf("%d create, start, delete, %d at a time", many, parallel)
 }
 
-// liveThrough is the time in milliseconds that all lives take.
-func (w *world) liveThrough(p *peer, parallel int) (float64, error) {
+// liveThrough is the time in milliseconds that the lives of these numbers take.
+func (w *world) liveThrough(p *peer, parallel, from, to int) (float64, error) {
 	fmt.Fprintln(os.Stderr, "bench:", p.name, livesWork(w.o.lives, parallel))
-	errs := make([]error, w.o.lives)
+	errs := make([]error, to-from)
 	slots := make(chan struct{}, parallel)
 	var group sync.WaitGroup
 	begin := time.Now()
@@ -42,7 +53,7 @@ func (w *world) liveThrough(p *peer, parallel int) (float64, error) {
 		group.Go(func() {
 			defer func() { <-slots }()
 			if errs[i] = w.ctx.Err(); errs[i] == nil {
-				errs[i] = p.life(fmt.Sprintf("bench-life-%s-%d", p.name, i))
+				errs[i] = p.life(fmt.Sprintf("bench-life-%s-%d", p.name, from+i))
 			}
 		})
 	}

@@ -36,7 +36,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.programs, "bin", "", "folder with manager, manager-runtime and manager-monitor; empty measures the peers alone")
 	flag.StringVar(&o.history, "history", "", "file to append the result to")
-	flag.IntVar(&o.runs, "runs", 20, "measured runs of each command, after 3 to warm up")
+	flag.IntVar(&o.runs, "runs", 20, "measured runs of each command")
 	flag.IntVar(&o.many, "many", 100, "containers for memory and parallel start")
 	flag.IntVar(&o.listed, "listed", 1000, "containers for the long list")
 	flag.IntVar(&o.parallel, "parallel", 16, "clients at a time")

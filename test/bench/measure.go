@@ -40,15 +40,13 @@ func (w *world) measure() table {
 	}
 	var t table
 	add := func(work string, engines bool, runtimes bool, command func(*peer) []string) {
-		r := &row{work: work, unit: "ms"}
+		var peers []*peer
 		for _, p := range w.peers {
-			args := command(p)
-			if args != nil && (p.engine && engines || !p.engine && runtimes) {
-				amount, err := w.time(p, work, args)
-				r.values = append(r.values, value{p.name, amount, err})
+			if (p.engine && engines || !p.engine && runtimes) && command(p) != nil {
+				peers = append(peers, p)
 			}
 		}
-		t = append(t, r)
+		t = append(t, w.times(work, peers, func(p *peer) ([]string, error) { return command(p), nil }))
 	}
 	add("version", true, false, func(p *peer) []string { return []string{p.prefix[0], "--version"} })
 	add("run", true, true, func(p *peer) []string {
@@ -90,10 +88,39 @@ func (w *world) measure() table {
 // errNotMeasured begins the reason why a peer is left out of a piece of work.
 var errNotMeasured = errors.New("not measured")
 
-// time is the median of a command's wall-clock time in milliseconds.
-func (w *world) time(p *peer, work string, args []string) (float64, error) {
+// rounds is in how many parts a command's runs, and lives, are measured, the peers taking turns: what one leaves to be
+// done behind it, and how the machine fares, is not always the same one's burden.
+const rounds = 5
+
+// times are the medians of a command's wall-clock times, for each peer.
+func (w *world) times(work string, peers []*peer, command func(*peer) ([]string, error)) *row {
+	r := &row{work: work, unit: "ms", values: make([]value, len(peers))}
+	all := make([][]float64, len(peers))
+	for range rounds {
+		for i, p := range peers {
+			v := &r.values[i]
+			if v.peer = p.name; v.err != nil {
+				continue
+			}
+			var args []string
+			if args, v.err = command(p); v.err != nil {
+				continue
+			}
+			var times []float64
+			times, v.err = w.time(p, work, args, max((w.o.runs+rounds-1)/rounds, 2))
+			all[i] = append(all[i], times...)
+		}
+	}
+	for i := range all {
+		r.values[i].amount = median(all[i])
+	}
+	return r
+}
+
+// time is the wall-clock times of that many runs of a command, in milliseconds, after one to warm up.
+func (w *world) time(p *peer, work string, args []string, runs int) ([]float64, error) {
 	if err := w.ctx.Err(); err != nil {
-		return 0, err
+		return nil, err
 	}
 	fmt.Fprintln(os.Stderr, "bench:", p.name, work)
 	out := filepath.Join(cmp.Or(p.scratch, w.dir), "hyperfine.json")
@@ -102,26 +129,30 @@ func (w *world) time(p *peer, work string, args []string) (float64, error) {
 		quoted[i] = "'" + a + "'"
 	}
 	words := slices.Concat(p.as, []string{
-		"hyperfine", "-N", "--warmup", "3", "-r", strconv.Itoa(w.o.runs), "--style", "none", "--export-json", out, strings.Join(quoted, " "),
+		"hyperfine", "-N", "--warmup", "1", "-r", strconv.Itoa(runs), "--style", "none", "--export-json", out, strings.Join(quoted, " "),
 	})
 	cmd := exec.CommandContext(w.ctx, words[0], words[1:]...)
 	cmd.Env = append(os.Environ(), p.env...)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		// hyperfine hides what the command said: ask it once more.
 		if _, again := w.run(p.env, slices.Concat(p.as, args)...); again != nil {
-			return 0, again
+			return nil, again
 		}
-		return 0, fmt.Errorf("hyperfine: %w: %s", err, lastLine(string(text)))
+		return nil, fmt.Errorf("hyperfine: %w: %s", err, lastLine(string(text)))
 	}
 	text, err := os.ReadFile(out)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	var result struct{ Results []struct{ Median float64 } }
+	var result struct{ Results []struct{ Times []float64 } }
 	if err := json.Unmarshal(text, &result); err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.Results[0].Median * 1000, nil
+	times := result.Results[0].Times
+	for i := range times {
+		times[i] *= 1000
+	}
+	return times, nil
 }
 
 // startLive starts the container that exec enters. A failure shows in exec's row.
@@ -225,7 +256,9 @@ func (w *world) longList() *row {
 		}
 		amount := 0.0
 		if err == nil {
-			amount, err = w.time(p, r.work, p.command("ps", "--all"))
+			var times []float64
+			times, err = w.time(p, r.work, p.command("ps", "--all"), w.o.runs)
+			amount = median(times)
 		}
 		r.values = append(r.values, value{p.name, amount, err})
 	}

@@ -219,15 +219,9 @@ func (w *world) asUser() []*row {
 	}
 	peers := u.peers()
 	add := func(work string, command func(*peer) ([]string, error)) {
-		r := &row{work: work, unit: "ms"}
-		for _, p := range peers {
-			args, err := command(p)
-			amount := 0.0
-			if err == nil {
-				amount, err = w.time(p, work, args)
-			}
-			err = u.named(p, err)
-			r.values = append(r.values, value{p.name, amount, err})
+		r := w.times(work, peers, command)
+		for i, p := range peers {
+			r.values[i].err = u.named(p, r.values[i].err)
 		}
 		rows = append(rows, r)
 	}
