@@ -20,8 +20,11 @@ import (
 const lanesWord = "machine.lanes="
 
 // suiteLimit is how long one test program may take, on a busy host too, before it says where it hangs
-// and ends.
-const suiteLimit = "15m"
+// and ends; chosenLimit is that for tests that were chosen with -run, which may be many.
+const (
+	suiteLimit  = "15m"
+	chosenLimit = "3h"
+)
 
 // runInside runs the lanes of the payload that this program lies in, and writes their events. In the
 // machine, lanes and port come from there; elsewhere, and for the user's lane, from the environment.
@@ -153,7 +156,7 @@ func runLane(ctx context.Context, payload, lane, part string, results io.Writer)
 func (j *job) do(ctx context.Context, payload, temp string, results io.Writer) error {
 	cmd := exec.CommandContext(ctx, filepath.Join(payload, jsonName), "-t", "-p", module+"/"+j.Dir+"@"+j.Lane,
 		filepath.Join(payload, testsName, j.Program), "-test.v=test2json", "-test.paniconexit0",
-		"-test.timeout="+suiteLimit, "-test.run="+j.Run, "-test.skip="+j.Skip)
+		"-test.timeout="+j.Limit, "-test.run="+j.Run, "-test.skip="+j.Skip)
 	cmd.Dir = filepath.Join(payload, sourceName, j.Dir)
 	cmd.Env = append(os.Environ(), "MANAGER_BIN="+filepath.Join(payload, programsName), "TMPDIR="+temp,
 		"MANAGER_TEST_CACHE="+filepath.Join(temp, "cache"))

@@ -31,6 +31,7 @@ type job struct {
 	Program string
 	Run     string
 	Skip    string
+	Limit   string
 }
 
 const buildTags = "containers_image_openpgp exclude_graphdriver_btrfs"
@@ -79,9 +80,9 @@ func plan(lanes []string, run string) []job {
 	var jobs []job
 	for _, s := range suites {
 		for _, lane := range s.Lanes {
-			j := job{Lane: lane, Part: s.Part, Dir: s.Dir, Program: filepath.Base(s.Dir) + ".test", Run: s.Run, Skip: s.Skip}
+			j := job{Lane: lane, Part: s.Part, Dir: s.Dir, Program: filepath.Base(s.Dir) + ".test", Run: s.Run, Skip: s.Skip, Limit: suiteLimit}
 			if run != "" {
-				j.Run, j.Skip, j.Part = run, "", ""
+				j.Run, j.Skip, j.Part, j.Limit = run, "", "", chosenLimit
 			}
 			if slices.Contains(lanes, lane) && !slices.Contains(jobs, j) {
 				jobs = append(jobs, j)
