@@ -62,20 +62,17 @@ func (s *start) writeNetFiles(ctx context.Context) error {
 		return s.shareNetFiles(ctx, net.Namespace.Target)
 	}
 	hostNet := net.Namespace.Mode == spec.NSHost
-	at, err := s.addresses()
+	at, err := addressesOf(net)
 	if err != nil {
 		return err
 	}
 	if !net.NoResolvConf {
-		content := hostfiles.ResolvConf(hostResolvConf(), hostfiles.Resolv{
-			Servers: net.DNS, Search: net.DNSSearch, Options: net.DNSOptions, OwnLoopback: !hostNet, Forwarder: at.dns,
-		})
-		if err := s.provide("/etc/resolv.conf", content); err != nil {
+		if err := s.provide("/etc/resolv.conf", resolvConf(net, at)); err != nil {
 			return err
 		}
 	}
 	if !net.NoHosts {
-		base, err := s.baseHosts()
+		base, err := baseHosts(net.HostsFile, s.facts.RootfsPath)
 		if err != nil {
 			return err
 		}
@@ -128,6 +125,13 @@ func (s *start) shareNetFiles(ctx context.Context, target string) error {
 	return nil
 }
 
+// resolvConf is the file for a network.
+func resolvConf(net *spec.Net, at netAddresses) []byte {
+	return hostfiles.ResolvConf(hostResolvConf(), hostfiles.Resolv{
+		Servers: net.DNS, Search: net.DNSSearch, Options: net.DNSOptions, OwnLoopback: net.Namespace.Mode != spec.NSHost, Forwarder: at.dns,
+	})
+}
+
 // hostResolvConf is the host's resolv.conf, or what a resolver on loopback keeps of its servers.
 func hostResolvConf() []byte {
 	raw, err := os.ReadFile("/etc/resolv.conf")
@@ -139,16 +143,16 @@ func hostResolvConf() []byte {
 	return raw // a host without the file has no resolver to pass on
 }
 
-// baseHosts is the file that the container's hosts file begins with.
-func (s *start) baseHosts() ([]byte, error) {
-	switch path := s.cfg.Net.HostsFile; path {
+// baseHosts is what a hosts file begins with: that of a path, "none", "image" for that of a root filesystem, or "" for the host's.
+func baseHosts(path, rootfs string) ([]byte, error) {
+	switch path {
 	case "none":
 		return nil, nil
 	case "":
 		raw, _ := os.ReadFile("/etc/hosts")
 		return raw, nil
 	case "image":
-		root, err := os.OpenFile(s.facts.RootfsPath, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		root, err := os.OpenFile(rootfs, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return nil, err
 		}

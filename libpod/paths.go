@@ -23,6 +23,7 @@ import (
 //	tmp/                            ours: gone after a reboot, or stale
 //	tmp/programs/                   manager-monitor, when none is installed
 //	tmp/containers/ID/              monitor's files, hosts, resolv.conf, …
+//	tmp/rootless-netns/             the network that a user's commands share, with its lock rootless-netns.lock
 type paths struct {
 	graphRoot, runRoot, static, tmp, volumes, programs string
 }
@@ -108,4 +109,5 @@ func shut(dir string) error {
 
 func (p *paths) staticDir(id string) string { return filepath.Join(p.static, "containers", id) }
 func (p *paths) runDir(id string) string    { return filepath.Join(p.tmp, "containers", id) }
+func (p *paths) sharedNetwork() string      { return filepath.Join(p.tmp, "rootless-netns") }
 func (p *paths) lockFile(id string) string  { return filepath.Join(p.staticDir(id), "lock") }

@@ -144,6 +144,9 @@ func (r *Runtime) noticeReboot(ctx context.Context) error {
 			r.warn("image store after the boot: %v", err)
 		}
 	}
+	if err := removeAll(r.paths.sharedNetwork()); err != nil {
+		r.warn("shared network of before the boot: %v", err)
+	}
 	if err := r.state.Reboot(ctx, now); err != nil {
 		return err
 	}

@@ -149,7 +149,12 @@ func (c *locked) tearDownNetwork(ctx context.Context) error {
 		c.network.Abandon()
 		c.network = nil
 	}
-	return network.Teardown(c.rt.paths.runDir(c.row.ID), func(p network.Process) error {
+	return tearDownNetwork(ctx, c.rt.paths.runDir(c.row.ID))
+}
+
+// tearDownNetwork ends what carries the network of a run directory.
+func tearDownNetwork(ctx context.Context, dir string) error {
+	return network.Teardown(dir, func(p network.Process) error {
 		pidfd, err := openProcess(p.PID, p.StartTime)
 		if pidfd == nil || err != nil {
 			return err
@@ -168,8 +173,8 @@ type netAddresses struct {
 	own, host, dns string
 }
 
-func (s *start) addresses() (netAddresses, error) {
-	a, err := network.Plan(network.Effective(&s.cfg.Net))
+func addressesOf(n *spec.Net) (netAddresses, error) {
+	a, err := network.Plan(network.Effective(n))
 	if a == nil || err != nil {
 		return netAddresses{}, err
 	}

@@ -54,7 +54,13 @@ func Acquire(ctx context.Context, path string, create bool) (*Lock, error) {
 }
 
 // Try is Acquire without waiting: a nil Lock says that somebody else holds it.
-func Try(path string, create bool) (*Lock, error) {
+func Try(path string, create bool) (*Lock, error) { return try(path, create, unix.LOCK_EX) }
+
+// TryShared is Try for a lock that others may hold at the same time in this way, and nobody in the other.
+func TryShared(path string, create bool) (*Lock, error) { return try(path, create, unix.LOCK_SH) }
+
+// try takes the lock in one of the ways of flock(2).
+func try(path string, create bool, how int) (*Lock, error) {
 	flags := os.O_RDWR
 	if create {
 		flags |= os.O_CREATE
@@ -67,7 +73,7 @@ func Try(path string, create bool) (*Lock, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		if err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB); err != nil {
 			_ = f.Close()
 			if errors.Is(err, unix.EWOULDBLOCK) {
 				return nil, nil

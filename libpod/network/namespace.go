@@ -44,6 +44,32 @@ func inPassing(f func()) {
 	runtime.UnlockOSThread()
 }
 
+// Inside calls f on a thread in the network namespace of a run directory. What f does to the thread ends with it.
+func Inside(dir string, f func() error) error {
+	ns, err := os.Open(filepath.Join(dir, netnsFile))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = ns.Close() }()
+	done := make(chan error, 1)
+	go inPassing(func() {
+		err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET)
+		if err != nil {
+			err = fmt.Errorf("join %s: %w", ns.Name(), err)
+		} else {
+			err = f()
+		}
+		done <- err
+	})
+	return <-done
+}
+
+// Pinned says that the namespace of a run directory is there, as this process sees its mounts.
+func Pinned(dir string) bool {
+	var st unix.Statfs_t
+	return unix.Statfs(filepath.Join(dir, netnsFile), &st) == nil && st.Type == unix.NSFS_MAGIC
+}
+
 // newNamespace makes a network namespace whose loopback device is up, as an init would make it, and leaves the thread in it.
 func newNamespace(path string) error {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -63,6 +64,20 @@ func Join(argv []string, note func(string)) error {
 		Op: "join", Name: "user namespace", Class: errdefs.ErrUnavailable, Cause: errors.Join(become(enter, argv, env)),
 		Hint: "allow programs in memory (sysctl vm.memfd_noexec=0), or set XDG_RUNTIME_DIR to a directory on a file system that is not mounted noexec",
 	}
+}
+
+// Holder is the process that keeps the user's namespaces, by pid and start time, clock ticks since boot.
+func Holder() (pid int, start uint64, err error) {
+	dir, err := RuntimeDir()
+	if err != nil {
+		return 0, 0, err
+	}
+	r, err := readRecord(dir)
+	if err != nil {
+		return 0, 0, err
+	}
+	start, err = strconv.ParseUint(r.StartTime, 10, 64)
+	return r.PID, start, err
 }
 
 // Release ends the holder. What is in the namespaces goes on; the next command makes new ones.

@@ -29,6 +29,18 @@ func (d *decider) privateNetwork(word string) error {
 	return err
 }
 
+// UserNet is the network of a user's that belongs to no container: the one that a container gets without any option.
+// Errors are those of the configuration.
+func UserNet(def *Defaults, host *Host) (*Net, error) {
+	d := &decider{req: &Request{}, img: &ImageConfig{}, def: def, host: host, cfg: &Config{}}
+	for _, theme := range []func() error{func() error { return d.privateNetwork("") }, d.resolver, d.hostsEntries} {
+		if err := theme(); err != nil {
+			return nil, err
+		}
+	}
+	return &d.cfg.Net, nil
+}
+
 // userNetwork is a driver that was asked for by name, with its options.
 func (d *decider) userNetwork(driver, options string) error {
 	net := &d.cfg.Net

@@ -28,13 +28,13 @@ type interrupts struct {
 
 // interruptible returns a context that ends at the first interrupt, so that work stops in
 // good order; the program ends a little later at the latest, and at a second signal at once.
-// Commands that pass signals on to a container handle them on their own.
+// Commands that pass signals on to a program handle them on their own.
 func interruptible(args []string, errOut io.Writer) (context.Context, *interrupts) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &interrupts{cancel: cancel}
 	for _, a := range args[1:] {
 		switch a {
-		case "run", "start", "attach", "exec":
+		case "run", "start", "attach", "exec", "unshare":
 			return ctx, s
 		}
 	}

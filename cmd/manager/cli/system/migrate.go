@@ -14,6 +14,7 @@ import (
 type migrator interface {
 	List(ctx context.Context, o libpod.ListOptions) ([]libpod.ListEntry, error)
 	Stop(ctx context.Context, id string, o libpod.StopOptions) (libpod.StopReport, error)
+	RemoveSharedNetwork(ctx context.Context) error
 }
 
 // Migrate is `manager system migrate`.
@@ -23,7 +24,7 @@ func Migrate() *command.Command {
 	return &command.Command{
 		Use:   "migrate [options]",
 		Short: "Give the user's namespaces up, so that the next command makes them anew",
-		Long:  "Stop the user's containers and end the process that holds the user's namespaces. The next command makes them anew, with the ranges that /etc/subuid and /etc/subgid have then. For root there is nothing to do.",
+		Long:  "Stop the user's containers, take down the network of unshare --rootless-netns, and end the process that holds the user's namespaces. The next command makes them anew, with the ranges that /etc/subuid and /etc/subgid have then. For root there is nothing to do.",
 		Examples: `# After a change of /etc/subuid
 manager system migrate`,
 		Flags: func() []flags.Flag {
@@ -62,6 +63,9 @@ func migrate(ctx context.Context, app *command.App, core migrator) error {
 			return err
 		}
 		app.Println(c.ID)
+	}
+	if err := core.RemoveSharedNetwork(ctx); err != nil {
+		return err
 	}
 	return rootless.Release()
 }

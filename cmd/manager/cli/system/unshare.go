@@ -27,42 +27,53 @@ manager unshare ls -ln ~/.local/share/containers/storage/volumes/data/_data
 manager unshare chown -R 1000:1000 ./data
 
 # Look at the network of a container
-manager unshare nsenter --net --target $(manager inspect --format '{{.State.Pid}}' web) ip address`,
+manager unshare nsenter --net --target $(manager inspect --format '{{.State.Pid}}' web) ip address
+
+# Try a server where nobody else's ports are
+manager unshare --rootless-netns`,
 		Flags: func() []flags.Flag {
-			return []flags.Flag{{Name: "rootless-netns", To: &netns, Usage: "Refused: there is no network namespace that a user's containers share, each has its own"}}
+			return []flags.Flag{{Name: "rootless-netns", To: &netns, Usage: "Run it in a network that these commands of the user share, as a container has one, and end that with the last of them"}}
 		},
 		NoInterspersed: true,
 		Outside:        true,
-		Run: func(_ context.Context, app *command.App, args []string) error {
+		Run: func(ctx context.Context, app *command.App, args []string) error {
 			if !rootless.Active() {
 				return errdefs.Unsupported("unshare", "root has no user namespace of manager's to join").WithHint("run it as an ordinary user")
-			}
-			if netns {
-				return errdefs.Unsupported("--rootless-netns", "there is no network namespace that a user's containers share: each has its own").
-					WithHint(`that of one is entered by "manager unshare nsenter --net --target $(manager inspect --format '{{.State.Pid}}' CONTAINER) COMMAND"`)
 			}
 			if err := app.Join(); err != nil {
 				return err
 			}
-			return become(args)
+			if netns {
+				return inSharedNetwork(ctx, app, orShell(args))
+			}
+			return become(orShell(args))
 		},
 	}
 }
 
+// orShell is the user's shell where no program is named.
+func orShell(args []string) []string {
+	if len(args) > 0 {
+		return args
+	}
+	if shell := os.Getenv("SHELL"); shell != "" {
+		return []string{shell}
+	}
+	return []string{"/bin/sh"}
+}
+
 // become executes a program in place of this one.
 func become(args []string) error {
-	if len(args) == 0 {
-		shell := os.Getenv("SHELL")
-		if shell == "" {
-			shell = "/bin/sh"
-		}
-		args = []string{shell}
-	}
 	path, err := exec.LookPath(args[0])
 	if err == nil {
 		err = syscall.Exec(path, args, os.Environ())
 	}
-	e := &errdefs.Error{Op: "run", Kind: "program", Name: args[0], Class: errdefs.ErrNotExecutable, Cause: err}
+	return cannotRun(args[0], err)
+}
+
+// cannotRun says why a program was not started.
+func cannotRun(name string, err error) error {
+	e := &errdefs.Error{Op: "run", Kind: "program", Name: name, Class: errdefs.ErrNotExecutable, Cause: err}
 	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
 		e.Class = errdefs.ErrNoProgram
 	}
