@@ -26,7 +26,8 @@
 //	manager            one command; parent of the monitor it starts and of its foreground execs
 //	manager-monitor    one for each running container, in a session of its own; parent of init
 //	manager-network    manager-full, for a user's network: its ports, and its packets unless pasta or
-//	                   slirp4netns carry them; ends with init (libpod/network)
+//	                   slirp4netns carry them; ends with init (libpod/network), and for the network that a
+//	                   user's commands share (sharednet.go) with the last of them
 //	init               manager-monitor until it executes the plan, then the user's program
 //	manager cleanup    started by a monitor whose client has gone, once, after the exit; and by
 //	                   one whose container is to be restarted, when the time has come

@@ -143,9 +143,9 @@ func (r *Runtime) noticeReboot(ctx context.Context) error {
 		if err != nil {
 			r.warn("image store after the boot: %v", err)
 		}
-	}
-	if err := removeAll(r.paths.sharedNetwork()); err != nil {
-		r.warn("shared network of before the boot: %v", err)
+		if err := removeAll(r.paths.sharedNetwork()); err != nil { // whose processes have had their pids
+			r.warn("shared network of before the boot: %v", err)
+		}
 	}
 	if err := r.state.Reboot(ctx, now); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
 	"slices"
 
@@ -31,7 +32,15 @@ func (r *Runtime) sharedNetwork() *sharing {
 		dir:   dir,
 		whole: func() bool { return carried(dir) },
 		make:  func(ctx context.Context) error { return r.makeSharedNetwork(ctx, dir) },
-		end:   func(ctx context.Context) error { return tearDownNetwork(ctx, dir) },
+		end: func(ctx context.Context) error {
+			if !exists(dir) {
+				return nil
+			}
+			if err := network.Suspect(dir); err != nil { // what sweeps /tmp by age may take it
+				return err
+			}
+			return tearDownNetwork(ctx, dir)
+		},
 	}
 }
 
@@ -65,11 +74,14 @@ func (n *SharedNetwork) Run(f func() error) error {
 	})
 }
 
-// carried says that the network is there in this mount namespace, and that the processes that carry it live.
-func carried(dir string) bool {
-	all, err := network.Processes(dir)
-	return err == nil && len(all) > 0 && network.Pinned(dir) &&
-		!slices.ContainsFunc(all, func(p network.Process) bool { return !alive(p.PID, p.StartTime) })
+// carried says that the network is there, as this mount namespace shows it, with the interface that whoever carries it keeps.
+func carried(dir string) (yes bool) {
+	err := network.Inside(dir, func() error {
+		all, err := net.Interfaces()
+		yes = slices.ContainsFunc(all, func(i net.Interface) bool { return i.Flags&net.FlagLoopback == 0 && i.Flags&net.FlagUp != 0 })
+		return err
+	})
+	return yes && err == nil
 }
 
 func (r *Runtime) makeSharedNetwork(ctx context.Context, dir string) error {
@@ -77,15 +89,15 @@ func (r *Runtime) makeSharedNetwork(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	net, err := r.userNet(ctx)
+	n, err := r.userNet(ctx)
 	if err != nil {
 		return err
 	}
-	b, err := network.Begin(ctx, &network.Request{Net: net, Dir: dir, Program: r.fullProgram})
+	b, err := network.Begin(ctx, &network.Request{Net: n, Dir: dir, Program: r.fullProgram})
 	if err != nil {
 		return err
 	}
-	if err := writeSharedFiles(net, dir); err != nil {
+	if err := writeSharedFiles(n, dir); err != nil {
 		b.Abandon()
 		return err
 	}
@@ -116,11 +128,11 @@ func (r *Runtime) userNet(ctx context.Context) (*spec.Net, error) {
 	if err != nil {
 		return nil, err
 	}
-	net, err := spec.UserNet(defaults, host)
+	n, err := spec.UserNet(defaults, host)
 	if err != nil {
 		return nil, err
 	}
-	return network.Effective(net), nil
+	return network.Effective(n), nil
 }
 
 // explainShared says how to have another driver where there is no option for it.
@@ -132,20 +144,20 @@ func explainShared(err error) error {
 }
 
 // writeSharedFiles makes the files that Run shows.
-func writeSharedFiles(net *spec.Net, dir string) error {
-	at, err := addressesOf(net)
+func writeSharedFiles(n *spec.Net, dir string) error {
+	at, err := addressesOf(n)
 	if err != nil {
 		return err
 	}
-	if !net.NoResolvConf {
-		if err := atomicfile.Write(filepath.Join(dir, "resolv.conf"), resolvConf(net, at), 0o644, atomicfile.Volatile); err != nil {
+	if !n.NoResolvConf {
+		if err := atomicfile.Write(filepath.Join(dir, "resolv.conf"), resolvConf(n, at), 0o644, atomicfile.Volatile); err != nil {
 			return err
 		}
 	}
-	if net.NoHosts {
+	if n.NoHosts {
 		return nil
 	}
-	base, err := baseHosts(net.HostsFile, "/")
+	base, err := baseHosts(n.HostsFile, "/")
 	if err != nil {
 		return err
 	}

@@ -64,12 +64,6 @@ func Inside(dir string, f func() error) error {
 	return <-done
 }
 
-// Pinned says that the namespace of a run directory is there, as this process sees its mounts.
-func Pinned(dir string) bool {
-	var st unix.Statfs_t
-	return unix.Statfs(filepath.Join(dir, netnsFile), &st) == nil && st.Type == unix.NSFS_MAGIC
-}
-
 // newNamespace makes a network namespace whose loopback device is up, as an init would make it, and leaves the thread in it.
 func newNamespace(path string) error {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {

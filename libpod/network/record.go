@@ -66,6 +66,14 @@ func readRecord(dir string) (*record, error) {
 	return r, nil
 }
 
+// Suspect has Teardown look for what there is in a run directory whose record may have been lost.
+func Suspect(dir string) error {
+	if r, err := readRecord(dir); r != nil || err != nil {
+		return err
+	}
+	return new(record).write(dir)
+}
+
 // Processes are those of a container's network, by its run directory.
 func Processes(dir string) ([]Process, error) {
 	r, err := readRecord(dir)
