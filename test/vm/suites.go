@@ -47,7 +47,7 @@ var suites = []suite{
 		Run: "TestWhy|^TestScripts$/^container$/(run-limits-v2|update-v2|stats|run-security-|run-systemd|logs-journald|rename-kill-pause)",
 	},
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Part: secondV2, Run: "^TestScripts$/^system$/^events-journald$"},
-	{Dir: "test/e2e", Lanes: []string{testenv.LaneUser}, Run: "^(TestScripts|TestEventsJournald)$/^system$/^events-journald$"},
+	{Dir: "test/e2e", Lanes: []string{testenv.LaneUser}, Run: "^(TestScripts|TestEventsJournald)$/^system$/^(events-journald|unshare-network)$"},
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "TestSystemd|TestNotifySocket$|TestListenSockets|TestAppArmorReload"},
 	{
 		Dir: "test/e2e", Lanes: []string{testenv.LaneUser},

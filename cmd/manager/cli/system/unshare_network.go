@@ -18,10 +18,11 @@ import (
 
 // inSharedNetwork runs a program in the network that such commands of the user share, and waits for it.
 func inSharedNetwork(ctx context.Context, app *command.App, args []string) error {
-	c := child{cmd: exec.Command(args[0], args[1:]...)}
-	if c.cmd.Err != nil {
-		return cannotRun(args[0], c.cmd.Err)
+	path, err := exec.LookPath(args[0])
+	if err != nil {
+		return cannotRun(args[0], err)
 	}
+	c := child{cmd: &exec.Cmd{Path: path, Args: args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}}
 	ctx, c.giveUp = context.WithCancel(ctx)
 	defer c.giveUp()
 	release, err := c.catch()
@@ -107,7 +108,6 @@ func inForeground() bool {
 
 // run starts the program from the calling thread, and waits. The program ends with this process, by whose lock it has the network.
 func (c *child) run() error {
-	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	c.mu.Lock()
 	if c.early != 0 {
