@@ -120,11 +120,11 @@ func ReadJournal(ctx context.Context, q JournalQuery, f func(value []byte) error
 			running, cancel = context.WithDeadline(ctx, q.Until)
 		}
 		err := run(running, append([]string{"--follow", "--no-tail"}, from...)...)
+		if running.Err() != nil {
+			err = nil // it was ended
+		}
 		cancel()
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil && running.Err() == nil:
+		if err != nil || ctx.Err() != nil {
 			return err
 		}
 		if cursor != "" {
