@@ -37,7 +37,7 @@ func (c *creation) place() error {
 	if err != nil {
 		return err
 	}
-	where.Resources, where.Rootless, where.Owner = RoomForInit(c.resources()), c.cfg.Rootless, delegate(c.spec)
+	where.Resources, where.Rootless, where.Owner = withDevices(RoomForInit(c.resources())), c.cfg.Rootless, delegate(c.spec)
 	where.Annotations, where.Description = c.spec.Annotations, "container "+c.id
 	where.UserBus = systemd && c.cfg.Rootless
 	if systemd && !where.UserBus {
@@ -45,6 +45,19 @@ func (c *creation) place() error {
 	}
 	c.where = &where
 	return nil
+}
+
+// withDevices confines a container whose configuration has no device rules to the devices that every container may
+// use, as runc does: engines always write rules, and those of a privileged container allow all.
+func withDevices(r *specs.LinuxResources) *specs.LinuxResources {
+	var with specs.LinuxResources
+	if r != nil {
+		with = *r
+	}
+	if len(with.Devices) == 0 {
+		with.Devices = []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}
+	}
+	return &with
 }
 
 // slicePath is where systemd puts a slice: "a-b.slice" is a child of "a.slice".
