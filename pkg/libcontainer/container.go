@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -117,13 +118,24 @@ func (c *Container) OwnerUID() (uint32, error) {
 	return st.Uid, err
 }
 
-// Processes are the host's process ids of everything in the container's cgroup and below.
+// Processes are the host's process ids of everything in the container's cgroup and below, and of its init wherever
+// somebody may have moved that.
 func (c *Container) Processes() ([]int, error) {
 	cg, err := c.needCgroup("ps")
 	if err != nil {
 		return nil, err
 	}
-	return cg.PIDs()
+	pids, err := cg.PIDs()
+	if err == nil && c.astray(pids) {
+		pids = append([]int{c.record.PID}, pids...)
+	}
+	return pids, err
+}
+
+// astray says that the init is alive and not among the processes of its cgroup: somebody has moved it, and who knows what
+// else, to another one.
+func (c *Container) astray(pids []int) bool {
+	return !slices.Contains(pids, c.record.PID) && c.record.BootID == bootID() && c.record.alive()
 }
 
 // cgroup finds the container's cgroup. ErrNotFound if it has none.

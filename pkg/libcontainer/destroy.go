@@ -2,6 +2,7 @@ package libcontainer
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
@@ -90,8 +91,25 @@ func (c *Container) openInit() *os.File {
 	return pidfd
 }
 
+// warnAstray says what a container leaves whose processes somebody has moved out of its cgroup. The end of an init with
+// pids of its own is theirs too, wherever they are.
+func (c *Container) warnAstray() {
+	if c.record.OwnPIDs {
+		return
+	}
+	cg, err := c.cgroup()
+	if err != nil {
+		return
+	}
+	if pids, err := cg.PIDs(); err == nil && c.astray(pids) {
+		c.Warnings = append(c.Warnings, fmt.Sprintf(
+			"container %s: process %d was no longer in the cgroup %s: what else was moved out of that goes on", c.ID(), c.record.PID, cg.Path()))
+	}
+}
+
 // killAll kills the init and all of the cgroup, and waits for the init's end.
 func (c *Container) killAll() error {
+	c.warnAstray()
 	pidfd := c.openInit()
 	if pidfd != nil {
 		defer func() { _ = pidfd.Close() }()

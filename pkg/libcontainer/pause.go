@@ -3,16 +3,25 @@ package libcontainer
 import (
 	"errors"
 
+	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer/intelrdt"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Pause makes all processes stand still. ErrState unless the container is created or running.
+// Pause makes all processes stand still. ErrState unless the container is created or running, and in its cgroup.
 func (c *Container) Pause() error {
 	return c.change(verbPause, func(Status) error {
 		cg, err := c.needCgroup("pause")
 		if err != nil {
 			return err
+		}
+		pids, err := cg.PIDs()
+		if err != nil {
+			return err
+		}
+		if c.astray(pids) {
+			return errdefs.New(errdefs.ErrState, "container", c.ID(), "process %d is no longer in the cgroup %s: somebody has moved it", c.record.PID, cg.Path()).
+				WithOp("pause").WithHint("move the container's processes back: write their numbers to the file cgroup.procs there")
 		}
 		return cg.Freeze()
 	})

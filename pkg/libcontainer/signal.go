@@ -33,7 +33,7 @@ func (c *Container) Signal(sig unix.Signal, all bool) error {
 	return err
 }
 
-// signalAll sends a signal to every process of the cgroup. Pids are pinned first and told only if
+// signalAll sends a signal to every process of the cgroup, and to an init that somebody has moved out of it. Pids are pinned first and told only if
 // they are still there afterwards, so none that was used again is hit.
 func (c *Container) signalAll(sig unix.Signal) error {
 	cg, err := c.cgroup()
@@ -57,6 +57,11 @@ func (c *Container) signalAll(sig unix.Signal) error {
 	}
 	if pids, err = cg.PIDs(); err != nil {
 		return err
+	}
+	if c.astray(pids) {
+		if e := c.record.signal(sig); !errors.Is(e, unix.ESRCH) {
+			err = e
+		}
 	}
 	for _, pid := range pids {
 		if f := pinned[pid]; f != nil {
