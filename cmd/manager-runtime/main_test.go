@@ -29,6 +29,13 @@ func TestMain(m *testing.M) {
 		arm()
 		main()
 	}
+	if root := os.Getenv(tracedRoot); root != "" {
+		if err := traceMain(root, os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, "trace:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	code := m.Run()
 	if built.dir != "" {
 		_ = os.RemoveAll(built.dir)

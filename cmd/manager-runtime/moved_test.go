@@ -33,7 +33,7 @@ func moveAll(t *testing.T, o *testenv.OCI, id string) []string {
 		parent := filepath.Dir(dir)
 		other := filepath.Join(parent, "elsewhere")
 		if err := os.Mkdir(other, 0o755); err == nil {
-			t.Cleanup(func() { // its processes are on their way out
+			t.Cleanup(func() {
 				wait(t, other+" is empty", func() bool { return !errors.Is(unix.Rmdir(other), unix.EBUSY) })
 			})
 		} else if !os.IsExist(err) {
@@ -72,17 +72,19 @@ func TestMovedAway(t *testing.T) {
 					s.Linux.Namespaces = s.Linux.Namespaces[1:]
 				}
 			}
-			run := func() (init string, moved []string) {
-				o.Must(t, "run", "--detach", "--bundle", o.Bundle(t, "c", args, change), "c")
-				wait(t, "all processes run", func() bool { return len(processes(t, o)) == 3 })
-				return fmt.Sprint(o.State(t, "c")["pid"]), moveAll(t, o, "c")
-			}
 			// left are those that have not ended; only those of a shared pid namespace may.
 			left := func(moved []string) []string {
 				return slices.DeleteFunc(slices.Clone(moved), func(pid string) bool {
 					b, _ := os.ReadFile("/proc/" + pid + "/cmdline")
 					return len(b) == 0
 				})
+			}
+			run := func() (init string, moved []string) {
+				o.Must(t, "run", "--detach", "--bundle", o.Bundle(t, "c", args, change), "c")
+				wait(t, "all processes run", func() bool { return len(processes(t, o)) == 3 })
+				init, moved = fmt.Sprint(o.State(t, "c")["pid"]), moveAll(t, o, "c")
+				t.Cleanup(func() { killEach(left(moved)) })
+				return init, moved
 			}
 			init, moved := run()
 			if got := o.Must(t, "ps", "-f", "json", "c"); got != "["+init+"]" {
@@ -126,7 +128,11 @@ func kill(t *testing.T, left []string, own bool) {
 	if own != (len(left) == 0) {
 		t.Errorf("left %q", left)
 	}
-	for _, pid := range left {
+	killEach(left)
+}
+
+func killEach(pids []string) {
+	for _, pid := range pids {
 		if n, err := strconv.Atoi(pid); err == nil {
 			_ = unix.Kill(n, unix.SIGKILL)
 		}
