@@ -2,11 +2,9 @@ package e2e
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,47 +16,6 @@ import (
 
 // The tests named TestRace start containers while somebody exchanges a directory or file in a
 // volume of theirs with a link to the host. They go on for a few seconds, or for $MANAGER_SOAK.
-
-// racer exchanges two names over and over.
-type racer struct {
-	stop, done chan struct{}
-	swaps      atomic.Int64
-}
-
-// race begins to exchange a and b, with pauses of up to a millisecond so that either is met.
-func race(t *testing.T, a, b string) *racer {
-	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
-	r := &racer{stop: make(chan struct{}), done: make(chan struct{})}
-	go func() {
-		defer close(r.done)
-		for {
-			select {
-			case <-r.stop:
-				return
-			default:
-			}
-			if unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE) == nil {
-				r.swaps.Add(1)
-			}
-			time.Sleep(time.Duration(random.IntN(1000)) * time.Microsecond)
-		}
-	}()
-	t.Cleanup(r.end)
-	return r
-}
-
-// end stops the exchanges; it may be called twice.
-func (r *racer) end() {
-	select {
-	case <-r.done:
-	default:
-		close(r.stop)
-		<-r.done
-	}
-}
 
 // raced is a volume with a directory "d" that holds real files, and a link "l" to the canary.
 type raced struct {
@@ -108,14 +65,10 @@ func hostMounts(t *testing.T) string {
 
 // starts runs containers, with the options that next gives, until the time is over, and hands
 // each result to look. A start may fail, with one line; it must not reach the host.
-func (w *raced) starts(t *testing.T, r *racer, next func(i int) []string, look func(res testenv.Result)) {
+func (w *raced) starts(t *testing.T, r *testenv.Racer, next func(i int) []string, look func(res testenv.Result)) {
 	t.Helper()
-	limit := 4 * time.Second
-	if d, err := time.ParseDuration(os.Getenv("MANAGER_SOAK")); err == nil && d > 0 {
-		limit = d
-	}
 	good, n := 0, 0
-	for end := time.Now().Add(limit); time.Now().Before(end) || good == 0 && n < 1000; n++ {
+	for end := time.Now().Add(testenv.RaceTime(4 * time.Second)); time.Now().Before(end) || good == 0 && n < 1000; n++ {
 		res := w.run(t, append([]string{"run", "--rm", "--network", "none"}, next(n)...)...)
 		switch {
 		case res.Code == 0:
@@ -129,10 +82,10 @@ func (w *raced) starts(t *testing.T, r *racer, next func(i int) []string, look f
 			break
 		}
 	}
-	r.end()
-	t.Logf("%d starts, %d succeeded, %d exchanges", n, good, r.swaps.Load())
-	if good == 0 || r.swaps.Load() < int64(n) {
-		t.Errorf("no start succeeded, or there was no race: %d of %d starts, %d exchanges", good, n, r.swaps.Load())
+	r.End()
+	t.Logf("%d starts, %d succeeded, %d exchanges", n, good, r.Swaps())
+	if good == 0 || r.Swaps() < int64(n) {
+		t.Errorf("no start succeeded, or there was no race: %d of %d starts, %d exchanges", good, n, r.Swaps())
 	}
 	if now := hostMounts(t); now != w.before {
 		t.Errorf("the host's mounts changed from\n%s\nto\n%s", w.before, now)
@@ -158,9 +111,9 @@ func TestRaceS04Console(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := race(t, filepath.Join(w.dir, "console"), filepath.Join(w.dir, "lconsole"))
-	defer other.end()
-	r := race(t, filepath.Join(w.dir, "pts"), filepath.Join(w.dir, "lpts"))
+	other := testenv.Race(t, filepath.Join(w.dir, "console"), filepath.Join(w.dir, "lconsole"))
+	defer other.End()
+	r := testenv.Race(t, filepath.Join(w.dir, "pts"), filepath.Join(w.dir, "lpts"))
 	w.starts(t, r, func(i int) []string {
 		if i%2 == 0 {
 			return []string{"-t", "-v", "v:/dev", w.image, "stat", "-c", "%F %t", "/dev/console"}
@@ -186,7 +139,7 @@ func TestRaceS03Null(t *testing.T) {
 	if err := os.Symlink("/proc/sys/kernel/core_pattern", filepath.Join(w.dir, "lnull")); err != nil {
 		t.Fatal(err)
 	}
-	r := race(t, null, filepath.Join(w.dir, "lnull"))
+	r := testenv.Race(t, null, filepath.Join(w.dir, "lnull"))
 	w.starts(t, r, func(int) []string {
 		return []string{"-v", "v:/dev", w.image, "sh", "-c", "head -c 100 /proc/kcore | wc -c"}
 	}, func(res testenv.Result) {
@@ -201,7 +154,7 @@ func TestRaceS07MountBelowMount(t *testing.T) {
 	w := newRaced(t)
 	host := t.TempDir()
 	writeText(t, filepath.Join(host, "mark"), "bound")
-	r := race(t, filepath.Join(w.dir, "d"), filepath.Join(w.dir, "l"))
+	r := testenv.Race(t, filepath.Join(w.dir, "d"), filepath.Join(w.dir, "l"))
 	w.starts(t, r, func(int) []string {
 		return []string{
 			"-v", "v:/v", "--tmpfs", "/v/d", "-v", host + ":/v/d/e", w.image,
@@ -220,7 +173,7 @@ func TestRaceS08MountPoints(t *testing.T) {
 	w := newRaced(t)
 	host := t.TempDir()
 	writeText(t, filepath.Join(host, "mark"), "bound")
-	r := race(t, filepath.Join(w.dir, "d"), filepath.Join(w.dir, "l"))
+	r := testenv.Race(t, filepath.Join(w.dir, "d"), filepath.Join(w.dir, "l"))
 	w.starts(t, r, func(i int) []string {
 		place := fmt.Sprintf("/v/d/conf.d/n%d", i)
 		return []string{
@@ -234,7 +187,7 @@ func TestRaceS08MountPoints(t *testing.T) {
 // of the volume: what is found when it is looked up is what is mounted.
 func TestRaceVolumeSubpath(t *testing.T) {
 	w := newRaced(t)
-	r := race(t, filepath.Join(w.dir, "d"), filepath.Join(w.dir, "l"))
+	r := testenv.Race(t, filepath.Join(w.dir, "d"), filepath.Join(w.dir, "l"))
 	kinds := []string{"conf.d", "victim", "secret"}
 	w.starts(t, r, func(i int) []string {
 		mount, user := "type=volume,src=v,dst=/x,subpath=d/"+kinds[i%len(kinds)], "0"
@@ -254,31 +207,20 @@ func TestRaceCopyUp(t *testing.T) {
 		entries = append(entries, evil.File(fmt.Sprintf("data/d/f%d", i), "x", 0o644))
 	}
 	image := w.hostile.image(t, nil, entries...)
-	stop := make(chan struct{})
-	done := make(chan struct{})
-	swaps := &racer{stop: stop, done: done}
-	go func() { // whatever volume there is
-		defer close(done)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			found, _ := filepath.Glob(filepath.Join(w.Root, "volumes", "n*", "*", "d"))
-			for _, d := range found {
-				link := filepath.Join(filepath.Dir(d), "l")
-				_ = os.Symlink(w.canary.Dir, link)
-				for range 20 {
-					if unix.Renameat2(unix.AT_FDCWD, d, unix.AT_FDCWD, link, unix.RENAME_EXCHANGE) == nil {
-						swaps.swaps.Add(1)
-					}
+	swaps := testenv.RaceWith(t, func() (n int64) { // whatever volume there is
+		found, _ := filepath.Glob(filepath.Join(w.Root, "volumes", "n*", "*", "d"))
+		for _, d := range found {
+			link := filepath.Join(filepath.Dir(d), "l")
+			_ = os.Symlink(w.canary.Dir, link)
+			for range 20 {
+				if unix.Renameat2(unix.AT_FDCWD, d, unix.AT_FDCWD, link, unix.RENAME_EXCHANGE) == nil {
+					n++
 				}
 			}
-			time.Sleep(100 * time.Microsecond)
 		}
-	}()
-	t.Cleanup(swaps.end)
+		time.Sleep(100 * time.Microsecond)
+		return n
+	})
 	w.starts(t, swaps, func(i int) []string {
 		return []string{"-v", fmt.Sprintf("n%d:/data:U", i), "--user", "7:7", image, "true"}
 	}, func(testenv.Result) {})

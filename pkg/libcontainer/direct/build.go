@@ -57,6 +57,8 @@ type building struct {
 	*plan.Plan
 	// root is the word with the root directory.
 	root uint64
+	// kernel are the words with the mounts of procfs and sysfs.
+	kernel plan.KernelMounts[uint64]
 	// readonly are the words with mounts that become read-only at the end.
 	readonly []uint64
 	// skip is where a call of an optional mount goes on that found nothing.

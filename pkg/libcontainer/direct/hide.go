@@ -13,7 +13,7 @@ func (b *building) readonlyPaths() {
 	for _, p := range b.ReadonlyPaths {
 		var next label
 		place, tree := b.room(8), b.room(8)
-		b.openIn(p, unix.O_PATH, place).orElse(&next, unix.ENOENT, unix.ENOTDIR)
+		b.openCovered(p, place).orElse(&next, unix.ENOENT, unix.ENOTDIR)
 		b.on(place, unix.SYS_OPEN_TREE, b.text(""), unix.AT_EMPTY_PATH|unix.AT_RECURSIVE|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC).into(tree)
 		b.attach(tree, place)
 		b.setAttr(tree, unix.MOUNT_ATTR_RDONLY, 0, true)
@@ -30,7 +30,7 @@ func (b *building) maskedPaths() {
 	for _, p := range b.MaskedPaths {
 		var next, file, done label
 		place, st := b.room(8), b.st
-		b.openIn(p, unix.O_PATH, place).orElse(&next, unix.ENOENT, unix.ENOTDIR)
+		b.openCovered(p, place).orElse(&next, unix.ENOENT, unix.ENOTDIR)
 		b.on(place, unix.SYS_FSTAT, st)
 		b.unless(st+statMode, unix.S_IFMT, unix.S_IFDIR, &file)
 		b.coverDir(place, empty)

@@ -41,6 +41,7 @@ func (b *building) mount(m *plan.Mount) {
 	if m.Optional {
 		b.skip = &end
 	}
+	b.kernel.Hide(m.Target) // what it leaves open is closed with the rest
 	if m.Kind == plan.MountBind {
 		b.bind(m)
 	} else {
@@ -110,8 +111,11 @@ func (b *building) newFS(m *plan.Mount) {
 	switch {
 	case later:
 		b.readonly = append(b.readonly, mount)
-	case m.FSType == "proc" && b.proc == 0 && !m.Optional && (m.Set|m.RecSet)&unix.MOUNT_ATTR_RDONLY == 0:
-		b.proc = mount
+	case m.IsKernel() && !m.Optional:
+		b.kernel.Add(m.Target, mount)
+		if m.FSType == "proc" && b.proc == 0 && (m.Set|m.RecSet)&unix.MOUNT_ATTR_RDONLY == 0 {
+			b.proc = mount
+		}
 	default:
 		b.close(mount)
 	}
@@ -193,11 +197,24 @@ func (b *building) notProc(m *plan.Mount, target uint64) {
 
 // openIn opens a path as after chroot.
 func (b *building) openIn(name string, flags uint64, file uint64) call {
+	return b.openBelow(b.root, name, flags, file)
+}
+
+// openCovered opens what is to be covered.
+func (b *building) openCovered(name string, file uint64) call {
+	if mount, rest, ok := b.kernel.Find(name); ok {
+		return b.openBelow(mount, rest, unix.O_PATH, file)
+	}
+	return b.openIn(name, unix.O_PATH, file)
+}
+
+// openBelow opens a path as if a directory were the root.
+func (b *building) openBelow(root uint64, name string, flags uint64, file uint64) call {
 	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
 	if name = strings.TrimLeft(name, "/"); name == "" {
 		name = "."
 	}
-	return b.with(0, b.root).do(account{}, unix.SYS_OPENAT2, 0, b.text(name), record(b.builder, &how), uint64(unsafe.Sizeof(how))).into(file)
+	return b.with(0, root).do(account{}, unix.SYS_OPENAT2, 0, b.text(name), record(b.builder, &how), uint64(unsafe.Sizeof(how))).into(file)
 }
 
 // open opens a directory or a file to mount on, and makes it and its parents if they are missing. A link to nothing is

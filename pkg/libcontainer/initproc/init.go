@@ -67,7 +67,8 @@ type initializer struct {
 	firstFile int // descriptor of OpenFiles[0]
 	files     int // how many there are
 	root      *fsroot.Root
-	proc      int   // our handle on procfs, or -1
+	proc      int // our handle on procfs, or -1; it may be one of kernel's
+	kernel    plan.KernelMounts[int]
 	devpts    int   // the container's devpts, 0 if there is none
 	readonly  []int // mounts that become read-only at the end
 	finalCaps plan.Capabilities
@@ -146,6 +147,7 @@ func (in *initializer) closeFiles() *launch.Failure {
 	if in.root != nil {
 		_ = in.root.Close()
 	}
+	in.closeKernel(in.kernel.Hide("/"))
 	if in.proc >= 0 {
 		_ = unix.Close(in.proc)
 		in.proc = -1

@@ -27,6 +27,9 @@ func (in *initializer) mounts() *launch.Failure {
 }
 
 func (in *initializer) mount(m *plan.Mount) error {
+	if m.Kind == plan.MountBind || m.Kind == plan.MountFS {
+		in.closeKernel(in.kernel.Hide(m.Target))
+	}
 	switch m.Kind {
 	case plan.MountBind:
 		return in.bind(m)

@@ -121,8 +121,11 @@ func (in *initializer) keep(mount int, m *plan.Mount) error {
 	switch {
 	case m.FSType == "tmpfs" && m.Set&unix.MOUNT_ATTR_RDONLY != 0:
 		in.readonly = append(in.readonly, mount)
-	case m.FSType == "proc" && in.proc < 0 && (m.Set|m.RecSet)&unix.MOUNT_ATTR_RDONLY == 0:
-		in.proc = mount
+	case m.IsKernel():
+		in.kernel.Add(m.Target, mount)
+		if m.FSType == "proc" && in.proc < 0 && (m.Set|m.RecSet)&unix.MOUNT_ATTR_RDONLY == 0 {
+			in.proc = mount
+		}
 	case m.FSType == "devpts":
 		in.devpts = mount
 	default:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 
+	"github.com/manager-project/manager/pkg/fsroot"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
 	"golang.org/x/sys/unix"
@@ -12,7 +13,7 @@ import (
 // readonlyPaths binds each path read-only over itself, with everything mounted below it.
 func (in *initializer) readonlyPaths() *launch.Failure {
 	for _, p := range in.ReadonlyPaths {
-		f, err := in.root.OpenPath(p, 0)
+		f, err := in.openCovered(p)
 		if skipPath(err) {
 			continue
 		}
@@ -44,6 +45,29 @@ func (in *initializer) bindReadonly(fd int, path string) error {
 	return err
 }
 
+// openCovered opens what is to be covered.
+func (in *initializer) openCovered(p string) (*os.File, error) {
+	mount, rest, ok := in.kernel.Find(p)
+	if !ok {
+		return in.root.OpenPath(p, 0)
+	}
+	dir, err := openDir(mount)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = dir.Close() }()
+	return fsroot.FromFile(dir).OpenPath(rest, 0)
+}
+
+// closeKernel closes handles on procfs and sysfs but for the one that is ours.
+func (in *initializer) closeKernel(mounts []int) {
+	for _, fd := range mounts {
+		if fd != in.proc {
+			_ = unix.Close(fd)
+		}
+	}
+}
+
 func skipPath(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
 }
@@ -54,7 +78,7 @@ func (in *initializer) maskedPaths() *launch.Failure {
 	var m masks
 	defer m.close()
 	for _, p := range in.MaskedPaths {
-		f, err := in.root.OpenPath(p, 0)
+		f, err := in.openCovered(p)
 		if skipPath(err) {
 			continue
 		}
