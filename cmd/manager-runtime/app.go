@@ -78,7 +78,7 @@ func (a *app) report(err error) {
 func describe(err error) string {
 	text := err.Error()
 	var f *launch.Failure
-	if errors.As(err, &f) && f.Stage == launch.StageExec && f.Detail != "" && !strings.Contains(f.Path, "/") {
+	if errors.As(err, &f) && f.Stage == launch.StageExec && f.Path != "" && f.Detail != "" && !strings.Contains(f.Path, "/") {
 		text = strings.Replace(text, f.Error(), fmt.Sprintf("exec: %q: %s", f.Path, f.Detail), 1) // as Go's os/exec says it
 	}
 	if f != nil && f.Stage == launch.StageExec && f.Errno == syscall.EISDIR {

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/internal/testenv"
 )
@@ -23,6 +25,7 @@ import (
 //	RUNTIME_FAIL=P    the step behind point P fails
 //	RUNTIME_KILL=N    SIGKILL to itself at the Nth point it passes
 //	RUNTIME_POINTS=F  write the names of the points to the file F
+//	RUNTIME_NPROC=N   let its user have N processes, RLIMIT_NPROC
 
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == name {
@@ -44,6 +47,11 @@ func TestMain(m *testing.M) {
 }
 
 func arm() {
+	if n, err := strconv.ParseUint(os.Getenv("RUNTIME_NPROC"), 10, 64); err == nil {
+		if err := unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Cur: n, Max: n}); err != nil {
+			panic(err)
+		}
+	}
 	fail, points := os.Getenv("RUNTIME_FAIL"), os.Getenv("RUNTIME_POINTS")
 	kill, _ := strconv.ParseInt(os.Getenv("RUNTIME_KILL"), 10, 64)
 	if fail == "" && points == "" && kill == 0 {

@@ -20,6 +20,12 @@ const nobody = 65534
 // asNobody runs a command as that user and returns its output and exit code.
 func asNobody(t *testing.T, o *testenv.OCI, args ...string) (string, int) {
 	t.Helper()
+	return asNobodyWith(t, o, "", args...)
+}
+
+// asNobodyWith is asNobody with one more variable, NAME=VALUE, in the environment.
+func asNobodyWith(t *testing.T, o *testenv.OCI, variable string, args ...string) (string, int) {
+	t.Helper()
 	out, err := os.CreateTemp(t.TempDir(), "out")
 	if err != nil {
 		t.Fatal(err)
@@ -27,7 +33,7 @@ func asNobody(t *testing.T, o *testenv.OCI, args ...string) (string, int) {
 	defer func() { _ = out.Close() }()
 	cmd := exec.CommandContext(t.Context(), o.Program, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = filepath.Join(o.Dir, "home"), out, out
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "XDG_RUNTIME_DIR=" + filepath.Join(o.Dir, "home")}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "XDG_RUNTIME_DIR=" + filepath.Join(o.Dir, "home"), variable}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	err = cmd.Run()
 	var exit *exec.ExitError

@@ -59,7 +59,7 @@ func (f *Factory) Create(ctx context.Context, id string, cfg Config) (*Container
 		_ = c.parking.Close()
 	}
 	if err != nil {
-		err = errors.Join(err, c.back.Run())
+		err = errors.Join(shortage(c.cgroup, err), c.back.Run())
 		if c.made != nil && isHook(err) {
 			c.made.poststop()
 		}

@@ -51,7 +51,7 @@ func (c *Container) Exec(ctx context.Context, cfg ExecConfig) (*Process, error) 
 		_ = e.init.Close()
 	}
 	if err != nil {
-		return nil, errors.Join(err, e.back.Run())
+		return nil, errors.Join(shortage(e.cgroup, err), e.back.Run())
 	}
 	return e.process, nil
 }

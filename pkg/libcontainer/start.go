@@ -63,5 +63,13 @@ func (c *Container) release(child *launch.Child) error {
 	if err := fault.Check("start: release"); err != nil {
 		return err
 	}
-	return child.Exec()
+	err := child.Exec()
+	if err == nil {
+		return nil
+	}
+	cg, none := c.cgroup()
+	if none != nil {
+		cg = nil
+	}
+	return shortage(cg, err)
 }

@@ -2,7 +2,9 @@ package initproc
 
 import (
 	"context"
+	"errors"
 	"os"
+	"syscall"
 
 	"github.com/manager-project/manager/pkg/libcontainer/hook"
 	"github.com/manager-project/manager/pkg/libcontainer/launch"
@@ -34,7 +36,9 @@ func (in *initializer) startHooks() *launch.Failure {
 
 func runHooks(kind string, hooks []plan.Hook, state plan.State) *launch.Failure {
 	if err := hook.RunAll(context.Background(), kind, hooks, state); err != nil {
-		return explain(launch.StageHook, "", 0, err.Error())
+		var errno syscall.Errno
+		_ = errors.As(err, &errno) // its text is in the error's
+		return explain(launch.StageHook, "", errno, err.Error())
 	}
 	return nil
 }

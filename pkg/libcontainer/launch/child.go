@@ -313,7 +313,8 @@ func (c *Child) gone(stage string, cause error) error {
 		c.kill()
 		return cause
 	}
-	if errors.Is(cause, io.EOF) {
+	silent := errors.Is(cause, io.EOF)
+	if silent {
 		st, err := c.Wait()
 		switch {
 		case errors.Is(err, errForeign):
@@ -328,7 +329,7 @@ func (c *Child) gone(stage string, cause error) error {
 	} else {
 		c.kill()
 	}
-	return &Failure{Stage: stage, Detail: cause.Error()}
+	return &Failure{Stage: stage, Detail: cause.Error(), Silent: silent}
 }
 
 // kill ends the child and reaps it.

@@ -132,6 +132,8 @@ type Failure struct {
 	Errno syscall.Errno `json:"errno,omitempty"`
 	// Detail replaces the errno's text when there is more to say, or "".
 	Detail string `json:"detail,omitempty"`
+	// Silent says that the child ended without an account.
+	Silent bool `json:"silent,omitempty"`
 }
 
 // StageExec is the stage of finding and executing the user's program; its failures are
