@@ -38,6 +38,7 @@ var suites = []suite{
 		Skip: "TestThousandsOfMounts|TestHiddenCalls|TestReaperHears|TestJoinBothWays/[^p]|TestBuildBothWays/[^p]",
 	},
 	{Dir: "cmd/manager-runtime", Lanes: []string{testenv.LaneV2}, Run: "CRIU|AppArmor|SystemdCgroup|EventsTellOfMemory"},
+	{Dir: "cmd/manager-runtime", Lanes: []string{testenv.LaneUser}, Run: "SystemdCgroupOfAUser"},
 	{Dir: "pkg/libcontainer", Lanes: []string{testenv.LanePermissive, testenv.LaneEnforcing}, Run: "SELinux"},
 	{Dir: "test/e2e", Lanes: []string{testenv.LanePermissive}, Run: "^TestScripts$/^selinux$/^labels$"},
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneEnforcing}, Run: "TestSELinux|^TestScripts$/^selinux$"},
