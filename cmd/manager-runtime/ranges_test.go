@@ -122,7 +122,7 @@ func TestSystemdCgroupOfAUser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := copyProgram("/bin/busybox", filepath.Join(rootfs, "bin/sh")); err != nil {
+	if err := copyProgram("/bin/busybox", filepath.Join(rootfs, "bin/sleep")); err != nil {
 		t.Fatal(err)
 	}
 	run := func(args ...string) (string, error) {
@@ -158,7 +158,7 @@ func TestSystemdCgroupOfAUser(t *testing.T) {
 	}
 	tasks, memory := int64(30), int64(64<<20)
 	id := fmt.Sprintf("managertest%d", os.Getpid())
-	spec.Process.Terminal, spec.Process.Args = false, []string{"sh", "-c", "while :; do sleep 1000; done"}
+	spec.Process.Terminal, spec.Process.Args = false, sleeper
 	spec.Linux.CgroupsPath = "user.slice:runtime:" + id
 	spec.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &memory}, Pids: &specs.LinuxPids{Limit: &tasks}}
 	if b, err = json.Marshal(spec); err == nil {
@@ -173,10 +173,17 @@ func TestSystemdCgroupOfAUser(t *testing.T) {
 	if err := json.Unmarshal([]byte(must("state", id)), &state); err != nil {
 		t.Fatal(err)
 	}
-	b, err = os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", state.PID))
-	place := strings.TrimSpace(strings.TrimPrefix(string(b), "0::"))
-	if err != nil || !strings.Contains(place, fmt.Sprintf("/user@%d.service/", os.Getuid())) || !strings.HasSuffix(place, "/runtime-"+id+".scope") {
-		t.Errorf("cgroup %q, %v", b, err)
+	cgroupOf := func(pid string) string {
+		t.Helper()
+		b, err := os.ReadFile("/proc/" + pid + "/cgroup")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(strings.TrimPrefix(string(b), "0::"))
+	}
+	place := cgroupOf(fmt.Sprint(state.PID))
+	if !strings.Contains(place, fmt.Sprintf("/user@%d.service/", os.Getuid())) || !strings.HasSuffix(place, "/runtime-"+id+".scope") {
+		t.Errorf("cgroup %q", place)
 	}
 	look := func(want ...string) {
 		t.Helper()
@@ -194,8 +201,12 @@ func TestSystemdCgroupOfAUser(t *testing.T) {
 	look("67108864", "20")
 	must("pause", id)
 	must("resume", id)
-	if out := must("exec", id, "sh", "-c", "read line </proc/self/cgroup; echo $line"); !strings.Contains(out, id) {
-		t.Errorf("exec is in %q", out)
+	must("exec", "--detach", "--pid-file", "pid", id, "sleep", "999")
+	if b, err = os.ReadFile(filepath.Join(dir, "pid")); err != nil {
+		t.Fatal(err)
+	}
+	if got := cgroupOf(string(b)); got != place {
+		t.Errorf("exec is in %q, the container in %q", got, place)
 	}
 	must("delete", "--force", id)
 	if _, err := os.Stat(filepath.Join("/sys/fs/cgroup", place)); !os.IsNotExist(err) {
