@@ -41,7 +41,8 @@ func TestEventsTellOfMemory(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	o.Must(t, "delete", "--force", "c")
-	for range lines { //nolint:revive // to its end
+	for more := true; more; {
+		_, more = <-lines
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)

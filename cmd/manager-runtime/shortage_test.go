@@ -12,7 +12,7 @@ import (
 	"github.com/manager-project/manager/internal/testenv"
 )
 
-// shortages are limits that a container's own cgroup may have.
+// withPids limits the tasks of a container, withMemory its bytes of memory.
 func withPids(n int64) func(*specs.Spec) {
 	return func(s *specs.Spec) { s.Linux.Resources = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &n}} }
 }
