@@ -3,6 +3,8 @@ package libpod
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/define"
@@ -21,6 +23,9 @@ func (r *Runtime) Pause(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
+		if err := c.inCgroup(ctx, "pause"); err != nil {
+			return err
+		}
 		// Noted first: what runs and is said to be paused can be resumed, but an exec in what is
 		// frozen and said to run would hang.
 		c.row.State.Status = define.StatusPaused
@@ -36,6 +41,28 @@ func (r *Runtime) Pause(ctx context.Context, id string) error {
 		c.emit(eventlog.Pause)
 		return nil
 	})
+}
+
+// inCgroup fails when somebody has moved the container's process out of its cgroup: what is done to that is not done to it.
+func (c *locked) inCgroup(ctx context.Context, op string) error {
+	rt, err := c.runtime()
+	if err != nil {
+		return err
+	}
+	lister, ok := rt.(oci.Lister)
+	if !ok {
+		return nil
+	}
+	s := &c.row.State
+	pids, err := lister.PIDs(ctx, s.CgroupPath)
+	if err != nil {
+		return c.fail(op, errdefs.ErrUnavailable, err, "")
+	}
+	if slices.Contains(pids, s.PID) {
+		return nil
+	}
+	return c.fail(op, errdefs.ErrState, fmt.Errorf("process %d is no longer in its cgroup %s: somebody has moved it", s.PID, s.CgroupPath),
+		"move the container's processes back: write their numbers to the file cgroup.procs there")
 }
 
 // Unpause lets a paused container go on.
