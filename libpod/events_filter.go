@@ -78,12 +78,12 @@ func names(full, value string) bool {
 	return ok && tag != "" && (strings.TrimSuffix(full, ":"+tag) == value || head == value || strings.HasSuffix(strings.TrimSuffix(full, ":"+tag), "/"+value))
 }
 
-// eventTypes and eventWords are Podman's, so that a filter may name also what never happens here.
+// eventTypes and eventWords are Podman's and our log_lost, so that a filter may name also what never happens here.
 var (
 	eventTypes = []string{"container", "image", "machine", "network", "pod", "secret", "system", "volume"}
 	eventWords = []string{
 		"attach", "auto-update", "build", "checkpoint", "cleanup", "commit", "connect", "copy", "create", "died", "disconnect",
-		"exec", "exec_died", "export", "health_status", "history", "import", "init", "kill", "loadfromarchive", "mount", "pause",
+		"exec", "exec_died", "export", "health_status", "history", "import", "init", "kill", "loadfromarchive", "log_lost", "mount", "pause",
 		"prune", "pull", "pull-error", "push", "refresh", "remove", "rename", "renumber", "restart", "restore", "rotate", "save",
 		"start", "stop", "sync", "tag", "unmount", "unpause", "untag", "update",
 	}

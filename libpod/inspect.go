@@ -60,7 +60,7 @@ func (r *Runtime) inspectFacts(ctx context.Context, c *container) (inspectFacts,
 		StaticDir: r.paths.staticDir(c.row.ID), Rootfs: c.cfg.Rootfs.Path, LogPath: c.logPath(), CgroupManager: managerCgroupfs,
 		OCIConfigPath:  existing(run, "config.json"),
 		ResolvConfPath: existing(run, "resolv.conf"), HostsPath: existing(run, "hosts"), HostnamePath: existing(run, "hostname"),
-		VolumePaths: map[string]string{}, Times: c.checkpointTimes(),
+		VolumePaths: map[string]string{}, Times: c.checkpointTimes(), LogLoss: c.logLoss(),
 	}
 	if h := c.cfg.Health; h != nil {
 		record := r.healthOf(c.row, h.LogDirectory)

@@ -41,6 +41,8 @@ type inspectFacts struct {
 	Times checkpointTimes
 	// Health is nil without a healthcheck.
 	Health *monitor.Health
+	// LogLoss is what its log did not take, if anything.
+	LogLoss monitor.LogLoss
 	// Size is set when --size asked for it.
 	Size *ContainerSize
 }
@@ -89,6 +91,7 @@ func inspectState(rec Record, facts inspectFacts) *InspectState {
 		StartedAt: s.StartedAt.Format(time.RFC3339Nano), FinishedAt: s.FinishedAt.Format(time.RFC3339Nano),
 		CgroupPath: s.CgroupPath, CheckpointedAt: facts.Times.Checkpointed.Format(time.RFC3339Nano),
 		RestoredAt: facts.Times.Restored.Format(time.RFC3339Nano), Cause: s.Cause, Unmonitored: facts.Unmonitored, Health: facts.Health,
+		LogLostBytes: facts.LogLoss.Bytes, LogLostError: facts.LogLoss.Error,
 	}
 }
 

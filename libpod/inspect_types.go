@@ -75,6 +75,10 @@ type InspectState struct {
 	// Cause says why it ended: exit, signal, oom, timeout, health, stop, kill, restart, rm, start-failed,
 	// monitor-lost, reboot.
 	Cause string `json:"Cause,omitempty"`
+	// LogLostBytes is how much of the output of its present or last start is in no log, LogLostError why: the log's
+	// disk was full, the journal stood still. The count follows within a second.
+	LogLostBytes uint64 `json:"LogLostBytes,omitempty"`
+	LogLostError string `json:"LogLostError,omitempty"`
 	// Unmonitored says that it runs without its monitor.
 	Unmonitored bool `json:"Unmonitored,omitempty"`
 }

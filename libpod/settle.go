@@ -101,6 +101,9 @@ func (c *locked) exitRecord(ctx context.Context) (monitor.ExitRecord, error) {
 			if stop, err := monitor.ReadStop(dir); err == nil && stop.Generation == lost.Generation {
 				lost.Stop = &stop
 			}
+			if loss, err := monitor.ReadLogLoss(dir); err == nil && loss.Generation == lost.Generation {
+				lost.LogLoss = &loss
+			}
 			return lost, nil
 		}
 		select {
@@ -157,6 +160,7 @@ func (c *locked) settle(ctx context.Context, record monitor.ExitRecord) error {
 	if err := c.keepHealth(); err != nil {
 		return err
 	}
+	c.keepLogLoss(record.LogLoss)
 	if err := c.save(ctx); err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ const (
 	Init         = "init"
 	Kill         = "kill"
 	Load         = "loadfromarchive"
+	LogLost      = "log_lost" // ours: the container's log begins to lose output
 	Mount        = "mount"
 	Pause        = "pause"
 	Prune        = "prune"

@@ -34,6 +34,14 @@ func (e *Events) HealthEvent(health string, at time.Time) eventlog.Event {
 	return event
 }
 
+// LossEvent is the event of output that the log begins to lose.
+func (e *Events) LossEvent(l LogLoss, at time.Time) eventlog.Event {
+	event := e.About
+	event.Status, event.Error = eventlog.LogLost, l.Error
+	event.SetTime(at)
+	return event
+}
+
 // EndEvent is the event of the end that a record tells of.
 func (e *Events) EndEvent(r *ExitRecord) eventlog.Event {
 	event, code := e.About, r.Code

@@ -21,6 +21,8 @@ const (
 	ExitFile   = "exit.json"
 	// NameFile is the container's name since it was renamed; usually there is none.
 	NameFile = "name"
+	// LossFile is the LogLoss of a start whose log lost something; usually there is none.
+	LossFile = "log-loss.json"
 	// SpareFile becomes ExitFile when the disk is full at the end: its room is taken at the start.
 	SpareFile = "exit.spare"
 )
@@ -62,6 +64,12 @@ func ReadLive(runDir string) (Live, error) {
 func ReadExit(runDir string) (ExitRecord, error) {
 	var e ExitRecord
 	return e, readRecord(runDir, ExitFile, &e)
+}
+
+// ReadLogLoss reads log-loss.json, with the classes of ReadLive.
+func ReadLogLoss(dir string) (LogLoss, error) {
+	var l LogLoss
+	return l, readRecord(dir, LossFile, &l)
 }
 
 func readRecord(runDir, name string, v any) error { return readBounded(runDir, name, maxRecord, v) }

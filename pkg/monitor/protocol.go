@@ -166,6 +166,16 @@ type MemoryUse struct {
 	Peak uint64 `json:"peak,omitempty"`
 }
 
+// LogLoss is what the log of one start did not take of the output: its disk was full, the journal stood still.
+type LogLoss struct {
+	Generation uint64 `json:"generation"`
+	// Bytes counts the output that is in no log, with its newlines.
+	Bytes uint64 `json:"bytes"`
+	// Since is when the first of it was lost, Error why.
+	Since time.Time `json:"since"`
+	Error string    `json:"error"`
+}
+
 // ExitRecord is how a container ended.
 type ExitRecord struct {
 	Generation uint64 `json:"generation"`
@@ -186,6 +196,8 @@ type ExitRecord struct {
 	// StartedAt and FinishedAt are wall-clock times; StartedAt is zero if the program never ran.
 	StartedAt  time.Time `json:"started_at,omitzero"`
 	FinishedAt time.Time `json:"finished_at"`
+	// LogLoss is what the log did not take, nil if it has everything.
+	LogLoss *LogLoss `json:"log_loss,omitempty"`
 	// Failure is set with CauseStartFailed.
 	Failure *launch.Failure `json:"failure,omitempty"`
 	// Unseen says that no monitor saw the end: the record was made up by who missed it.

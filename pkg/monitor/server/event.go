@@ -18,12 +18,16 @@ func (s *server) noteStart() {
 
 func (s *server) noteEnd(r *monitor.ExitRecord) {
 	if e := s.cfg.Events; e != nil {
-		event := e.EndEvent(r)
-		if name, err := os.ReadFile(filepath.Join(s.cfg.RunDir, monitor.NameFile)); err == nil {
-			event.Name = string(name) // it was renamed meanwhile
-		}
-		note(e, event)
+		note(e, s.named(e.EndEvent(r)))
 	}
+}
+
+// named is the event with the name that the container has by now.
+func (s *server) named(event eventlog.Event) eventlog.Event {
+	if name, err := os.ReadFile(filepath.Join(s.cfg.RunDir, monitor.NameFile)); err == nil {
+		event.Name = string(name) // it was renamed meanwhile
+	}
+	return event
 }
 
 func note(to *monitor.Events, e eventlog.Event) {

@@ -99,6 +99,10 @@ func (s *server) finish() {
 // end records the exit and tells everybody, in the order that readers rely on: the record, the
 // socket away, the lock free, the messages.
 func (s *server) end(e monitor.ExitRecord) {
+	if loss := s.loss(); loss.Bytes > 0 {
+		e.LogLoss = &loss
+		s.noteLoss(loss)
+	}
 	s.noteEnd(&e)
 	s.planRestart(&e)
 	data, err := json.Marshal(e)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -31,10 +32,12 @@ type journal struct {
 	// lines that it has not got.
 	stalled bool
 	lost    int
+	// tell is told of the bytes.
+	tell lostFunc
 }
 
-func openJournal(c *monitor.Config, b *buffer) (*journal, error) {
-	j := &journal{path: c.Log.Path, buf: b, fd: -1}
+func openJournal(c *monitor.Config, b *buffer, tell lostFunc) (*journal, error) {
+	j := &journal{path: c.Log.Path, buf: b, fd: -1, tell: tell}
 	short := c.ID[:min(len(c.ID), 12)]
 	identifier := short
 	j.about = wire.AppendField(j.about, "CONTAINER_ID", short)
@@ -81,35 +84,43 @@ func (j *journal) emit(k monitor.Kind, _ time.Time, head, tail []byte, full bool
 		out = append(out, "CONTAINER_PARTIAL_MESSAGE=true\n"...)
 	}
 	out = wire.AppendBytes(out, "MESSAGE", head, tail)
-	if !j.deliver(out) {
+	if err := j.deliver(out); err != nil {
 		j.lost++
+		n := len(head) + len(tail)
+		if full {
+			n++ // its newline
+		}
+		j.tell(n, err.Error())
 		return
 	}
 	j.stalled = false
 	if j.lost > 0 {
 		out = append(append(j.out[:0], j.about...), "PRIORITY=4\nSYSLOG_IDENTIFIER=manager-monitor\nMESSAGE=lines that the journal had no room for: "...)
-		if j.deliver(append(strconv.AppendInt(out, int64(j.lost), 10), '\n')) {
+		if j.deliver(append(strconv.AppendInt(out, int64(j.lost), 10), '\n')) == nil {
 			j.lost = 0
 		}
 	}
 }
 
-// deliver sends one datagram and says whether the journal has it.
-func (j *journal) deliver(p []byte) bool {
+// errNoRoom says that the journal does not read what it is sent.
+var errNoRoom = errors.New("the journal has no room")
+
+// deliver sends one datagram and says why the journal has it not.
+func (j *journal) deliver(p []byte) error {
 	for again := false; ; {
 		err := wire.Send(j.fd, p)
 		switch {
 		case err == nil:
-			return true
+			return nil
 		case errors.Is(err, unix.EAGAIN):
 			if j.stalled || !j.waitForRoom() {
 				j.stalled = true
-				return false
+				return errNoRoom
 			}
 		default:
 			// The journal was started anew.
 			if again || j.connect() != nil {
-				return false
+				return fmt.Errorf("the journal does not answer: %w", err)
 			}
 			again = true
 		}

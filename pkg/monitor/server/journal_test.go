@@ -168,7 +168,7 @@ func TestJournalLongEntries(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := monitor.Config{ID: journalTestID, Log: monitor.LogConfig{Path: socket.path}}
-	j, err := openJournal(&c, b)
+	j, err := openJournal(&c, b, func(int, string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,6 +189,7 @@ func TestJournalLongEntries(t *testing.T) {
 func TestJournalStandsStill(t *testing.T) {
 	socket := newJournalSocket(t)
 	f := journalFixture(t, socket.path, "sh", "-c", "seq 20000; read x; echo after")
+	events := f.keepEvents()
 	f.opts.Config.Stdin = true
 	s := f.ready()
 	var out output
@@ -224,8 +225,58 @@ func TestJournalStandsStill(t *testing.T) {
 	if _, full := e["CONTAINER_ID_FULL"]; full || !strings.HasSuffix(e["MESSAGE"], fmt.Sprintf(": %d", 20000-got)) || e["CONTAINER_ID"] != journalTestID[:12] {
 		t.Errorf("the count: %v, of %d", e, 20000-got)
 	}
-	if _, err := a.Wait(f.ctx()); err != nil {
-		t.Error(err)
+	lost := 0
+	for n := got + 1; n <= 20000; n++ {
+		lost += len(fmt.Sprintln(n))
+	}
+	if res, err := a.Wait(f.ctx()); err != nil || res.Exit.LogLoss == nil || int(res.Exit.LogLoss.Bytes) != lost || res.Exit.LogLoss.Error != errNoRoom.Error() {
+		t.Errorf("%+v, %v, want %d bytes lost", res.Exit, err, lost)
+	}
+	if got := lossEvents(t, events); len(got) != 1 {
+		t.Errorf("events %q", got)
+	}
+}
+
+// TestJournalStops has a journal that goes away, and comes back: what it has not got is counted, and the container goes on.
+func TestJournalStops(t *testing.T) {
+	socket := newJournalSocket(t)
+	f := journalFixture(t, socket.path, "sh", "-c", "echo before; read x; seq 100; read x; echo after")
+	f.opts.Config.Stdin = true
+	s := f.ready()
+	var out output
+	in, typed, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = in.Close(), typed.Close() }()
+	a, err := s.Attach(f.ctx(), monitor.AttachOptions{Stdin: in, Stdout: &out, Lossless: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Start(f.ctx()); err != nil {
+		t.Fatal(err)
+	}
+	if e := socket.entry(10 * time.Second); e["MESSAGE"] != "before" {
+		t.Errorf("first %v", e)
+	}
+	_ = unix.Close(socket.fd)
+	if err := os.Remove(socket.path); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = typed.WriteString("go on\n")
+	f.eventually("the container stands still", func() bool { return strings.HasSuffix(out.String(), "\n100\n") })
+	again := newJournalSocket(t)
+	if err := os.Rename(again.path, socket.path); err != nil {
+		t.Fatal(err)
+	}
+	socket.fd = again.fd
+	_, _ = typed.WriteString("go on\n")
+	if e := socket.entry(10 * time.Second); e["MESSAGE"] != "after" {
+		t.Errorf("then %v", e)
+	}
+	res, err := a.Wait(f.ctx())
+	if err != nil || res.Exit.LogLoss == nil || res.Exit.LogLoss.Bytes != 292 || !strings.HasPrefix(res.Exit.LogLoss.Error, "the journal does not answer: ") {
+		t.Errorf("%+v, %v", res.Exit, err)
 	}
 }
 
@@ -236,7 +287,7 @@ func TestJournalStartsAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j, err := openJournal(&monitor.Config{ID: journalTestID, Log: monitor.LogConfig{Path: socket.path}}, b)
+	j, err := openJournal(&monitor.Config{ID: journalTestID, Log: monitor.LogConfig{Path: socket.path}}, b, func(int, string) {})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,26 +50,30 @@ type lineLog struct {
 	closed  bool
 }
 
-// openLog opens the container's log. after calls a function in the goroutine that writes.
-func openLog(c *monitor.Config, b *buffer, after func(time.Duration, func())) (logger, error) {
+// lostFunc is told of n bytes of output that a log will not have, and why.
+type lostFunc func(n int, why string)
+
+// openLog opens the container's log. after calls a function in the goroutine that writes; lost may be called from
+// another.
+func openLog(c *monitor.Config, b *buffer, after func(time.Duration, func()), lost lostFunc) (logger, error) {
 	if c.Log.Buffer > 0 && c.Log.Driver != monitor.LogNone {
-		return openBuffered(c)
+		return openBuffered(c, lost)
 	}
-	return openDirect(c, b, after)
+	return openDirect(c, b, after, lost)
 }
 
-func openDirect(c *monitor.Config, b *buffer, after func(time.Duration, func())) (logger, error) {
+func openDirect(c *monitor.Config, b *buffer, after func(time.Duration, func()), lost lostFunc) (logger, error) {
 	var k keeper
 	var err error
 	switch c.Log.Driver {
 	case monitor.LogNone, "":
 		return noLog{}, nil
 	case monitor.LogK8sFile:
-		k, err = openFile(c, k8sFormat{}, b)
+		k, err = openFile(c, k8sFormat{}, b, lost)
 	case monitor.LogJSONFile:
-		k, err = openFile(c, newJSONFormat(&c.Log), b)
+		k, err = openFile(c, newJSONFormat(&c.Log), b, lost)
 	case monitor.LogJournald:
-		k, err = openJournal(c, b)
+		k, err = openJournal(c, b, lost)
 	default:
 		err = os.ErrInvalid
 	}

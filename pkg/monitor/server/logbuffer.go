@@ -15,6 +15,7 @@ const closePatience = 2 * time.Second
 type bufferedLog struct {
 	inner logger
 	most  int64
+	lost  lostFunc
 
 	mu      sync.Mutex
 	wake    chan struct{}
@@ -30,17 +31,17 @@ type pendingOutput struct {
 	text []byte
 }
 
-func openBuffered(c *monitor.Config) (*bufferedLog, error) {
+func openBuffered(c *monitor.Config, lost lostFunc) (*bufferedLog, error) {
 	b, err := newBuffer()
 	if err != nil {
 		return nil, err
 	}
-	l := &bufferedLog{most: c.Log.Buffer, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	l := &bufferedLog{most: c.Log.Buffer, lost: lost, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	l.inner, err = openDirect(c, b, func(d time.Duration, f func()) {
 		time.AfterFunc(d, func() {
 			l.add(func() { l.calls = append(l.calls, f) })
 		})
-	})
+	}, lost)
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +63,7 @@ func (l *bufferedLog) add(change func()) {
 func (l *bufferedLog) write(k monitor.Kind, p []byte) {
 	l.add(func() {
 		if l.size+int64(len(p)) > l.most {
+			l.lost(len(p), "it is slower than the output, and what waits for it has its full size")
 			return
 		}
 		l.size += int64(len(p))
@@ -104,6 +106,10 @@ func (l *bufferedLog) close() {
 	select {
 	case <-l.done:
 	case <-time.After(closePatience):
+		l.mu.Lock()
+		left := l.size
+		l.mu.Unlock()
+		l.lost(int(left), "it did not take all output in time")
 		complain("the log did not take all output in time")
 	}
 }

@@ -31,7 +31,8 @@ func TestBufferedLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &bufferedLog{inner: slow, most: 10, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	lost := 0
+	l := &bufferedLog{inner: slow, most: 10, lost: func(n int, _ string) { lost += n }, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go l.run(b)
 	l.write(monitor.KindStdout, []byte("1234"))
 	<-slow.enter // it is being written, and still counts
@@ -54,6 +55,9 @@ func TestBufferedLog(t *testing.T) {
 	l.close()
 	if got := strings.Join(slow.got, " "); got != "1234 5678 90 abcd" || !slow.closed {
 		t.Errorf("%s, closed %v", got, slow.closed)
+	}
+	if lost != len("lost") {
+		t.Errorf("%d bytes are said to be lost", lost)
 	}
 	if l.size != 0 || len(l.waiting) != 0 {
 		t.Error(fmt.Sprint("left over: ", l.size, len(l.waiting)))

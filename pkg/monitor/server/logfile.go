@@ -20,6 +20,8 @@ type format interface {
 	cut(text []byte) int
 	// room is what a record may take besides six times its text, in bytes.
 	room() int
+	// output is how many bytes of output are in records, the last of which may be cut anywhere.
+	output(records []byte) int
 }
 
 // fileLog writes records to a file and rotates it. Its only memory is the scratch buffer, which it
@@ -40,11 +42,12 @@ type fileLog struct {
 	compressing   atomic.Bool
 	// torn says that the last record was written in part, for lack of space.
 	torn bool
+	lost lostFunc
 }
 
-func openFile(cfg *monitor.Config, f format, b *buffer) (*fileLog, error) {
+func openFile(cfg *monitor.Config, f format, b *buffer, lost lostFunc) (*fileLog, error) {
 	c := &cfg.Log
-	l := &fileLog{format: f, path: c.Path, maxSize: c.MaxSize, maxFile: c.MaxFile, buf: b, fd: -1, compress: c.Compress, env: cfg.CleanupEnv}
+	l := &fileLog{format: f, path: c.Path, maxSize: c.MaxSize, maxFile: c.MaxFile, buf: b, fd: -1, compress: c.Compress, env: cfg.CleanupEnv, lost: lost}
 	return l, l.open()
 }
 
@@ -160,24 +163,32 @@ func (l *fileLog) flush() {
 	out := l.out
 	l.out = l.out[:0]
 	if l.torn && len(out) > 0 {
-		if n, err := unix.Write(l.fd, []byte{'\n'}); err != nil || n != 1 {
+		if n, err := l.put([]byte{'\n'}); n != 1 {
+			l.lost(l.output(out), err.Error())
 			return
 		}
-		l.size++
 		l.torn = false
 	}
-	for len(out) > 0 {
-		n, err := unix.Write(l.fd, out)
+	if n, err := l.put(out); err != nil {
+		l.torn = l.torn || n > 0
+		l.lost(l.output(out)-l.output(out[:n]), err.Error())
+	}
+}
+
+// put writes all of p, or says why only n bytes.
+func (l *fileLog) put(p []byte) (n int, err error) {
+	for n < len(p) {
+		more, err := unix.Write(l.fd, p[n:])
 		if err == unix.EINTR {
 			continue
 		}
 		if err != nil {
-			return
+			return n, err
 		}
-		l.size += int64(n)
-		out = out[n:]
-		l.torn = len(out) > 0
+		n += more
+		l.size += int64(more)
 	}
+	return n, nil
 }
 
 func (l *fileLog) close() {

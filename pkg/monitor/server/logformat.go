@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -43,6 +44,23 @@ const stampRoom = 256
 
 func (k8sFormat) room() int { return stampRoom }
 
+// k8sHeader is what stands before a record's text, in bytes: time, stream and tag. The time is UTC.
+const k8sHeader = len("2006-01-02T15:04:05.000000000Z stdout F ")
+
+func (k8sFormat) output(records []byte) int {
+	sum := 0
+	for line := range bytes.Lines(records) {
+		if len(line) <= k8sHeader {
+			continue
+		}
+		sum += len(line) - k8sHeader
+		if line[len(line)-1] == '\n' && line[k8sHeader-2] == 'P' {
+			sum-- // the record's own end, not one of the output
+		}
+	}
+	return sum
+}
+
 // jsonFormat writes Docker's objects: a "log" with its newline is a line's end. JSON has no
 // way to keep bytes that are not UTF-8: each becomes U+FFFD, as Docker has it.
 type jsonFormat struct {
@@ -78,7 +96,7 @@ func newJSONFormat(c *monitor.LogConfig) jsonFormat {
 func (f jsonFormat) room() int { return stampRoom + len(f.attrs) }
 
 func (f jsonFormat) record(out []byte, k monitor.Kind, now time.Time, head, tail []byte, full bool) []byte {
-	out = append(out, `{"log":"`...)
+	out = append(out, logMember...)
 	// A character may begin in head and end in tail.
 	for len(head) > 0 && len(tail) > 0 && !utf8.FullRune(head[lastRune(head):]) {
 		n := lastRune(head)
@@ -105,6 +123,31 @@ func (f jsonFormat) record(out []byte, k monitor.Kind, now time.Time, head, tail
 	out = append(out, `"time":"`...)
 	out = now.AppendFormat(out, stamp)
 	return append(out, '"', '}', '\n')
+}
+
+// logMember begins each record.
+const logMember = `{"log":"`
+
+func (jsonFormat) output(records []byte) int {
+	sum := 0
+	for line := range bytes.Lines(records) {
+		text, _ := bytes.CutPrefix(line, []byte(logMember))
+		if len(text) == len(line) {
+			continue // cut before its text
+		}
+		for i := 0; i < len(text) && text[i] != '"'; i++ {
+			if text[i] == '\\' {
+				i++
+				if i < len(text) && text[i] == 'u' {
+					i += 4
+				}
+			}
+			if i < len(text) {
+				sum++
+			}
+		}
+	}
+	return sum
 }
 
 func (jsonFormat) cut(text []byte) int {

@@ -136,7 +136,7 @@ func (s *server) prepare(req launch.Request, start starter) error {
 	}()
 	// The init works from here on; what follows costs the start nothing.
 	s.makeSpare()
-	if s.log, err = openLog(&s.cfg, s.buf, s.after); err != nil {
+	if s.log, err = openLog(&s.cfg, s.buf, s.after, s.lost); err != nil {
 		s.log = noLog{}
 		s.refuse(failure("log", s.cfg.Log.Path, err))
 		return nil

@@ -60,13 +60,15 @@ const (
 )
 
 type server struct {
-	cfg   monitor.Config
-	loop  *loop
-	buf   *buffer
-	log   logger
-	child child
-	start starter
-	phase phase
+	cfg  monitor.Config
+	loop *loop
+	buf  *buffer
+	log  logger
+	// losses is what the log did not take.
+	losses losses
+	child  child
+	start  starter
+	phase  phase
 
 	lock, listener, console int
 	clients                 map[int]*client

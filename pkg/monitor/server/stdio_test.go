@@ -404,6 +404,7 @@ func TestLogThatCannotBeOpened(t *testing.T) {
 func TestFullDisk(t *testing.T) {
 	f := newFixture(t, "seq", "100000")
 	f.opts.Config.Log.Path = "/dev/full"
+	events := f.keepEvents()
 	s := f.ready()
 	var out output
 	a, err := s.Attach(f.ctx(), monitor.AttachOptions{Stdout: &out, Lossless: true})
@@ -413,8 +414,12 @@ func TestFullDisk(t *testing.T) {
 	if _, err := s.Start(f.ctx()); err != nil {
 		t.Fatal(err)
 	}
-	if res, err := a.Wait(f.ctx()); err != nil || res.Exit.Code != 0 || len(out.String()) != 588895 {
+	if res, err := a.Wait(f.ctx()); err != nil || res.Exit.Code != 0 || len(out.String()) != 588895 ||
+		res.Exit.LogLoss == nil || res.Exit.LogLoss.Bytes != 588895 {
 		t.Errorf("%+v, %v, %d bytes", res.Exit, err, len(out.String()))
+	}
+	if got := lossEvents(t, events); len(got) != 1 {
+		t.Errorf("events %q", got)
 	}
 }
 

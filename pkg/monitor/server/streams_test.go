@@ -264,7 +264,7 @@ func TestRotationWithoutRoom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := openFile(&monitor.Config{Log: monitor.LogConfig{Path: path, MaxSize: 200, MaxFile: 3}}, k8sFormat{}, b)
+	l, err := openFile(&monitor.Config{Log: monitor.LogConfig{Path: path, MaxSize: 200, MaxFile: 3}}, k8sFormat{}, b, func(int, string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
