@@ -97,6 +97,9 @@ func stateHint(name string, is define.Status, need string) string {
 		return fmt.Sprintf("wait until it runs again, start it at once with \"manager start %s\", or stop it with \"manager stop %s\"", name, name)
 	case is == define.StatusPaused:
 		return fmt.Sprintf("resume it with \"manager unpause %s\"", name)
+	case is == define.StatusRemoving || is == define.StatusCreating:
+	case is == define.StatusStopping:
+		return fmt.Sprintf("wait for its end with \"manager wait %s\"", name)
 	case need == "running":
 		return fmt.Sprintf("start it with \"manager start %s\"", name)
 	case is.Live():

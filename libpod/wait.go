@@ -100,8 +100,8 @@ func (r *Runtime) Wait(ctx context.Context, id string, o WaitOptions) (int, erro
 				}
 			}
 		} else {
-			if now == define.StatusRestarting {
-				// Its monitor may have been killed; errors are for those who ask for more than the end.
+			if now == define.StatusRestarting || now == define.StatusRemoving || now == define.StatusCreating {
+				// Who was at it may have been killed; errors are for those who ask for more than the end.
 				_ = r.reconcileQuietly(ctx, id)
 			}
 			if err := sleep(ctx, interval); err != nil {
