@@ -177,6 +177,42 @@ func TestStaleRecords(t *testing.T) {
 	}
 }
 
+// Giving the namespaces up ends their holder, and nobody who has its pid by now.
+func TestReleaseOfAnother(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("XDG_RUNTIME_DIR", dir)
+	cmd := exec.Command("sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	start, err := startTime(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []record{
+		{PID: cmd.Process.Pid, StartTime: start + "1", BootID: bootID()},
+		{PID: cmd.Process.Pid, StartTime: start, BootID: "0"},
+	} {
+		raw, err := json.Marshal(r)
+		if err == nil {
+			err = os.WriteFile(recordFile(dir), raw, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Release(); err != nil {
+			t.Error(err)
+		}
+	}
+	_ = cmd.Process.Signal(unix.SIGTERM)
+	if err := cmd.Wait(); err == nil || err.Error() != "signal: terminated" {
+		t.Errorf("the process was ended before: %v", err)
+	}
+}
+
 // A runtime directory that somebody else may write to, or has put there, is refused.
 func TestForeignDirectories(t *testing.T) {
 	dir := t.TempDir()
