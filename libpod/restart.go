@@ -89,6 +89,7 @@ func (s *start) startByHand() error {
 // RestartByPolicy carries a restart out, if the container still waits for it after that start. predecessor leads to the
 // monitor of that start, which calls it (see monitor.TellSuccessor); it stays the caller's.
 func (r *Runtime) RestartByPolicy(ctx context.Context, id string, generation uint64, predecessor *os.File) error {
+	fault.Point("restart: due")
 	err := r.update(ctx, id, func(ctx context.Context, c *locked) error {
 		if c.status() != define.StatusRestarting || c.row.State.Generation != generation {
 			return nil

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/libpod/define"
 	"github.com/manager-project/manager/libpod/oci"
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -307,6 +308,7 @@ func (c *locked) destroy(ctx context.Context) error {
 // The monitor calls it when no client is left. A generation other than 0 and the present one
 // says that the clean-up comes late, and nothing is done.
 func (r *Runtime) Cleanup(ctx context.Context, id string, generation uint64, remove bool) error {
+	fault.Point("clean-up: due")
 	err := r.update(ctx, id, func(ctx context.Context, c *locked) error {
 		if generation != 0 && generation != c.row.State.Generation {
 			return nil

@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -102,7 +103,7 @@ func Arm(role Role, words []string) {
 		fault.Arm(func(point string) error {
 			if point == value {
 				s.note(point)
-				_ = syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
+				halt()
 			}
 			return nil
 		})
@@ -197,6 +198,13 @@ func Fill(path string) {
 	if free := int64(disk.Bavail) * disk.Bsize; filled > free {
 		_ = f.Truncate(free)
 	}
+}
+
+// halt stops the process here: a signal to the process might be taken by another thread, and this one go on for a moment.
+func halt() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	_ = syscall.Tgkill(syscall.Getpid(), syscall.Gettid(), syscall.SIGSTOP)
 }
 
 // die is kill -9 by somebody else. Process 1 of a container cannot send itself that, so it vanishes
