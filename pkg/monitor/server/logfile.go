@@ -62,6 +62,9 @@ func (l *fileLog) open() error {
 		_ = unix.Close(fd)
 		return err
 	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		l.maxSize = 0 // what is no file, say /dev/null, does not grow, and its name is not ours to give away
+	}
 	l.fd, l.size = fd, st.Size
 	return nil
 }

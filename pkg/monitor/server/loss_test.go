@@ -104,6 +104,38 @@ func accounted(kept string, lost, whole int) bool {
 	return missing >= -1 && missing <= len("20000\n")
 }
 
+// TestOnlyFilesAreRotated has a log that is no file, however much is written there.
+func TestOnlyFilesAreRotated(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "fifo")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = reader.Close() }()
+	b, err := newBuffer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := openFile(&monitor.Config{Log: monitor.LogConfig{Path: path, MaxSize: 200, MaxFile: 3}}, k8sFormat{}, b, func(n int, why string) { t.Errorf("%d bytes lost: %s", n, why) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	for range 100 {
+		l.begin()
+		l.emit(monitor.KindStdout, time.Now().UTC(), []byte("a line"), nil, true)
+		l.flush()
+	}
+	names, err := os.ReadDir(dir)
+	if err != nil || len(names) != 1 || names[0].Type() != os.ModeNamedPipe {
+		t.Errorf("there is %v, %v", names, err)
+	}
+}
+
 // TestLossIsToldLater has events on a disk that is full too: the event is kept as soon as there is room.
 func TestLossIsToldLater(t *testing.T) {
 	f := shell(t, "echo lost; read x; exit 0")
