@@ -1,7 +1,10 @@
 package libpod
 
 import (
+	"fmt"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/manager-project/manager/pkg/reserve"
 )
@@ -22,4 +25,18 @@ func (r *Runtime) withRoom(f func() error) error {
 	reserve.Spend(r.paths.reserve())
 	r.state.SpendReserve()
 	return f() // also when there was none: another process may have spent it a moment ago
+}
+
+// startInodes is how many files a disk must be able to take for a start: it makes a dozen in its run directory, and
+// taking it back needs a few when they are all gone.
+const startInodes = 32
+
+// filesToStart fails when the disk of the run directories has no room for the files of one more. A disk that does not
+// count files has always.
+func (r *Runtime) filesToStart() error {
+	var disk unix.Statfs_t
+	if err := unix.Statfs(r.paths.tmp, &disk); err != nil || disk.Files == 0 || disk.Ffree >= startInodes {
+		return err
+	}
+	return fmt.Errorf("run directory %s: its disk takes only %d more files: %w", r.paths.tmp, disk.Ffree, unix.ENOSPC)
 }

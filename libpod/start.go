@@ -136,6 +136,9 @@ func (c *locked) makeRunDir(context.Context) error {
 	if err := removeAll(dir); err != nil {
 		return err
 	}
+	if err := c.rt.filesToStart(); err != nil {
+		return err
+	}
 	return mkdir(dir)
 }
 
