@@ -2,7 +2,10 @@ package libpod
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/manager-project/manager/libpod/state"
 	"github.com/manager-project/manager/pkg/monitor"
@@ -92,7 +95,11 @@ func (r *Runtime) inspectFacts(ctx context.Context, c *container) (inspectFacts,
 	if err != nil {
 		return f, err
 	}
-	if f.Driver, f.DriverData, err = images.RootfsDirs(c.row.ID); err != nil {
+	f.Driver, f.DriverData, err = images.RootfsDirs(c.row.ID)
+	if errors.Is(err, unix.EROFS) {
+		return f, nil // the store cannot even be locked; the rest is known without it
+	}
+	if err != nil {
 		return f, c.fail("inspect", nil, err, "")
 	}
 	if c.row.State.Status.Live() {

@@ -166,6 +166,9 @@ func (r *Runtime) exitCode(ctx context.Context, c *container) (int, error) {
 	if record, err := monitor.ReadExit(r.paths.runDir(c.row.ID)); err == nil && record.Generation == c.row.State.Generation && c.status().Live() {
 		return record.Code, nil
 	}
+	if c.status() == define.StatusExited && !c.row.State.Unsettled() {
+		return c.row.State.ExitCode, nil // nothing is to be settled, nor locked: the disk may be read-only
+	}
 	code := -1
 	err := r.update(ctx, c.row.ID, func(ctx context.Context, l *locked) error {
 		code = l.row.State.ExitCode
