@@ -15,7 +15,7 @@ FUZZTIME ?= 20s
 SOAK ?= 10m
 
 # The tests that "make soak" runs, longer or with more cases than "make test".
-SOAKED := Mix|AnyTime|FiveHundred|ManyExecs|TestFlat|EachPoint|CleanUpKilled|TestRace|HostileS14
+SOAKED := Mix|AnyTime|FiveHundred|ManyExecs|TestFlat|EachPoint|CleanUpKilled|TestRace|HostileS14|TestFlood
 
 export CGO_ENABLED := 0
 

@@ -123,6 +123,9 @@ func (s *Store) checkVersion(ctx context.Context) error {
 		}
 	}
 	if version < schemaVersion {
+		if err := s.backUp(ctx, version); err != nil {
+			return err
+		}
 		return s.upgrade(ctx)
 	}
 	return nil

@@ -198,7 +198,7 @@ func TestConcurrentOpen(t *testing.T) {
 	}
 }
 
-// A file of the version before gets what it has not, whoever comes first, and keeps the rest.
+// A file of the version before gets what it has not, whoever comes first, and keeps the rest; as it was it stays beside.
 func TestOlderSchemaIsUpgraded(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "manager")
 	s, err := Open(context.Background(), dir)
@@ -243,6 +243,18 @@ func TestOlderSchemaIsUpgraded(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	kept, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "state.db.version-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = kept.Close() }()
+	var version, name, config string
+	if err := kept.QueryRow("SELECT (SELECT value FROM meta WHERE key='schema'),name,config FROM container").Scan(&version, &name, &config); err != nil || version != "1" || name != "web" || config != string(before.Config) {
+		t.Errorf("the file before: version %s, %s, %s, %v", version, name, config, err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "state.db.version-*.*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
 }
 
 func TestNewerSchemaIsRefused(t *testing.T) {
