@@ -28,8 +28,16 @@ func TestReadOnlyStore(t *testing.T) {
 	}
 	defer writable()
 	for _, args := range [][]string{
-		{"ps", "--all"}, {"inspect", "x"}, {"logs", "x"}, {"volume", "ls"}, {"volume", "inspect", "v"}, {"wait", "x"},
-		{"events", "--stream=false"}, {"version"}, {"container", "exists", "x"}, {"why", "x"},
+		{"ps", "--all"},
+		{"inspect", "x"},
+		{"logs", "x"},
+		{"volume", "ls"},
+		{"volume", "inspect", "v"},
+		{"wait", "x"},
+		{"events", "--stream=false"},
+		{"version"},
+		{"container", "exists", "x"},
+		{"why", "x"},
 	} {
 		m.must(args...)
 	}
