@@ -93,7 +93,8 @@ func TestFlood(t *testing.T) {
 				}
 			}
 			t.Logf("%d MB: %d to %d kB", (readBytes(t, monitor)-begin)>>20, least>>10, largest>>10)
-			if largest > 8<<20 || largest > least+(1<<20) {
+			const collector = 2 << 20 // what Go's takes when it first runs, and some
+			if largest > 8<<20 || largest > least+collector {
 				t.Errorf("the monitor took %d to %d kB", least>>10, largest>>10)
 			}
 			m.must("kill", "x")

@@ -39,23 +39,24 @@ func TestInterruptedAtAnyTime(t *testing.T) {
 	if err := evil.DockerArchive(filepath.Join(m.Dir, "big.tar.gz"), evil.Image{Name: big, Layers: [][]byte{evil.Layer(files...)}}); err != nil {
 		t.Fatal(err)
 	}
-	image := func(name string) func(m *manager, done bool) {
+	image := func(name string, again ...string) func(m *manager, done bool) {
 		return func(m *manager, done bool) {
 			if there := m.with(nil, "image", "exists", name).Code == 0; there != done {
 				m.t.Errorf("the image is there: %v, and done is %v", there, done)
 			}
-			m.must("rmi", "--force", "--ignore", name)
-			loadOther(m) // which takes away what a second signal has left, like a kill
-			m.must("rmi", other)
+			m.must(again...) // it uses the layers that were whole, and takes away the others
+			m.must("rmi", name)
 			m.noTemporaries()
 		}
 	}
+	load := []string{"load", "--quiet", "--input", "big.tar.gz"}
 	list := []interruption{
-		{"pull", pull, nil, image(name)},
-		{"load", []string{"load", "--quiet", "--input", "big.tar.gz"}, nil, image(big)},
+		{"pull", pull, nil, image(name, pull...)},
+		{"load", load, nil, image(big, load...)},
 		{"run", []string{"run", "--rm", "--name", "x", "--network", "none", "-v", "/anonymous", busybox, "true"}, nil, nil},
 		{"run -d", []string{"run", "-d", "--name", "x", "--network", "none", "-v", "/anonymous", busybox, "sleep", "1000"}, nil, func(m *manager, done bool) {
-			if s := m.statuses()["x"]; done != (s == "running") {
+			m.sane("run -d") // a container that was started in the last moment goes on, as after a kill
+			if s := m.statuses()["x"]; done && s != "running" {
 				m.t.Errorf("it is %q, and done is %v", s, done)
 			}
 		}},
