@@ -70,7 +70,7 @@ func TestLittleMemory(t *testing.T) {
 			if r.Code != 0 {
 				failed++
 				named(t, what, r, fmt.Sprintf(little, limit))
-				nothing(t, o, what)
+				nothing(t, o, what+": "+r.Stderr)
 				continue
 			}
 			if r := o.Run(t, "exec", "c", "true"); r.Code != 0 {

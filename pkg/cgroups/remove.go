@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -18,8 +19,9 @@ func (c *Cgroup) Remove() error {
 	if err := c.unit.stop(); err != nil {
 		errs = append(errs, err)
 	}
+	give := sync.OnceFunc(c.giveMemory)
 	for _, dir := range c.dirs() {
-		if err := removeDir(dir); err != nil {
+		if err := removeBefore(dir, time.Now().Add(removeLimit), maxDepth, give); err != nil {
 			errs = append(errs, &errdefs.Error{
 				Op: "remove", Kind: "cgroup", Name: c.path, Class: errdefs.ErrInUse, Cause: err, Hint: "end its processes first",
 			})
@@ -60,11 +62,24 @@ func RemoveEmpty(p string) {
 // gigabytes to free takes about a second.
 const removeLimit = 2 * time.Second
 
-func removeDir(dir string) error {
-	return removeBefore(dir, time.Now().Add(removeLimit), maxDepth)
+// removePatience is how long the wait may be between two tries until those who are still there are given memory.
+const removePatience = 10 * time.Millisecond
+
+// giveMemory takes the limit away: what ends may need memory for that, and where there is none to be had the kernel searches for
+// it, for seconds, before it lets the thread go on. Source: mm/memcontrol.c, "try_charge_memcg".
+func (c *Cgroup) giveMemory() {
+	dir := c.dirOf("memory")
+	for _, f := range [][2]string{{"memory.memsw.limit_in_bytes", "-1"}, {"memory.limit_in_bytes", "-1"}, {"memory.high", "max"}, {"memory.max", "max"}} {
+		_ = writeFile(filepath.Join(dir, f[0]), f[1]) // of the other version, or not there
+	}
 }
 
-func removeBefore(dir string, deadline time.Time, depth int) error {
+func removeDir(dir string) error {
+	return removeBefore(dir, time.Now().Add(removeLimit), maxDepth, func() {})
+}
+
+// removeBefore tries until the deadline, and calls give when it takes long.
+func removeBefore(dir string, deadline time.Time, depth int, give func()) error {
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		err := unix.Rmdir(dir)
 		switch {
@@ -73,10 +88,13 @@ func removeBefore(dir string, deadline time.Time, depth int) error {
 		case err != unix.EBUSY && err != unix.ENOTEMPTY, time.Now().After(deadline), depth == 0:
 			return &os.PathError{Op: "rmdir", Path: dir, Err: err}
 		}
+		if pause > removePatience {
+			give()
+		}
 		entries, _ := os.ReadDir(dir)
 		for _, e := range entries {
 			if e.IsDir() {
-				_ = removeBefore(filepath.Join(dir, e.Name()), deadline, depth-1)
+				_ = removeBefore(filepath.Join(dir, e.Name()), deadline, depth-1, give)
 			}
 		}
 		time.Sleep(pause)
