@@ -31,6 +31,20 @@ func exited(m *manager) {
 	m.must("run", "--name", "x", "--network", "none", busybox, "true")
 }
 
+// unseen has ended without its monitor.
+func unseen(m *manager) {
+	running(m)
+	m.endUnseen()
+}
+
+// lost has ended, and so has its monitor before, so that nobody knows how.
+func lost(m *manager) {
+	running(m)
+	pid, monitor := m.pid("Pid"), m.pid("ConmonPid")
+	m.kill9(monitor)
+	m.kill9(pid)
+}
+
 func created(m *manager) {
 	m.must("create", "--name", "x", "--network", "none", busybox, "sleep", "1000")
 }
@@ -115,8 +129,12 @@ var sweep = []killed{
 	{name: "volume-rm", objects: true, setup: func(m *manager) {
 		m.must("run", "--rm", "--network", "none", "-v", "v:/v", busybox, "touch", "/v/file")
 	}, args: []string{"volume", "rm", "v"}, then: volumeAnew},
-	{name: "wait", setup: exited, args: []string{"wait", "x"}},
-	{name: "cleanup", setup: func(m *manager) { running(m); m.endUnseen() }, args: []string{"container", "cleanup", "x"}, then: func(m *manager) {
+	{name: "wait", setup: lost, args: []string{"wait", "x"}, then: func(m *manager) {
+		if got := m.must("wait", "x"); got != "-1" {
+			m.t.Errorf("after a killed wait: %s", got)
+		}
+	}},
+	{name: "cleanup", setup: unseen, args: []string{"container", "cleanup", "x"}, then: func(m *manager) {
 		if got := m.must("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", "x"); got != "exited 137" {
 			m.t.Errorf("after a killed clean-up: %s", got)
 		}
