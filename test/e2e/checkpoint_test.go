@@ -38,7 +38,11 @@ type counter struct {
 // counting starts one.
 func counting(t *testing.T, m *testenv.Manager, name string, options ...string) *counter {
 	t.Helper()
-	m.MustRun(t, append(append([]string{"run", "--detach", "--name", name, "--network", "none", "--volume", m.Dir + ":/out"}, options...),
+	dir := filepath.Join(m.Dir, "out-"+name)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	m.MustRun(t, append(append([]string{"run", "--detach", "--name", name, "--network", "none", "--volume", dir + ":/out"}, options...),
 		"busybox", "sh", "-c", "trap 'exit 7' TERM; i=0; while :; do i=$((i+1)); echo at $i; sleep 0.05; done")...)
 	return &counter{t, inspected(t, m, name, ".HostConfig.LogConfig.Path")}
 }
@@ -142,8 +146,8 @@ func goesOn(t *testing.T, m *testenv.Manager, options []string) {
 	said := box.said()
 	next := said[len(said)-1] + 1
 	m.MustRun(t, "container", "restore", "--keep", "box")
-	if now := box.more(len(said))[len(said)]; now != next {
-		t.Errorf("it goes on at %d and not at %d", now, next)
+	if now := box.more(len(said)); now[len(said)] != next {
+		t.Errorf("it goes on at %d and not at %d: %v", now[len(said)], next, now)
 	}
 	pid, monitor := inspected(t, m, "box", ".State.Pid"), inspected(t, m, "box", ".State.ConmonPid")
 	if got := parentOf(t, pid); got != monitor {
@@ -166,8 +170,8 @@ func goesOn(t *testing.T, m *testenv.Manager, options []string) {
 	// The images were kept: back in time.
 	before := len(box.said())
 	m.MustRun(t, "container", "restore", "box")
-	if now := box.more(before)[before]; now != next {
-		t.Errorf("it goes on at %d and not at %d", now, next)
+	if now := box.more(before); now[before] != next {
+		t.Errorf("it goes on at %d and not at %d: %v", now[before], next, now)
 	}
 	m.MustRun(t, "rm", "--force", "--time", "0", "box")
 }

@@ -126,7 +126,8 @@ func (e *external) explain(err error) error {
 	return ocilog.Explain(said.Text, e.spec.Runtime, e.spec.Program)
 }
 
-// runsAlready says that the process became the user's program without being released.
+// runsAlready says that the process becomes the user's program without being released, as one that is restored. Its output
+// waits in the pipes until the process is known: before, nobody could tell it from the runtime's.
 func (s *server) runsAlready() bool { return s.external != nil && len(s.external.Start) == 0 }
 
 // keepEarly keeps the beginning of what the runtime says while it makes the container. It is not the
@@ -137,7 +138,7 @@ func (s *server) keepEarly(p []byte) {
 
 // endEarly reads what is left of that, and uses it when a failure has no other reason.
 func (s *server) endEarly(err error) error {
-	if s.external == nil {
+	if s.external == nil || err == nil && s.runsAlready() {
 		return err
 	}
 	buf := s.buf.get()

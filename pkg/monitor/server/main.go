@@ -154,8 +154,11 @@ func (s *server) prepare(req launch.Request, start starter) error {
 	s.watchOOM()
 	s.becomeMonitor(req.Hooks != nil)
 	err = s.loop.add(s.listener, unix.EPOLLIN, func(uint32) { s.accept() })
+	if err == nil && !s.runsAlready() {
+		err = s.watchOutput()
+	}
 	if err == nil {
-		err = s.watchStdio()
+		err = s.watchInput()
 	}
 	if err != nil {
 		s.refuse(failure("monitor", "", err))

@@ -46,10 +46,13 @@ func (s *server) onReady(console *os.File, err error) {
 	if err == nil && s.refusal != nil {
 		err = s.refusal
 	}
-	if err == nil && console != nil {
+	switch {
+	case err == nil && console != nil:
 		err = s.useConsole(console)
-	} else if console != nil {
+	case console != nil:
 		_ = console.Close()
+	case err == nil && s.runsAlready():
+		err = s.watchOutput()
 	}
 	if err == nil && !s.aborted {
 		err = s.announce()

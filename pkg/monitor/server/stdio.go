@@ -114,11 +114,22 @@ func (s *server) redraw(z monitor.Size) {
 }
 
 func (s *server) watchStdio() error {
+	if err := s.watchOutput(); err != nil {
+		return err
+	}
+	return s.watchInput()
+}
+
+func (s *server) watchOutput() error {
 	for _, o := range s.out {
 		if err := s.loop.add(o.fd, unix.EPOLLIN, func(uint32) { s.pump(o) }); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+func (s *server) watchInput() error {
 	if s.in != nil {
 		return s.loop.add(s.in.fd, 0, func(ev uint32) { s.feed(ev) })
 	}
