@@ -327,14 +327,31 @@ func TestReserve(t *testing.T) {
 	}
 }
 
-// TestOpenOnAFullDisk: a file that everybody has closed has no log. One is made also where there is no room but the
-// reserve, and a container can be forgotten.
-func TestOpenOnAFullDisk(t *testing.T) {
-	dir := t.TempDir()
+// smallDisk mounts a disk of its own for the test, which fill leaves without room.
+func smallDisk(t *testing.T) (dir string, fill func()) {
+	t.Helper()
+	dir = t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=16m,mode=0700"); err != nil {
 		t.Skipf("a tmpfs cannot be mounted: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	return dir, func() {
+		t.Helper()
+		f, err := os.Create(filepath.Join(dir, "ballast"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = f.Close() }()
+		for err == nil {
+			_, err = f.Write(make([]byte, 4096))
+		}
+	}
+}
+
+// TestOpenOnAFullDisk: a file that everybody has closed has no log. One is made also where there is no room but the
+// reserve, and a container can be forgotten.
+func TestOpenOnAFullDisk(t *testing.T) {
+	dir, fill := smallDisk(t)
 	s, err := Open(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
@@ -343,14 +360,7 @@ func TestOpenOnAFullDisk(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Create(filepath.Join(dir, "ballast"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = f.Close() }()
-	for err == nil {
-		_, err = f.Write(make([]byte, 4096))
-	}
+	fill()
 	if s, err = Open(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
@@ -363,11 +373,7 @@ func TestOpenOnAFullDisk(t *testing.T) {
 // TestFullDiskWithoutReserve: where even the reserve is gone, a container can be forgotten as long as the log can be
 // written from its start again.
 func TestFullDiskWithoutReserve(t *testing.T) {
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=16m,mode=0700"); err != nil {
-		t.Skipf("a tmpfs cannot be mounted: %v", err)
-	}
-	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	dir, fill := smallDisk(t)
 	s, err := Open(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
@@ -392,14 +398,7 @@ func TestFullDiskWithoutReserve(t *testing.T) {
 	defer func() { _ = s.Close() }()
 	forget(0, 3)
 	s.SpendReserve()
-	f, err := os.Create(filepath.Join(dir, "ballast"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = f.Close() }()
-	for err == nil {
-		_, err = f.Write(make([]byte, 4096))
-	}
+	fill()
 	forget(3, 10)
 }
 
