@@ -37,7 +37,7 @@ func TestLateCleanUp(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 			defer cancel()
 			client := m.Command(ctx, slices.Concat(l.run, []string{"--name", "x", "--network", "none"}, ends)...)
-			client.Env = append(slices.Clone(m.Env), userWord, arming.LogWord(m.log), arming.Word(l.role, "stop="+l.at))
+			client.Env = append(slices.Clone(m.Env), userWord, m.log.Word(), arming.Word(l.role, "stop="+l.at))
 			var said bytes.Buffer
 			client.Stderr = &said
 			if err := client.Start(); err != nil {

@@ -81,7 +81,7 @@ func TestStoppedLockHolder(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	holder := m.Command(ctx, "pause", "x")
-	holder.Env = append(slices.Clone(m.Env), arming.LogWord(m.log), arming.Word(arming.Client, "stop=pause: noted"))
+	holder.Env = append(slices.Clone(m.Env), m.log.Word(), arming.Word(arming.Client, "stop=pause: noted"))
 	if err := holder.Start(); err != nil {
 		t.Fatal(err)
 	}

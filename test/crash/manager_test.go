@@ -34,7 +34,7 @@ type manager struct {
 	// disk is a mount point of the test, or "".
 	disk string
 	// log takes the points at which processes were struck.
-	log string
+	log arming.Log
 }
 
 // newManager makes a manager with the image loaded. At the end of the test nothing may be left.
@@ -71,7 +71,7 @@ func newEmpty(t *testing.T) *manager {
 		}
 	}
 	inner.Program = filepath.Join(dir, "manager")
-	m := &manager{Manager: inner, t: t, log: filepath.Join(inner.Dir, "faults")}
+	m := &manager{Manager: inner, t: t, log: arming.Log{Path: filepath.Join(inner.Dir, "faults")}}
 	t.Cleanup(func() {
 		for _, line := range inner.Close() {
 			t.Error(line)
@@ -107,7 +107,7 @@ func (m *manager) with(env []string, args ...string) ended {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := m.Command(ctx, args...)
-	cmd.Env = append(append(slices.Clone(m.Env), userWord, arming.LogWord(m.log)), env...)
+	cmd.Env = append(append(slices.Clone(m.Env), userWord, m.log.Word()), env...)
 	cmd.WaitDelay = 2 * time.Second
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -88,7 +88,7 @@ func (m *manager) monitorGone() {
 // struck returns where processes were struck since it was last asked, a line each.
 func (m *manager) struck() string {
 	m.t.Helper()
-	return strings.TrimSpace(arming.Log(m.log))
+	return strings.TrimSpace(m.log.Next())
 }
 
 // awaitEnd waits until the monitors of containers that do not run, and their clean-up commands, are

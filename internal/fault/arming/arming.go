@@ -50,9 +50,6 @@ const prefix = "FAULT_"
 // Word is the environment entry that arms a role.
 func Word(role Role, what string) string { return prefix + string(role) + "=" + what }
 
-// LogWord and BallastWord are the entries that name the two files.
-func LogWord(path string) string { return prefix + "LOG=" + path }
-
 // BallastWord names the file that fills the disk.
 func BallastWord(path string) string { return prefix + "BALLAST=" + path }
 
@@ -137,7 +134,7 @@ type striker struct {
 	page []byte
 }
 
-// page maps a file of one process beside the log; see Log.
+// page maps a file of one process beside the log; see Log.Next.
 func page(path string) []byte {
 	const size = 4096
 	fd, err := syscall.Open(path+"."+strconv.Itoa(os.Getpid()), syscall.O_RDWR|syscall.O_CREAT|syscall.O_CLOEXEC, 0o600)
@@ -152,17 +149,30 @@ func page(path string) []byte {
 	return mem
 }
 
-// Log reads where processes were struck, a line each, and forgets it.
-func Log(path string) string {
+// A Log is the file of FAULT_LOG, for whoever reads it while processes write it.
+type Log struct {
+	Path string
+	// read is how much of the file Next has returned.
+	read int
+}
+
+// Word is the entry of an environment that names the file.
+func (l *Log) Word() string { return prefix + "LOG=" + l.Path }
+
+// Next returns where processes were struck since it was last asked, a line each.
+func (l *Log) Next() string {
 	var all []byte
-	pages, _ := filepath.Glob(path + ".*")
+	pages, _ := filepath.Glob(l.Path + ".*")
 	for _, file := range pages {
 		text, _ := os.ReadFile(file)
-		all = append(all, bytes.TrimRight(text, "\x00")...)
-		_ = os.Remove(file)
+		if text = bytes.TrimRight(text, "\x00"); len(text) > 0 { // else its process may yet write there
+			all = append(all, text...)
+			_ = os.Remove(file)
+		}
 	}
-	text, _ := os.ReadFile(path)
-	_ = os.Truncate(path, 0) // others have it open
+	text, _ := os.ReadFile(l.Path)
+	text = text[min(l.read, len(text)):]
+	l.read += len(text)
 	return string(append(all, text...))
 }
 
