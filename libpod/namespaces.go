@@ -75,7 +75,11 @@ func (s *start) startDependencies(ctx context.Context) error {
 			continue
 		}
 		if _, err := s.rt.Start(ctx, id, StartOptions{dependency: true}); err != nil {
-			return fmt.Errorf("start %s, on which it depends: %w", dep.row.Name, err)
+			if ctx.Err() != nil {
+				return err
+			}
+			// Its class is not ours: it is not this container's program that may be missing.
+			return s.fail("start", errdefs.ErrUnavailable, fmt.Errorf("it depends on %s: %v", dep.row.Name, err), errdefs.Hint(err))
 		}
 	}
 	return nil

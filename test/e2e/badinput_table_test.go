@@ -215,7 +215,7 @@ var badInputs = []struct {
 		{"run --uts host --hostname x localhost/busybox", 125, "--hostname | --uts"},
 		{"run --network nosuch localhost/busybox", 125, "--network | nosuch"},
 		{"run --network container:nosuch localhost/busybox", 125, "nosuch | ps"},
-		{"run --rm --network container:stopped localhost/busybox", 125, "stopped"},
+		{"run --rm --network container:broken localhost/busybox", 125, "broken | /no/such"},
 		{"run --network ns:/nosuch localhost/busybox", 125, "/nosuch"},
 		{"run --pid nonsense localhost/busybox", 125, "--pid | nonsense"},
 		{"run --ipc container:nosuch localhost/busybox", 125, "nosuch"},

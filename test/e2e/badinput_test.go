@@ -52,6 +52,10 @@ func newBadWorld(t *testing.T) *badWorld {
 	w.MustRun(t, "pause", "paused")
 	w.MustRun(t, "run", "--network", "none", "--name", "stopped", image, "true")
 	w.MustRun(t, "create", "--network", "none", "--name", "created", "-v", "used:/data", image, "true")
+	w.MustRun(t, "create", "--network", "none", "--name", "broken", image, "/no/such")
+	for range 2 { // from then on a failed start changes nothing more
+		w.Run("start", "broken")
+	}
 	w.MustRun(t, "run", "--rm", "--network", "none", image, "true") // the store's files for such containers
 	first := map[string]bool{}
 	for i := 0; w.two == ""; i++ {

@@ -135,7 +135,7 @@ func runRetold(t *testing.T, cmd *exec.Cmd) {
 // of real programs, terminals, registries, health checks and service managers.
 const usersToo = "^Test(HostileS.*|Debian|DebianSetuid|Nginx|Postgres|Redis|RedisEverySecond|" +
 	"StoppedClients|Terminal|BadInput|BadInputJSON|ImageHealthcheck|NotifySocket|ListenSockets|Why|" +
-	"ProgressOnTerminal|Login|RedirectCredentials|RedirectToOtherPort|RunPolicies|RetriesEnd|PushFaults|RegistryFaults)$"
+	"ProgressOnTerminal|Login|RedirectCredentials|RedirectToOtherPort|RunPolicies|RetriesEnd|PushFaults|RegistryFaults|Check|CheckContainers|CheckLeftLayer)$"
 
 // TestAsUser runs them as an ordinary user.
 func TestAsUser(t *testing.T) {

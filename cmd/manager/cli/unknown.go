@@ -21,7 +21,7 @@ var absent = []string{
 	"container runlabel", "container umount", "container unmount",
 	"image build", "image diff", "image mount", "image scp", "image search", "image sign", "image tree",
 	"image trust", "image umount", "image unmount",
-	"system check", "system connection", "system df", "system prune",
+	"system connection", "system df", "system prune",
 	"system renumber", "system reset", "system service",
 	"volume export", "volume import", "volume mount", "volume reload", "volume unmount",
 }

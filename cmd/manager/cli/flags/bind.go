@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/spf13/pflag"
@@ -76,6 +77,8 @@ func bindOne(fs *pflag.FlagSet, f *Flag) {
 		fs.UintSliceVarP(to, f.Name, f.Short, *to, f.Usage)
 	case *float64:
 		fs.Float64VarP(to, f.Name, f.Short, *to, f.Usage)
+	case *time.Duration:
+		fs.DurationVarP(to, f.Name, f.Short, *to, f.Usage)
 	default:
 		fs.VarP(optionalValue(f), f.Name, f.Short, f.Usage)
 		if f.TypeName() == "bool" {

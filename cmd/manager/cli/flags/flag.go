@@ -9,7 +9,10 @@
 // and Check turns its use into an error before anything is done.
 package flags
 
-import "strconv"
+import (
+	"strconv"
+	"time"
+)
 
 // Completion says how values of an option or argument are completed.
 type Completion string
@@ -61,7 +64,7 @@ type Flag struct {
 }
 
 // TypeName is the kind of value in one word: bool, string, strings (cut at commas),
-// stringArray, int, uint, uints, float.
+// stringArray, int, uint, uints, float, duration.
 func (f *Flag) TypeName() string {
 	switch f.To.(type) {
 	case *bool, **bool:
@@ -81,6 +84,8 @@ func (f *Flag) TypeName() string {
 		return "uints"
 	case *float64:
 		return "float"
+	case *time.Duration:
+		return "duration"
 	}
 	return f.Type
 }
@@ -121,6 +126,10 @@ func (f *Flag) ShownDefault() string {
 		return nonZero(*to)
 	case *uint:
 		return nonZero(int64(*to))
+	case *time.Duration:
+		if *to != 0 {
+			return to.String()
+		}
 	}
 	return ""
 }

@@ -52,7 +52,7 @@ func Noun() *command.Command {
 	return &command.Command{
 		Use:      "system [command]",
 		Short:    "Manage manager itself",
-		Commands: []*command.Command{Events(), Info(), Migrate()},
+		Commands: []*command.Command{Check(), Events(), Info(), Migrate()},
 	}
 }
 
