@@ -49,6 +49,9 @@ func Open(ctx context.Context, o Options) (*Runtime, error) {
 	if r.events.log, err = eventLog(&o, c, &p); err != nil {
 		return nil, err
 	}
+	if err := p.checkMounted(); err != nil {
+		return nil, err
+	}
 	if err := p.make(); err != nil {
 		return nil, err
 	}
@@ -120,13 +123,18 @@ func (r *Runtime) globalArgs() []string {
 	return args
 }
 
+// bootID is the kernel's name of the present boot.
+func bootID() (string, error) {
+	raw, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(raw)), err
+}
+
 // noticeReboot compares the kernel's boot id with the one the run state was written under.
 func (r *Runtime) noticeReboot(ctx context.Context) error {
-	raw, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	now, err := bootID()
 	if err != nil {
 		return err
 	}
-	now := strings.TrimSpace(string(raw))
 	then := r.state.BootID()
 	if then == now {
 		return nil
@@ -150,6 +158,7 @@ func (r *Runtime) noticeReboot(ctx context.Context) error {
 	if err := r.state.Reboot(ctx, now); err != nil {
 		return err
 	}
+	r.paths.noteDevice(now)
 	r.keepReboot(ctx, rows)
 	r.emit(eventlog.Event{Type: eventlog.System, Status: eventlog.Refresh})
 	return nil

@@ -146,7 +146,7 @@ func (s *Service) rawConfig(ctx context.Context, img Image) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	store, err := s.Store()
+	store, err := s.readable()
 	if err != nil {
 		return nil, err
 	}

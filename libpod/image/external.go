@@ -12,7 +12,7 @@ func (s *Service) External(ctx context.Context) ([]ExternalContainer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	store, err := s.Store()
+	store, err := s.readable()
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ type StoreFacts struct {
 
 // StoreFacts opens the store and asks it.
 func (s *Service) StoreFacts(context.Context) (*StoreFacts, error) {
-	store, err := s.Store()
+	store, err := s.readable()
 	if err != nil {
 		return nil, err
 	}

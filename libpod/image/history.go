@@ -35,7 +35,7 @@ func (s *Service) History(ctx context.Context, name string) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := s.Store()
+	store, err := s.readable()
 	if err != nil {
 		return nil, err
 	}

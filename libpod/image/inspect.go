@@ -66,7 +66,7 @@ func (s *Service) Inspect(ctx context.Context, name string) (*Inspection, error)
 	if err != nil {
 		return nil, err
 	}
-	store, err := s.Store()
+	store, err := s.readable()
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func (s *Service) RawManifest(ctx context.Context, img Image) (json.RawMessage, 
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
 	}
-	store, err := s.Store()
+	store, err := s.readable()
 	if err != nil {
 		return nil, "", err
 	}

@@ -54,7 +54,7 @@ type Summary struct {
 // listed with Damaged set, so that it can be seen and removed.
 // Errors: ErrInvalid for a bad filter; ErrNotFound and ErrAmbiguous for Names.
 func (s *Service) List(ctx context.Context, opts ListOptions) ([]Summary, error) {
-	store, err := s.Store()
+	store, err := s.readable()
 	if err != nil {
 		return nil, err
 	}

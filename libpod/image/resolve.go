@@ -36,7 +36,7 @@ func (s *Service) Resolve(ctx context.Context, name string) (Image, error) {
 	if err := ctx.Err(); err != nil {
 		return Image{}, err
 	}
-	store, err := s.Store()
+	store, err := s.readable()
 	if err != nil {
 		return Image{}, err
 	}

@@ -78,6 +78,8 @@ type Service struct {
 
 	mu    sync.Mutex
 	store storage.Store
+	// view shows a store that cannot be written to: see readable.
+	view storage.Store
 	// changing says that images are changed too: see changeImages.
 	changing bool
 }
@@ -126,9 +128,11 @@ func (s *Service) Store() (storage.Store, error) {
 func (s *Service) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.store != nil {
-		s.store.Free()
-		s.store = nil
+	for _, store := range []*storage.Store{&s.store, &s.view} {
+		if *store != nil {
+			(*store).Free()
+			*store = nil
+		}
 	}
 	return nil
 }

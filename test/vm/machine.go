@@ -33,8 +33,9 @@ type machine struct {
 	dir string
 }
 
-// cpu has all that QEMU emulates but page tables of five levels: each miss of the TLB walks them in software.
-const cpu = "max,la57=off"
+// cpu has all that QEMU emulates but page tables of five levels, for each miss of the TLB walks them in software, and fast copying by
+// bytes, for it is emulated byte by byte.
+const cpu = "max,la57=off,erms=off"
 
 // command is QEMU with the machine, the payload as its second disk, and a kernel command line.
 // It dies with the thread that starts it.

@@ -7,15 +7,19 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
 
 	"github.com/manager-project/manager/cmd/manager/cli/command"
 	"github.com/manager-project/manager/libpod/image"
-	"github.com/spf13/cobra"
+	"github.com/manager-project/manager/pkg/errdefs"
 )
 
 // Main runs one command line, args[0] being the program, and returns the exit code.
@@ -27,10 +31,7 @@ func Main(args []string, in *os.File, out, errOut io.Writer) int {
 	words := helpToFlag(args[1:])
 	t.root.SetArgs(words)
 	cc := t.bindFor(words)
-	err := t.root.ExecuteContext(ctx)
-	if closeErr := app.Close(); err == nil && closeErr != nil {
-		err = closeErr
-	}
+	err := execute(ctx, t.root, app)
 	if errors.Is(err, image.ErrElsewhere) {
 		err = handOver(app)
 	}
@@ -40,6 +41,37 @@ func Main(args []string, in *os.File, out, errOut io.Writer) int {
 	}
 	err = signals.explain(err, name)
 	return signals.code(finish(errOut, err, t.codes, name, wantsJSON(cc, words)))
+}
+
+// execute runs the command, and closes what it opened. The storage library panics where it cannot open a file that it locks: what the
+// system refuses is an error nevertheless, and the process ends without asking the library for more.
+func execute(ctx context.Context, root *cobra.Command, app *command.App) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			if err = refusal(p); err == nil {
+				panic(p)
+			}
+		}
+	}()
+	err = root.ExecuteContext(ctx)
+	if closeErr := app.Close(); err == nil && closeErr != nil {
+		err = closeErr
+	}
+	return err
+}
+
+// refusal is the error of a panic that says what the system refused, and nil for any other.
+func refusal(p any) error {
+	err, _ := p.(error)
+	var errno syscall.Errno
+	if err == nil || !errors.As(err, &errno) {
+		return nil
+	}
+	hint := "\"manager doctor\" finds what is wrong with this machine"
+	if errno == syscall.EMFILE || errno == syscall.ENFILE {
+		hint = "allow more open files: \"ulimit -n 1024\""
+	}
+	return &errdefs.Error{Class: errdefs.ErrUnavailable, Cause: err, Hint: hint}
 }
 
 // helpToFlag turns "help run" into "run --help".
