@@ -313,3 +313,32 @@ func TestSELinuxOwnContext(t *testing.T) {
 		}
 	}
 }
+
+// TestSELinuxContextType looks at file systems that are labelled as the annotation says: by rootcontext only the root has the label, and
+// labels can be given inside.
+func TestSELinuxContextType(t *testing.T) {
+	testenv.Need(t, testenv.Root, testenv.SELinux)
+	for kind, changes := range map[string]bool{"context": false, "rootcontext": true} {
+		spec := selinuxSpec(t, "sh", "-c", "touch /scratch/new && echo there && exec sleep 1000")
+		spec.Annotations = map[string]string{"run.oci.mount_context_type": kind}
+		b, err := start(t, spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Exec(); err != nil {
+			t.Fatal(err)
+		}
+		line := make([]byte, 6)
+		if _, err := b.out.Read(line); err != nil || string(line) != "there\n" {
+			t.Fatalf("%s: output %q, %v", kind, line, err)
+		}
+		scratch := fmt.Sprintf("/proc/%d/root/scratch", b.PID())
+		if got := labelOf(t, scratch); got != fileLabel {
+			t.Errorf("%s: %s", kind, got)
+		}
+		err = unix.Lsetxattr(scratch+"/new", "security.selinux", []byte(othersLabel), 0)
+		if changes != (err == nil) || !changes && !errors.Is(err, unix.ENOTSUP) {
+			t.Errorf("%s: another label: %v", kind, err)
+		}
+	}
+}

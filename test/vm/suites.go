@@ -45,14 +45,14 @@ var suites = []suite{
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Part: secondV2, Run: "TestCRIU"},
 	{
 		Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Part: secondV2,
-		Run: "TestWhy|^TestScripts$/^container$/(run-limits-v2|update-v2|stats|run-security-|run-systemd|logs-journald|rename-kill-pause)",
+		Run: "TestWhy|^TestScripts$/^container$/(run-limits-v2|update-v2|stats|run-security-|run-systemd|logs-journald)",
 	},
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Part: secondV2, Run: "^TestScripts$/^system$/^events-journald$"},
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneUser}, Run: "^(TestScripts|TestEventsJournald)$/^system$/^(events-journald|unshare-network)$"},
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "TestSystemd|TestNotifySocket$|TestListenSockets|TestAppArmorReload"},
 	{
 		Dir: "test/e2e", Lanes: []string{testenv.LaneUser},
-		Run: "TestUserSplit|^TestScripts$/^container$/(run-life|rename-kill-pause|exec-options|run-user-|run-network-user|run-limits-user|stop-(kills|deaf)|restart-(lost|boot)" +
+		Run: "TestUserSplit|^TestScripts$/^container$/(run-life|rename-kill-pause|run-user-|run-network-user|run-limits-user|stop-(kills|deaf)|restart-(lost|boot)" +
 			"|cleanup|client-killed|update-life|logs-journald)",
 	},
 }

@@ -208,6 +208,7 @@ var broken = []struct{ patch, want string }{
 	{`{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_NOTIFY"}]}}}`, `linux.seccomp.listenerPath: is missing`},
 	{`{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "x", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_NOTIFY"}]}}}`, `linux.seccomp.listenerPath: "x" is not absolute`},
 	{`{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "listenerMetadata": "x"}}}`, `linux.seccomp.listenerMetadata: means nothing without listenerPath`},
+	{`{"annotations": {"run.oci.mount_context_type": "size"}}`, `annotations.run.oci.mount_context_type: is none of context, fscontext, defcontext, rootcontext (got "size")`},
 	{`{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]}}}`, `linux.seccomp.flags: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV needs SCMP_ACT_NOTIFY`},
 }
 

@@ -13,6 +13,9 @@ import (
 )
 
 func (c *compiler) mounts() error {
+	if kind := c.labelType(); !plan.IsContext(kind) {
+		return invalid("annotations."+labelTypeAnnotation, kind, "is none of context, fscontext, defcontext, rootcontext")
+	}
 	for i := range c.spec.Mounts {
 		if err := c.mount(fmt.Sprintf("mounts[%d]", i), &c.spec.Mounts[i]); err != nil {
 			return err
@@ -127,6 +130,18 @@ func (c *compiler) newFS(m *specs.Mount, o *mountOptions, out *plan.Mount) {
 	c.mountLabel(out)
 }
 
+// labelTypeAnnotation says how new file systems get the container's label: "context", which cannot be changed inside, or another of
+// mount(8)'s options. Podman sets it for --security-opt label=nested; it is crun's.
+const labelTypeAnnotation = "run.oci.mount_context_type"
+
+// labelType is the option by which new file systems get the container's label.
+func (c *compiler) labelType() string {
+	if kind, ok := c.spec.Annotations[labelTypeAnnotation]; ok {
+		return kind
+	}
+	return "context"
+}
+
 // mountLabel gives a new file system the container's label, unless it brings one. Those of the kernel keep
 // theirs: a policy goes by them.
 func (c *compiler) mountLabel(out *plan.Mount) {
@@ -135,8 +150,8 @@ func (c *compiler) mountLabel(out *plan.Mount) {
 			p.Value = strings.Trim(p.Value, `"`)
 		}
 	}
-	label := c.spec.Linux.MountLabel
-	if label == "" || hasKey(out.Options, "context") {
+	label, kind := c.spec.Linux.MountLabel, c.labelType()
+	if label == "" || hasKey(out.Options, "context") || hasKey(out.Options, kind) {
 		return
 	}
 	switch out.FSType {
@@ -144,7 +159,7 @@ func (c *compiler) mountLabel(out *plan.Mount) {
 	case "mqueue": // it exists since its ipc namespace does, so the kernel refuses options
 		out.Label = label
 	default:
-		out.Options = append(out.Options, plan.Pair{Key: "context", Value: label})
+		out.Options = append(out.Options, plan.Pair{Key: kind, Value: label})
 	}
 }
 
