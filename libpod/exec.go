@@ -210,6 +210,9 @@ func (c *container) whileEnding(op string, err error) error {
 	if !c.ending() {
 		return err
 	}
+	if c.current().Live() && outlives(c.row.State.PID, time.Second) {
+		return c.fail(op, errdefs.ErrState, errors.New("the first thread of its process has ended, by which others find its namespaces"), "")
+	}
 	c.row.State.Status = define.StatusExited
 	return c.wrongState(op, "running")
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -14,7 +15,7 @@ import (
 
 // processStart returns field 22 of /proc/PID/stat: the start time in clock ticks since
 // boot. With the pid it names a process for good. ok is false when there is no such process
-// or it is a zombie, which runs no more.
+// or it is a zombie, which runs no more, unless it is its first thread alone that is one.
 // Source: proc_pid_stat(5).
 func processStart(pid int) (start uint64, ok bool) {
 	// By plain calls: a list asks for every container, and os.ReadFile makes twelve of four.
@@ -35,8 +36,11 @@ func processStart(pid int) (start uint64, ok bool) {
 		return 0, false
 	}
 	fields := bytes.Fields(raw[i+1:])
-	const state, starttime = 0, 22 - 3
-	if len(fields) <= starttime || fields[state][0] == 'Z' || fields[state][0] == 'X' {
+	const state, threads, starttime = 0, 20 - 3, 22 - 3
+	if len(fields) <= starttime || fields[state][0] == 'X' {
+		return 0, false
+	}
+	if n := string(fields[threads]); fields[state][0] == 'Z' && (n == "0" || n == "1") {
 		return 0, false
 	}
 	start, err = strconv.ParseUint(string(fields[starttime]), 10, 64)
@@ -64,6 +68,17 @@ func breathes(pid int) bool {
 	}
 	defer func() { _ = unix.Close(fd) }()
 	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+	return err == nil && n == 0
+}
+
+// outlives reports whether a process goes on for that long.
+func outlives(pid int, d time.Duration) bool {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = unix.Close(fd) }()
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(d.Milliseconds()))
 	return err == nil && n == 0
 }
 

@@ -29,8 +29,8 @@ func (i identity) open() (*os.File, error) {
 		return nil, err
 	}
 	// The descriptor pins whoever has the pid now; whether that is the one is seen only afterwards.
-	start, state, err := processStat(i.PID)
-	if err != nil || start != i.StartTime || state == "Z" || state == "X" {
+	start, ended, err := processStat(i.PID)
+	if err != nil || start != i.StartTime || ended {
 		_ = unix.Close(fd)
 		return nil, unix.ESRCH
 	}
@@ -42,8 +42,8 @@ func (i identity) alive() bool {
 	if i.PID <= 0 {
 		return false
 	}
-	start, state, err := processStat(i.PID)
-	return err == nil && start == i.StartTime && state != "Z" && state != "X"
+	start, ended, err := processStat(i.PID)
+	return err == nil && start == i.StartTime && !ended
 }
 
 // signal sends a signal to the process and never to another. ESRCH after its end.
@@ -56,11 +56,11 @@ func (i identity) signal(sig unix.Signal) error {
 	return unix.PidfdSendSignal(int(fd.Fd()), sig, nil, 0)
 }
 
-// processStat reads start time and state letter. Source: proc_pid_stat(5).
-func processStat(pid int) (start uint64, state string, err error) {
+// processStat reads the start time, and whether the process has ended and only waits for its parent. Source: proc_pid_stat(5).
+func processStat(pid int) (start uint64, ended bool, err error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0, "", err
+		return 0, false, err
 	}
 	return parseStat(string(b))
 }
@@ -68,19 +68,25 @@ func processStat(pid int) (start uint64, state string, err error) {
 var errStat = errors.New("unreadable process status")
 
 // parseStat starts behind the last bracket: the name before it may have brackets and blanks itself.
-func parseStat(s string) (start uint64, state string, err error) {
+func parseStat(s string) (start uint64, ended bool, err error) {
 	end := strings.LastIndexByte(s, ')')
 	if end < 0 {
-		return 0, "", errStat
+		return 0, false, errStat
 	}
 	f := strings.Fields(s[end+1:])
-	const startField = 19 // the 22nd of all, counted from the third
+	const stateField, threadsField, startField = 3 - 3, 20 - 3, 22 - 3 // counted from the third
 	if len(f) <= startField {
-		return 0, "", errStat
+		return 0, false, errStat
 	}
 	start, err = strconv.ParseUint(f[startField], 10, 64)
 	if err != nil {
-		return 0, "", errStat
+		return 0, false, errStat
 	}
-	return start, f[0], nil
+	switch f[stateField] {
+	case "X":
+		ended = true
+	case "Z": // or it is only the first thread, and others go on
+		ended = f[threadsField] == "0" || f[threadsField] == "1"
+	}
+	return start, ended, nil
 }

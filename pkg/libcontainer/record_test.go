@@ -176,6 +176,16 @@ func TestIdentity(t *testing.T) {
 			t.Errorf("%q: %d, %v", text, start, err)
 		}
 	}
+	for text, want := range map[string]bool{
+		"1 (a) S 1 1 1 0 -1 4194560 1 1 1 1 1 1 1 1 20 0 1 0 42 1": false,
+		"1 (a) Z 1 1 1 0 -1 4194560 1 1 1 1 1 1 1 1 20 0 1 0 42 1": true,
+		"1 (a) Z 1 1 1 0 -1 4194560 1 1 1 1 1 1 1 1 20 0 2 0 42 1": false, // its first thread
+		"1 (a) X 1 1 1 0 -1 4194560 1 1 1 1 1 1 1 1 20 0 0 0 42 1": true,
+	} {
+		if _, ended, err := parseStat(text); err != nil || ended != want {
+			t.Errorf("%q: ended %v, %v", text, ended, err)
+		}
+	}
 }
 
 // TestLock wants one holder at a time, and no success on a directory that was deleted under the waiter.

@@ -46,10 +46,15 @@ func (m *manager) endUnseen() {
 	m.cleanupFaults("")
 }
 
-// runs reports whether a process is there and no zombie.
+// runs reports whether a process is there and no zombie. One whose first thread is may have others, and with them all its files
+// and locks.
 func runs(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return err == nil && !strings.Contains(string(stat), ") Z ")
+	if err != nil || !strings.Contains(string(stat), ") Z ") {
+		return err == nil
+	}
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	return err == nil && len(threads) > 1
 }
 
 // processes are those of containers, monitors and commands. A dead one whose monitor was killed is the
