@@ -74,7 +74,7 @@ func parseStat(s string) (start uint64, ended bool, err error) {
 		return 0, false, errStat
 	}
 	f := strings.Fields(s[end+1:])
-	const stateField, threadsField, startField = 3 - 3, 20 - 3, 22 - 3 // counted from the third
+	const stateField, threadsField, startField = 0, 17, 19 // the 3rd, 20th and 22nd of all, counted from the third
 	if len(f) <= startField {
 		return 0, false, errStat
 	}
