@@ -139,8 +139,8 @@ func TestUsernetShared(t *testing.T) {
 			if got := says(t, m, "dial:127.0.0.1:81", self); got != "127.0.0.1" {
 				t.Errorf("after the first one's end, the second one sees %q", got)
 			}
-			_ = second.Process.Signal(unix.SIGUSR1)
-			if got := code(second); got != 128+int(unix.SIGUSR1) {
+			_ = second.Process.Signal(unix.SIGTERM)
+			if got := code(second); got != 128+int(unix.SIGTERM) {
 				t.Errorf("the second one's exit code is %d", got)
 			}
 			nothingShared(t, m, "after the last")
