@@ -45,7 +45,7 @@ func TestFeaturesAreWhole(t *testing.T) {
 	if !slices.Contains(f.PotentiallyUnsafeConfigAnnotations, "org.systemd.property.") {
 		t.Errorf("unsafe annotations: %q", f.PotentiallyUnsafeConfigAnnotations)
 	}
-	if f.Linux.Cgroup == nil || !*f.Linux.Cgroup.V1 || !*f.Linux.Cgroup.V2 || !*f.Linux.Cgroup.Systemd || !*f.Linux.Cgroup.Rdma {
+	if f.Linux.Cgroup == nil || !*f.Linux.Cgroup.V1 || !*f.Linux.Cgroup.V2 || !*f.Linux.Cgroup.Systemd || !*f.Linux.Cgroup.SystemdUser || !*f.Linux.Cgroup.Rdma {
 		t.Errorf("cgroup: %+v", f.Linux.Cgroup)
 	}
 }
