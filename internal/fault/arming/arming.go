@@ -121,6 +121,9 @@ func Arm(role Role, words []string) {
 		})
 	case "after":
 		after, _ := time.ParseDuration(value)
+		if after == 0 {
+			die() // before it does anything, however busy the machine is
+		}
 		time.AfterFunc(after, die)
 	}
 }
