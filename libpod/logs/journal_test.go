@@ -100,7 +100,11 @@ func TestFollowedJournalIsInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
-	for name, until := range map[string]time.Time{"interrupted": {}, "timed": time.Now().Add(time.Second)} {
+	for name, after := range map[string]time.Duration{"interrupted": 0, "timed": time.Second} {
+		var until time.Time
+		if after > 0 {
+			until = time.Now().Add(after)
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		err := ReadJournal(ctx, JournalQuery{Field: "MESSAGE", Follow: true, Until: until}, func(value []byte) error {

@@ -338,7 +338,7 @@ func TestDefaultParent(t *testing.T) {
 			t.Errorf("%d: exit code %d: %s", i, r.Code, r.Stderr)
 		}
 	}
-	m.eventually("the default cgroup parent is gone", 3*time.Second, func() bool {
+	m.eventually("the default cgroup parent is gone", 20*time.Second, func() bool {
 		found, _ := filepath.Glob("/sys/fs/cgroup/*/manager")
 		_, err := os.Stat("/sys/fs/cgroup/manager")
 		return len(found) == 0 && os.IsNotExist(err)

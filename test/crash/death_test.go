@@ -37,7 +37,7 @@ func TestMonitorKilled(t *testing.T) {
 		{"stop", "x"}, {"rm", "--force", "x"}, {"kill", "x"}, {"restart", "--time", "1", "x"}, {"pause", "x"}, {"wait", "x"}, {"inspect", "x"},
 	} {
 		m.must(script...)
-		m.eventually("the log", 5*time.Second, func() bool { return m.must("logs", "x") == "hello" })
+		m.eventually("the log", 20*time.Second, func() bool { return m.must("logs", "x") == "hello" })
 		pid := m.pid("Pid")
 		m.kill9(m.pid("ConmonPid"))
 		if got := m.must("ps", "--format", "{{.Status}}"); !strings.Contains(got, "unmonitored") {
@@ -126,7 +126,7 @@ func TestClientKilled(t *testing.T) {
 			}
 			where := fmt.Sprintf("--rm %v, bare environment %v", rm, bare)
 			// Nothing but the monitor looks: mounts and cgroups go by themselves.
-			m.eventually(where+": mounts and cgroups are gone", 5*time.Second, func() bool {
+			m.eventually(where+": mounts and cgroups are gone", 20*time.Second, func() bool {
 				return !slices.ContainsFunc(m.traces(), func(s string) bool {
 					return strings.HasPrefix(s, "mount") || strings.HasPrefix(s, "/sys/fs/cgroup") || strings.HasPrefix(s, "process")
 				})
@@ -291,7 +291,7 @@ func (m *manager) powerCut(keepRunDir bool) {
 				m.t.Fatal(err)
 			}
 		} else if strings.HasPrefix(trace, "/sys/fs/cgroup") {
-			m.eventually(trace+" can be removed", 5*time.Second, func() bool {
+			m.eventually(trace+" can be removed", 20*time.Second, func() bool {
 				err := syscall.Rmdir(trace)
 				return err == nil || err == syscall.ENOENT
 			})

@@ -142,7 +142,7 @@ func TestManyExecs(t *testing.T) {
 			t.Fatalf("exec %d: exit code %d: %s", i, r.Code, r.Stderr)
 		}
 	}
-	m.eventually("all is as before", 5*time.Second, func() bool { return slices.Equal(m.picture(), before) })
+	m.eventually("all is as before", 20*time.Second, func() bool { return slices.Equal(m.picture(), before) })
 	if t.Failed() {
 		t.Logf("before %q\nafter %q", before, m.picture())
 	}

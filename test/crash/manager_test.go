@@ -159,7 +159,7 @@ func (m *manager) statuses() map[string]string {
 func (m *manager) empty(when string) {
 	m.t.Helper()
 	var left []string
-	for deadline := time.Now().Add(3 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if left = m.traces(); len(left) == 0 {
 			return
 		}

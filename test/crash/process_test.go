@@ -30,7 +30,7 @@ func (m *manager) kill9(pid int) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		m.t.Fatal(err)
 	}
-	for deadline := time.Now().Add(5 * time.Second); runs(pid); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); runs(pid); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			m.t.Fatalf("process %d does not go", pid)
 		}
@@ -79,7 +79,7 @@ func (m *manager) cleanupFaults(words string) {
 // monitorGone waits until neither a monitor nor its clean-up runs any more.
 func (m *manager) monitorGone() {
 	m.t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		list := m.processes()
 		if len(list) == 0 {
 			return

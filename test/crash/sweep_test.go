@@ -207,7 +207,7 @@ func (k *killed) once(m *manager, n int) bool {
 func (m *manager) sane(when string) {
 	m.t.Helper()
 	var wrong string
-	for deadline := time.Now().Add(3 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
 		wrong = ""
 		for name, status := range m.statuses() {
 			switch status {

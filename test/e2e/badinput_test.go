@@ -194,7 +194,7 @@ func TestBadInput(t *testing.T) {
 // that another test is just starting may hold our mounts until it has its own.
 func (w *badWorld) unchanged(t *testing.T, before string) string {
 	t.Helper()
-	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		now := w.picture(t)
 		if now == before {
 			return now

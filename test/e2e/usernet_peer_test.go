@@ -81,7 +81,7 @@ func seenAs(kind, from, to string) (string, error) {
 		return "", err
 	}
 	defer func() { _ = c.Close() }()
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
 	var raw []byte
 	if kind == "udp" {
 		// A datagram may be lost, and the server may not be there yet.
