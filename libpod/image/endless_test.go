@@ -85,7 +85,7 @@ func TestCancel(t *testing.T) {
 	if err == nil || errors.Is(err, errdefs.ErrCorrupt) {
 		t.Errorf("error %v", err)
 	}
-	if took := time.Since(start); took > 2*time.Second {
+	if took := time.Since(start); took > 30*time.Second {
 		t.Errorf("took %v", took)
 	}
 	checkRefused(t, svc, err, "")

@@ -104,7 +104,7 @@ func TestEvilLayers(t *testing.T) {
 			t.Run(name+"/"+way, func(t *testing.T) {
 				start := time.Now()
 				img, err := bring(t, svc, tc.layers)
-				if took := time.Since(start); took > 10*time.Second {
+				if took := time.Since(start); took > time.Minute {
 					t.Errorf("took %v", took)
 				}
 				canary.Check(t)

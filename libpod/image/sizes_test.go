@@ -147,7 +147,7 @@ func TestLayerSizes(t *testing.T) {
 			before := residentKiB(t)
 			start := time.Now()
 			_, err := loadLayers(t, svc, [][]byte{tc.layer})
-			if took := time.Since(start); took > 20*time.Second {
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("took %v", took)
 			}
 			if grown := residentKiB(t) - before; grown > 256<<10 {
@@ -228,7 +228,7 @@ func TestBombs(t *testing.T) {
 			t.Fatalf("%s: 256 MiB were stored in 48 MiB", way)
 		}
 		t.Logf("%s: %v after %v", way, err, time.Since(start))
-		if took := time.Since(start); took > 20*time.Second {
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("%s: took %v", way, took)
 		}
 		if !strings.Contains(err.Error(), "no space left") {
@@ -373,7 +373,7 @@ func TestNestedIndexes(t *testing.T) {
 			if (err == nil) != tc.accepted {
 				t.Errorf("error %v", err)
 			}
-			if took := time.Since(start); took > 5*time.Second {
+			if took := time.Since(start); took > 30*time.Second {
 				t.Errorf("took %v", took)
 			}
 			if grown := residentKiB(t) - before; grown > 256<<10 {

@@ -121,7 +121,7 @@ func TestHostileFiles(t *testing.T) {
 			if _, err := Resolve(root, "spy", nil); !errors.Is(err, c.class) {
 				t.Errorf("error %v, want class %v", err, c.class)
 			}
-			if d := time.Since(start); d > 2*time.Second {
+			if d := time.Since(start); d > 30*time.Second {
 				t.Errorf("took %v", d)
 			}
 		})

@@ -91,7 +91,7 @@ func TestForeignWriter(t *testing.T) {
 	if _, err := db.Exec("BEGIN EXCLUSIVE"); err != nil {
 		t.Fatal(err)
 	}
-	const held = 3 * time.Second
+	const held = 8 * time.Second
 	began := time.Now()
 	ended := make(chan struct{})
 	time.AfterFunc(held, func() {

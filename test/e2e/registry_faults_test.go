@@ -114,7 +114,7 @@ func TestRegistryFaults(t *testing.T) {
 				reg.Fail(tc.fault)
 				begin := time.Now()
 				r := m.Run(append(verb, "--retry-delay", "20ms", name)...)
-				if took := time.Since(begin); took > 15*time.Second {
+				if took := time.Since(begin); took > time.Minute {
 					t.Errorf("took %v", took)
 				}
 				if n := len(reg.Requests(tc.fault.Method, tc.fault.Path)); n > tc.most || n == 0 {
@@ -148,7 +148,7 @@ func TestRetriesEnd(t *testing.T) {
 	if r.Code != 125 || !strings.HasPrefix(lines[len(lines)-1], "Error: ") || strings.Count(r.Stderr, "Error: ") != 1 || strings.Count(r.Stderr, "Trying again in") != 3 {
 		t.Errorf("%+v", r)
 	}
-	if took < 5*time.Second || took > 20*time.Second {
+	if took < 5*time.Second || took > time.Minute {
 		t.Errorf("took %v", took)
 	}
 	refused(t, m.Run("pull", "-q", "--retry", "0", name), name)
@@ -183,7 +183,7 @@ func TestPushFaults(t *testing.T) {
 			target := reg.Host + "/other/" + strings.ReplaceAll(tc.name, " ", "-") + ":v2"
 			begin := time.Now()
 			r := m.Run("push", "-q", "--retry-delay", "20ms", name, target)
-			if took := time.Since(begin); took > 15*time.Second {
+			if took := time.Since(begin); took > time.Minute {
 				t.Errorf("took %v", took)
 			}
 			if tc.parts == nil {
