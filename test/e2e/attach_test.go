@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -112,6 +114,19 @@ func (c *client) sees(text string) {
 	}
 }
 
+// shows reports whether the text is on the terminal now.
+func (c *client) shows(text string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return bytes.Contains(c.screen.Bytes(), []byte(text))
+}
+
+// asksSize has a shell wait until its terminal has that size, and print it. The words that are typed do not look like it.
+func (c *client) asksSize(rows, columns int) {
+	c.t.Helper()
+	c.keys(fmt.Sprintf("until [ \"$(stty size)\" = \"$((%d)) $((%d))\" ]; do sleep 0.1; done; stty size\r", rows, columns))
+}
+
 // ends waits for the command's end and checks its exit code.
 func (c *client) ends(code int) {
 	c.t.Helper()
@@ -157,7 +172,7 @@ func TestTerminal(t *testing.T) {
 		first.sees("30 100")
 		first.sees("from-42")
 		first.resize(40, 120)
-		first.keys("sleep 0.3; stty size\r")
+		first.asksSize(40, 120)
 		first.sees("40 120")
 		first.keys(detach)
 		first.ends(0)
@@ -166,16 +181,21 @@ func TestTerminal(t *testing.T) {
 		}
 		a := onTerminal(t, m, 24, 80, "attach", "shell")
 		b := onTerminal(t, m, 24, 80, "attach", "--no-stdin", "shell")
-		time.Sleep(300 * time.Millisecond)
+		// Both are there once the second shows what was typed into the first.
+		eventually(t, "the second client shows nothing", func() bool {
+			a.keys("echo there-$((1+1))\r")
+			time.Sleep(100 * time.Millisecond)
+			return b.shows("there-2")
+		})
 		a.keys("echo both-$((1+1))\r")
 		a.sees("both-2")
 		b.sees("both-2")
 		// The size is that of the client that changed its last.
 		a.resize(33, 99)
-		a.keys("sleep 0.3; stty size\r")
+		a.asksSize(33, 99)
 		b.sees("33 99")
 		b.resize(44, 88)
-		a.keys("sleep 0.3; stty size\r")
+		a.asksSize(44, 88)
 		a.sees("44 88")
 		b.sees("44 88")
 		b.keys("echo unheard-$((1+1))\r")
@@ -218,13 +238,20 @@ func TestTerminal(t *testing.T) {
 	})
 
 	t.Run("signals are passed on without a terminal", func(t *testing.T) {
-		m.MustRun(t, "run", "-d", "--name", "sig", "--network", "none", "busybox", "sh", "-c", `trap 'exit 8' TERM; while :; do sleep 0.1; done`)
+		m.MustRun(t, "run", "-d", "--name", "sig", "--network", "none", "busybox", "sh", "-c", `trap 'exit 8' TERM; while :; do echo tick; sleep 0.1; done`)
 		for _, proxied := range []bool{false, true} {
 			cmd := m.Command(context.Background(), "attach", "--no-stdin", "--sig-proxy="+map[bool]string{true: "true", false: "false"}[proxied], "sig")
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(500 * time.Millisecond)
+			if _, err := out.Read(make([]byte, 1)); err != nil { // it is attached
+				t.Fatal(err)
+			}
+			go func() { _, _ = io.Copy(io.Discard, out) }()
 			if err := cmd.Process.Signal(unix.SIGTERM); err != nil {
 				t.Fatal(err)
 			}
