@@ -192,7 +192,7 @@ func TestStdinHalfClose(t *testing.T) {
 }
 
 func TestSeveralAttachers(t *testing.T) {
-	f := shell(t, "read x; echo got $x; echo err >&2; read y; echo then $y")
+	f := shell(t, "while read x; do [ $x = end ] && exit 0; echo got $x; echo err >&2; done")
 	f.opts.Config.Stdin = true
 	s := f.start()
 	in1, w1, _ := os.Pipe()
@@ -202,20 +202,33 @@ func TestSeveralAttachers(t *testing.T) {
 		f.attachTo(monitor.AttachOptions{Stdin: in1, Stdout: &outs[0], Stderr: &outs[0]}),
 		f.attachTo(monitor.AttachOptions{Stdout: &outs[1]}),
 	}
-	time.Sleep(100 * time.Millisecond)
-	_, _ = w1.WriteString("one\n")
-	f.eventually("nothing shown", func() bool {
-		return strings.Contains(outs[0].String(), "got one\n") && strings.Contains(outs[0].String(), "err\n") && outs[1].String() == "got one\n"
-	})
+	// Who shows a word that was typed has been attached before then.
+	typed := 0
+	shown := func(word string, by *output) {
+		t.Helper()
+		f.eventually("nothing shown", func() bool {
+			typed++
+			_, _ = w1.WriteString(word + "\n")
+			time.Sleep(20 * time.Millisecond)
+			return strings.Contains(by.String(), "got "+word+"\n")
+		})
+		f.eventually("not all shown", func() bool {
+			return strings.Count(outs[0].String(), "got ") == typed && strings.Count(outs[0].String(), "err\n") == typed
+		})
+	}
+	shown("one", &outs[1])
 	results = append(results, f.attachTo(monitor.AttachOptions{Stdout: &outs[2]}))
-	time.Sleep(100 * time.Millisecond)
-	_, _ = w1.WriteString("two\n")
+	shown("two", &outs[2])
+	_, _ = w1.WriteString("end\n")
 	for i, r := range results {
 		if res, err := r(); err != nil || res.Exit == nil || res.Exit.Code != 0 {
 			t.Errorf("client %d: %+v, %v", i, res, err)
 		}
 	}
-	if outs[2].String() != "then two\n" {
+	if strings.Contains(outs[1].String(), "err") {
+		t.Errorf("standard error goes to who has not asked for it: %q", outs[1].String())
+	}
+	if strings.Contains(outs[2].String(), "one") {
 		t.Errorf("the late client got %q", outs[2].String())
 	}
 	f.wait(s)
