@@ -108,12 +108,14 @@ func (r *Runtime) RestartByPolicy(ctx context.Context, id string, generation uin
 }
 
 // CallOffRestart leaves a container that waits for its restart after that start as a stopped one, or stops it if it
-// was started meanwhile: its monitor was told to stop it.
+// was started meanwhile: its monitor was told to stop it. Who was carrying the restart out may have been told as well, with the start
+// begun and given up: then it waits still.
 func (r *Runtime) CallOffRestart(ctx context.Context, id string, generation uint64) error {
 	started := false
 	err := r.update(ctx, id, func(ctx context.Context, c *locked) error {
-		started = c.status().Live() && c.row.State.Generation == generation+1
-		if c.status() != define.StatusRestarting || c.row.State.Generation != generation {
+		begun := c.row.State.Generation == generation+1
+		started = c.status().Live() && begun
+		if c.status() != define.StatusRestarting || c.row.State.Generation != generation && !begun {
 			return nil
 		}
 		return c.cancelRestart(ctx, true)

@@ -1,9 +1,12 @@
 package crash
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -135,4 +138,34 @@ func unitCommand(t *testing.T, key string) []string {
 	}
 	t.Fatalf("the unit has no %s", key)
 	return nil
+}
+
+// TestRestartInterruptedAndCalledOff ends whoever carries a restart out at a step of the start, as systemd ends all processes of a
+// service, and then calls the restart off, as the monitor does that was told to stop: it stays off.
+func TestRestartInterruptedAndCalledOff(t *testing.T) {
+	t.Parallel()
+	m := newManager(t)
+	for _, step := range []string{"note that a start begins", "mount the root filesystem", "write files", "launch monitor and init", "note that it runs"} {
+		m.waits()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		cmd := m.Command(ctx, "container", "cleanup", "--restart", "--generation", "1", "x")
+		cmd.Env = append(slices.Clone(m.Env), userWord, m.log.Word(), arming.Word(arming.Client, "stop=start: "+step))
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		m.eventually("it stands at: "+step, 20*time.Second, func() bool { return m.struck() != "" })
+		for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGCONT} {
+			if err := cmd.Process.Signal(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_ = cmd.Wait()
+		cancel()
+		m.must("container", "cleanup", "--call-off", "--generation", "1", "x")
+		if got := m.must("inspect", "--format", "{{.State.Status}}", "x"); got != "exited" {
+			t.Errorf("%s: it is %s", step, got)
+		}
+		m.must("rm", "x")
+		m.empty(step)
+	}
 }

@@ -159,7 +159,11 @@ func (c *compiler) mountLabel(out *plan.Mount) {
 	case "mqueue": // it exists since its ipc namespace does, so the kernel refuses options
 		out.Label = label
 	default:
-		out.Options = append(out.Options, plan.Pair{Key: kind, Value: label})
+		// As the label of a root alone it is for file systems whose files can be labelled. A policy has its own for others, as devpts, and
+		// refuses that.
+		if kind == "context" || out.FSType == "tmpfs" || out.FSType == "ramfs" {
+			out.Options = append(out.Options, plan.Pair{Key: kind, Value: label})
+		}
 	}
 }
 
