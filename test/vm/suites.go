@@ -52,7 +52,7 @@ var suites = []suite{
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneV2}, Run: "TestSystemd|TestNotifySocket$|TestListenSockets|TestAppArmorReload"},
 	{
 		Dir: "test/e2e", Lanes: []string{testenv.LaneUser},
-		Run: "TestUserSplit|^TestScripts$/^container$/(run-life|rename-kill-pause|run-user-|run-network-user|run-limits-user|stop-(kills|deaf)|restart-(lost|boot)" +
+		Run: "TestUserSplit|^TestScripts$/^container$/(run-life|rename-kill-pause|run-network-user|run-limits-user|stop-kills|restart-(lost|boot)" +
 			"|cleanup|client-killed|update-life|logs-journald)",
 	},
 }
