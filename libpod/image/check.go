@@ -81,7 +81,8 @@ func (s *Service) Check(ctx context.Context, o CheckOptions) (*Check, error) {
 		return nil, err
 	}
 	c := &Check{report: report}
-	return c, c.describe(store)
+	c.describe(store)
+	return c, nil
 }
 
 func checkError(err error) error {
@@ -160,7 +161,7 @@ func isSigned(data []byte) bool {
 }
 
 // describe says what was found in our words.
-func (c *Check) describe(store storage.Store) error {
+func (c *Check) describe(store storage.Store) {
 	for _, part := range []struct {
 		kind    string
 		foreign bool
@@ -194,7 +195,6 @@ func (c *Check) describe(store storage.Store) error {
 		slices.SortFunc(found, func(a, b Damage) int { return strings.Compare(a.ID, b.ID) })
 		c.Damage = append(c.Damage, found...)
 	}
-	return nil
 }
 
 // sort tells an object's own problems from those of what it stands on, which the store reports for both.

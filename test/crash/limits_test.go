@@ -1,14 +1,11 @@
 package crash
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -129,15 +126,8 @@ func TestFileSizeLimit(t *testing.T) {
 		{"run", "--rm", "--name", "z", "--network", "none", busybox, "true"},
 		{"stop", "--time", "0", "y"},
 	} {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		plain := m.Command(ctx, args...)
-		cmd := exec.CommandContext(ctx, "sh", slices.Concat([]string{"-c", `ulimit -f 0; exec "$@"`, "sh"}, plain.Args)...)
-		cmd.Path, cmd.Env, cmd.Dir = "/bin/sh", plain.Env, plain.Dir
-		var said strings.Builder
-		cmd.Stderr = &said
-		_ = cmd.Run()
-		cancel()
-		m.refused(cmd.ProcessState.ExitCode(), said.String(), saysFull, args...)
+		code, said := m.short("ulimit -f 0", args...)
+		m.refused(code, said, saysFull, args...)
 	}
 	if got := m.statuses(); len(got) != 2 || got["x"] != "created" || got["y"] != "running" {
 		t.Errorf("there is %v", got)
