@@ -107,15 +107,21 @@ func (r *Runtime) RestartByPolicy(ctx context.Context, id string, generation uin
 	return err
 }
 
+// mostAttempts is how many starts RestartByPolicy makes, see startAgain.
+const mostAttempts = 2
+
 // CallOffRestart leaves a container that waits for its restart after that start as a stopped one, or stops it if it
 // was started meanwhile: its monitor was told to stop it. Who was carrying the restart out may have been told as well, with the start
 // begun and given up: then it waits still.
 func (r *Runtime) CallOffRestart(ctx context.Context, id string, generation uint64) error {
 	started := false
 	err := r.update(ctx, id, func(ctx context.Context, c *locked) error {
-		begun := c.row.State.Generation == generation+1
-		started = c.status().Live() && begun
-		if c.status() != define.StatusRestarting || c.row.State.Generation != generation && !begun {
+		attempts := c.row.State.Generation - generation // far beyond, if it is older
+		if attempts > mostAttempts {
+			return nil
+		}
+		started = c.status().Live() && attempts > 0
+		if c.status() != define.StatusRestarting {
 			return nil
 		}
 		return c.cancelRestart(ctx, true)
@@ -126,10 +132,13 @@ func (r *Runtime) CallOffRestart(ctx context.Context, id string, generation uint
 	return err
 }
 
-// takeOverRestart carries out a restart whose monitor was killed.
+// takeOverRestart carries out a restart whose monitor was killed, or calls it off where the monitor came that far.
 func (c *locked) takeOverRestart(ctx context.Context) error {
-	if c.status() != define.StatusRestarting || c.rt.restartHeld(c.row.ID) {
+	switch {
+	case c.status() != define.StatusRestarting || c.rt.restartHeld(c.row.ID):
 		return nil
+	case monitor.RestartCalledOff(c.restartLock()):
+		return c.cancelRestart(ctx, true)
 	}
 	return c.startAgain(ctx, service{}, nil)
 }
@@ -139,7 +148,7 @@ func (c *locked) takeOverRestart(ctx context.Context) error {
 // tried once more, and left to the next command after that.
 func (c *locked) startAgain(ctx context.Context, given service, predecessor *os.File) error {
 	err := c.startOnceAgain(ctx, given, predecessor)
-	if errors.Is(err, monitor.ErrEnded) {
+	if errors.Is(err, monitor.ErrEnded) && ctx.Err() == nil {
 		err = c.startOnceAgain(ctx, given, predecessor)
 	}
 	return err

@@ -166,3 +166,24 @@ func TestHeldRestart(t *testing.T) {
 	h.Free()
 	held(false, "freed")
 }
+
+// A holder calls its restart off for whoever comes next, until there is another to hold.
+func TestCallOffRestart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "restart.lock")
+	for range 2 {
+		h, err := HoldRestart(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if RestartCalledOff(path) {
+			t.Error("a new restart is called off")
+		}
+		if err := h.CallOff(); err != nil {
+			t.Fatal(err)
+		}
+		h.Free()
+		if !RestartCalledOff(path) {
+			t.Error("it is not called off")
+		}
+	}
+}

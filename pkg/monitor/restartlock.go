@@ -13,7 +13,8 @@ import (
 // A restart that is due belongs to the monitor of the start before, as long as that lives: it holds
 // record locks (fcntl) on Restart.Lock, which name their holder to whoever asks, and end with it. The
 // first byte says that it has a restart to carry out, the second that it does nothing else any more, so
-// that it may be ended. The file's name says that nobody has called the restart off.
+// that it may be ended. The file's name says that no command has called the restart off, and its size, which is 0,
+// that its holder has not.
 const (
 	restartOwned = iota
 	restartWaits
@@ -30,7 +31,11 @@ func HoldRestart(path string) (*HeldRestart, error) {
 		return nil, err
 	}
 	h := &HeldRestart{f}
-	if err := h.lock(restartOwned); err != nil {
+	err = h.lock(restartOwned)
+	if err == nil {
+		err = f.Truncate(0)
+	}
+	if err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -55,8 +60,17 @@ func (h *HeldRestart) Stands() bool {
 	return unix.Fstat(int(h.file.Fd()), &st) != nil || st.Nlink > 0
 }
 
+// CallOff says for whoever comes next that the restart is not to be carried out. It needs no room on a disk.
+func (h *HeldRestart) CallOff() error { return h.file.Truncate(1) }
+
 // Free gives the restart up to the command that carries it out.
 func (h *HeldRestart) Free() { _ = h.file.Close() }
+
+// RestartCalledOff reports whether the last process that had the restart to carry out has called it off.
+func RestartCalledOff(path string) bool {
+	var st unix.Stat_t
+	return unix.Lstat(path, &st) == nil && st.Size > 0
+}
 
 // RestartHeld reports whether a process has the restart to carry out.
 func RestartHeld(path string) (bool, error) {

@@ -3,7 +3,9 @@ package crash
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -167,5 +169,44 @@ func TestRestartInterruptedAndCalledOff(t *testing.T) {
 		}
 		m.must("rm", "x")
 		m.empty(step)
+	}
+}
+
+// TestRestartCalledOffByMonitor ends a monitor that waits for a restart, as a service manager does, and with it the command that
+// is to write that down, or the monitor before it can have that done: the container stays ended all the same.
+func TestRestartCalledOffByMonitor(t *testing.T) {
+	t.Parallel()
+	for name, faults := range map[string]string{
+		"command killed": arming.Word(arming.Cleanup, "after=0s"),
+		"monitor killed": arming.Word(arming.Monitor, "on=monitor: restart called off"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newManager(t)
+			notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "notify"), Net: "unixgram"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = notify.Close() }()
+			if strings.Contains(name, "monitor") {
+				m.cleanupFaults(faults) // the next monitor gets them
+			}
+			restarting(m, []string{"NOTIFY_SOCKET=" + notify.LocalAddr().String()}, "--sdnotify", "conmon")
+			var monitors []testenv.Process
+			m.eventually("only a monitor is there", 20*time.Second, func() bool { monitors = m.processes(); return len(monitors) == 1 })
+			m.cleanupFaults(faults)
+			if err := syscall.Kill(monitors[0].PID, syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			m.monitorGone()
+			m.cleanupFaults("")
+			for range 2 {
+				if got := m.must("inspect", "--format", "{{.State.Status}} {{.State.ExitCode}} {{.RestartCount}}", "x"); got != "exited 137 2" {
+					t.Errorf("it is %s", got)
+				}
+			}
+			m.must("rm", "x")
+			m.empty("after it")
+		})
 	}
 }

@@ -33,12 +33,7 @@ var stateMakers = map[string]func(m *manager) func(){
 		return func() { _ = stop.Process.Kill(); _ = stop.Wait() }
 	},
 	"restarting": func(m *manager) func() {
-		m.must("run", "-d", "--name", "x", "--network", "none", "--restart", "always", busybox, "sh", "-c", "echo up; exec sleep 1000")
-		m.backOff(30 * time.Second)
-		m.kill9(m.pid("Pid")) // the restart that follows knows of the long back-off
-		m.eventually("its program was restarted", 20*time.Second, func() bool { return m.must("logs", "x") == "up\nup" })
-		m.kill9(m.pid("Pid"))
-		m.eventually("it waits", 20*time.Second, func() bool { return m.statuses()["x"] == "restarting" })
+		restarting(m, nil)
 		return nil
 	},
 	"exited": func(m *manager) func() { running(m); m.must("kill", "x"); return nil },
@@ -50,6 +45,20 @@ var stateMakers = map[string]func(m *manager) func(){
 		}
 		return nil
 	},
+}
+
+// restarting makes a container that waits half a minute for its second restart.
+func restarting(m *manager, env []string, args ...string) {
+	m.t.Helper()
+	args = append([]string{"run", "-d", "--name", "x", "--network", "none", "--restart", "always"}, args...)
+	if r := m.with(env, append(args, busybox, "sh", "-c", "echo up; exec sleep 1000")...); r.Code != 0 {
+		m.t.Fatal(r.Stderr)
+	}
+	m.backOff(30 * time.Second)
+	m.kill9(m.pid("Pid")) // the restart that follows knows of the long back-off
+	m.eventually("its program was restarted", 20*time.Second, func() bool { return m.must("logs", "x") == "up\nup" })
+	m.kill9(m.pid("Pid"))
+	m.eventually("it waits", 20*time.Second, func() bool { return m.statuses()["x"] == "restarting" })
 }
 
 // backOff makes the container's last back-off as long as that, as if it had failed often.

@@ -164,7 +164,7 @@ func TestRealFailure(t *testing.T) {
 }
 
 func TestRealTerminal(t *testing.T) {
-	f := newReal(t, "sh", "-c", "tty; stty size; read x; stty size; echo got $x")
+	f := newReal(t, "sh", "-c", "tty; stty size; until stty size | grep -q 33; do sleep 0.01; done; stty size; read x; echo got $x")
 	f.spec.Process.Terminal = true
 	f.opts.Config.ConsoleRows, f.opts.Config.ConsoleColumns = 11, 22
 	s := f.spawn()
@@ -180,11 +180,12 @@ func TestRealTerminal(t *testing.T) {
 	}
 	f.eventually("no size", func() bool { return strings.Contains(out.String(), "11 22") })
 	resize <- monitor.Size{Rows: 33, Columns: 44}
+	f.eventually("no other size", func() bool { return strings.Contains(out.String(), "33 44\r\n") })
 	_, _ = typed.WriteString("word\n")
 	if _, err := a.Wait(f.ctx()); err != nil {
 		t.Fatal(err)
 	}
-	if got := out.String(); !strings.HasPrefix(got, "/dev/") || !strings.Contains(got, "33 44\r\ngot word\r\n") {
+	if got := out.String(); !strings.HasPrefix(got, "/dev/") || !strings.HasSuffix(got, "33 44\r\nword\r\ngot word\r\n") {
 		t.Errorf("output %q", got)
 	}
 }

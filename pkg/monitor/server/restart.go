@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/manager-project/manager/internal/fault"
 	"github.com/manager-project/manager/pkg/monitor"
 )
 
@@ -59,10 +60,19 @@ func (s *server) carryOut() {
 		return
 	}
 	s.code = 0
-	if r.held == nil || r.held.Stands() { // else who called it off has written that down
-		r.free()
-		s.callCleanup("--call-off")
+	if r.held != nil {
+		if !r.held.Stands() {
+			return // who called it off has written that down
+		}
+		// The command may be ended before it can, since a service manager ends all processes of a service, those too that
+		// are made meanwhile.
+		if err := r.held.CallOff(); err != nil {
+			complain("call the restart off: " + err.Error())
+		}
+		fault.Point("monitor: restart called off")
 	}
+	r.free()
+	s.callCleanup("--call-off")
 }
 
 // stoppedBefore waits until then, or for a signal that stops the container.
