@@ -34,7 +34,7 @@ func (r *Runtime) Run(ctx context.Context, req *spec.Request, o RunOptions) (Run
 	stored := func(ctx context.Context, c *locked) error { return c.beginNetworkFirst(ctx) }
 	err := r.create(ctx, req, o.Progress, stored, func(ctx context.Context, c *locked, warnings []Warning) error {
 		report.ID = c.row.ID
-		s := &start{locked: c, window: o.Streams.firstSize(), portHolders: o.PortHolders}
+		s := &start{locked: c, attached: o.Streams != nil, window: o.Streams.firstSize(), portHolders: o.PortHolders}
 		defer s.closeExtra()
 		if err := s.serve(s.cfg.Process.PreserveFDs); err != nil {
 			return err
@@ -101,6 +101,9 @@ func (s *start) begun(ctx context.Context, streams *Streams) (*running, error) {
 		return nil, errors.Join(err, s.abort(context.WithoutCancel(ctx)), s.undoStart(context.WithoutCancel(ctx)))
 	}
 	if err := s.unleash(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.carryNetwork(ctx); err != nil {
 		return nil, err
 	}
 	if run.attachment == nil {

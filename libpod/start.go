@@ -33,6 +33,8 @@ type start struct {
 	predecessor *os.File
 	session     *monitor.Session
 	live        monitor.Live
+	// attached says that this process stays with the program.
+	attached bool
 	// window is the size of the caller's terminal, or nil.
 	window *specs.Box
 	// service is what a service manager gave for this start.
@@ -240,6 +242,11 @@ func (s *start) unleash(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
+	return s.giveUp(ctx, err)
+}
+
+// giveUp takes a start back whose init was let go and has ended, or was told to, for that reason.
+func (s *start) giveUp(ctx context.Context, err error) error {
 	var f *launch.Failure
 	errors.As(err, &f)
 	err = s.explain(err)
@@ -285,7 +292,7 @@ func (r *Runtime) Start(ctx context.Context, id string, o StartOptions) (AttachR
 			attach = o.Streams != nil
 			return nil // as Podman and Docker: starting what runs is no error
 		}
-		s := &start{locked: c, window: o.Streams.firstSize()}
+		s := &start{locked: c, attached: o.Streams != nil, window: o.Streams.firstSize()}
 		defer s.closeExtra()
 		before := c.row.State.Generation
 		if !o.dependency {

@@ -14,6 +14,7 @@ import (
 	"github.com/manager-project/manager/internal/embedded"
 	"github.com/manager-project/manager/libpod/network"
 	"github.com/manager-project/manager/pkg/errdefs"
+	"github.com/manager-project/manager/pkg/monitor"
 	"github.com/manager-project/manager/pkg/rootless"
 	"github.com/manager-project/manager/pkg/spec"
 )
@@ -102,11 +103,12 @@ func (c *locked) beginNetworkFirst(ctx context.Context) error {
 
 func (c *locked) networkRequest() *network.Request {
 	return &network.Request{
-		Net: network.Effective(&c.cfg.Net), Dir: c.rt.paths.runDir(c.row.ID), Program: c.rt.fullProgram, Root: !rootless.Active(),
+		Net: network.Effective(&c.cfg.Net), Dir: c.rt.paths.runDir(c.row.ID), Program: c.rt.fullProgram, Root: !rootless.Active(), Outlives: true,
 	}
 }
 
-// finishNetwork waits until the waiting init's network is connected.
+// finishNetwork waits until the waiting init's network is connected. That of a program whose starter stays with it may not carry packets
+// yet, see carryNetwork.
 func (s *start) finishNetwork(ctx context.Context) error {
 	init := network.Process{PID: s.live.PID, StartTime: s.live.StartTime}
 	if s.network == nil {
@@ -120,6 +122,9 @@ func (s *start) finishNetwork(ctx context.Context) error {
 			return err
 		}
 	}
+	if s.attached && s.network.Connected() {
+		return nil
+	}
 	err := s.network.Finish(init)
 	s.network = nil
 	if port := new(network.PortInUse); errors.As(err, &port) {
@@ -129,6 +134,28 @@ func (s *start) finishNetwork(ctx context.Context) error {
 		return lost // whose network it was to be has gone
 	}
 	return err
+}
+
+// carryNetwork waits until the network of a program that has begun carries packets, or the program ends, which does not need it
+// any more. A program that gets no network is ended: its start has failed.
+func (s *start) carryNetwork(ctx context.Context) error {
+	if s.network == nil {
+		return nil
+	}
+	select {
+	case <-s.network.Ready():
+	case <-s.session.Exited():
+		s.network.Abandon()
+		s.network = nil
+		return nil
+	}
+	s.attached = false
+	err := s.finishNetwork(ctx)
+	if err == nil {
+		return nil
+	}
+	_ = s.session.Send(monitor.KindSignal, []byte{byte(unix.SIGKILL)})
+	return s.giveUp(ctx, err)
 }
 
 // fullProgram is the program that has the network's helper linked in.

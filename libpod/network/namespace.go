@@ -24,7 +24,13 @@ func (q *Request) pin() error {
 		return bind(fmt.Sprintf("/proc/%d/ns/net", q.Init.PID), path)
 	}
 	made := make(chan error, 1)
-	go inPassing(func() { made <- newNamespace(path) })
+	go inPassing(func() {
+		err := newNamespace(path)
+		if err == nil {
+			q.routes, _ = hearRoutes() // without it, the driver says when it is ready
+		}
+		made <- err
+	})
 	return <-made
 }
 

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -33,10 +35,15 @@ type Request struct {
 	Init Process
 	// Root says that this process is root on the host, and not of a user's namespace.
 	Root bool
+	// Outlives says that a driver comes up though its starter is killed: Teardown is sure to come, and a program may have begun by
+	// then (see Beginning.Connected).
+	Outlives bool
 	// Program finds the program that has the helper linked in.
 	Program func() (string, error)
 
 	record record
+	// routes hears of the namespace's routes, if it was made by pin.
+	routes *os.File
 }
 
 func (q *Request) path(name string) string { return filepath.Join(q.Dir, name) }
@@ -66,20 +73,35 @@ func tunThere() error {
 	return e
 }
 
-// command runs a driver that puts itself into the background when it is ready.
-func (q *Request) command(ctx context.Context, name string, args []string) error {
+// command runs a driver that puts itself into the background when it is ready. If ctx ends before, so does the driver, and
+// dropped is called. With Outlives, Teardown finds it by its words; one that does not have them yet finds no namespace where it is
+// to look for it.
+func (q *Request) command(ctx context.Context, name string, args []string, dropped func()) error {
 	program, err := find(name)
 	if err != nil {
 		return err
 	}
 	var out bytes.Buffer
+	pidfd := -1
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", &out, &out
-	// One that has not become the driver yet is found by nobody: it ends with who starts it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL}
-	runtime.LockOSThread() // the signal is for the end of the thread
-	defer runtime.UnlockOSThread()
-	if err := abandoned(ctx, cmd.Run()); err != nil {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd}
+	if !q.Outlives {
+		cmd.SysProcAttr.Pdeathsig = unix.SIGKILL
+		runtime.LockOSThread() // the signal is for the end of the thread
+		defer runtime.UnlockOSThread()
+	}
+	cmd.Cancel = func() error {
+		if endWithChildren(cmd.Process.Pid, pidfd) {
+			dropped()
+		}
+		return nil
+	}
+	err = cmd.Run()
+	if pidfd >= 0 {
+		_ = unix.Close(pidfd)
+	}
+	if err = abandoned(ctx, err); err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) && ctx.Err() == nil {
 			return failed(name, q.Net.DriverOptions, out.String())
@@ -88,6 +110,38 @@ func (q *Request) command(ctx context.Context, name string, args []string) error
 	}
 	return nil
 }
+
+// endWithChildren kills a child of this process with what it has forked, and reports whether it was in time for that. It is stopped
+// first, so that it does not fork meanwhile, nor its children's pids come to others. Source: proc_pid_task(5), "children".
+func endWithChildren(pid, pidfd int) bool {
+	defer func() { _ = unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0) }()
+	if unix.PidfdSendSignal(pidfd, unix.SIGSTOP, nil, 0) != nil {
+		return false
+	}
+	var info unix.Siginfo
+	for {
+		err := unix.Waitid(unix.P_PIDFD, pidfd, &info, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil)
+		if err == nil && info.Code == cldStopped {
+			break
+		}
+		if err != unix.EINTR {
+			return false // it has ended
+		}
+	}
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return false // the kernel does not say
+	}
+	for _, word := range strings.Fields(string(children)) {
+		if child, err := strconv.Atoi(word); err == nil {
+			_ = unix.Kill(child, unix.SIGKILL)
+		}
+	}
+	return true
+}
+
+// cldStopped is what waitid says of a child that was stopped. Source: <bits/siginfo-consts.h>, CLD_STOPPED.
+const cldStopped = 5
 
 // failed says what a driver with these options said before it gave up.
 func failed(name string, options []string, out string) error {

@@ -2,6 +2,8 @@ package network
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -211,5 +213,94 @@ func TestCheckOptions(t *testing.T) {
 	}
 	if err := CheckOptions(t.Context(), &spec.Net{Driver: spec.NetPasta, DriverFound: true}); err != nil {
 		t.Errorf("found, and gone since: %v", err)
+	}
+}
+
+// A driver that is ended before it is ready leaves no child; one that has ended cannot be.
+func TestEndWithChildren(t *testing.T) {
+	pidfd := -1
+	cmd := exec.Command("sh", "-c", "sleep 1000 & echo $!; wait")
+	cmd.SysProcAttr = &syscall.SysProcAttr{PidFD: &pidfd}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(pidfd) }()
+	var child int
+	if _, err := fmt.Fscan(out, &child); err != nil {
+		t.Fatal(err)
+	}
+	if !endWithChildren(cmd.Process.Pid, pidfd) {
+		t.Error("it was not in time")
+	}
+	if err := cmd.Wait(); err == nil || err.Error() != "signal: killed" {
+		t.Errorf("it ended by %v", err)
+	}
+	if _, err := io.ReadAll(out); err != nil && !errors.Is(err, os.ErrClosed) { // the child has the pipe too
+		t.Error(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child))
+		if err != nil || strings.Contains(string(stat), ") Z ") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("its child lives")
+		}
+	}
+	if endWithChildren(cmd.Process.Pid, pidfd) {
+		t.Error("it had ended")
+	}
+}
+
+// Routes that are no default routes, or go nowhere, are not waited for.
+func TestAwaitDefaults(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to make a network namespace")
+	}
+	done := make(chan error, 1)
+	steps := make(chan string)
+	go inPassing(func() {
+		done <- func() error {
+			if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+				return err
+			}
+			routes, err := hearRoutes()
+			if err != nil {
+				return err
+			}
+			defer func() { _ = routes.Close() }()
+			heard := make(chan error, 1)
+			go func() { heard <- awaitDefaults(routes, unix.AF_INET, unix.AF_INET6) }()
+			for step := range steps {
+				select {
+				case err := <-heard:
+					return fmt.Errorf("before %q: %v", step, err)
+				default:
+				}
+				if out, err := exec.Command("ip", strings.Fields(step)...).CombinedOutput(); err != nil {
+					return fmt.Errorf("ip %s: %v: %s", step, err, out)
+				}
+				time.Sleep(20 * time.Millisecond) // it would hear of it by then
+			}
+			return <-heard
+		}()
+	})
+	for _, step := range []string{
+		"link set lo up", "route add 192.0.2.0/24 dev lo", "route add unreachable default metric 9", "-6 route add 2001:db8::/64 dev lo",
+		"-6 route add default dev lo", "route add default dev lo",
+	} {
+		select {
+		case steps <- step:
+		case err := <-done:
+			t.Fatal(err)
+		}
+	}
+	close(steps)
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

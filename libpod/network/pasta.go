@@ -96,9 +96,10 @@ func pastaArgs(q *Request, a *Addresses) []string {
 // pastaPID is the file in which pasta writes its process id.
 const pastaPID = "pasta.pid"
 
-// runPasta starts it and waits until it is ready.
-func runPasta(ctx context.Context, q *Request, a *Addresses) error {
-	if err := q.command(ctx, spec.NetPasta, pastaArgs(q, a)); err != nil {
+// runPasta starts it and waits until it is ready, or ended with ctx; dropped is called in that case once neither it nor a child
+// of it is left to come.
+func runPasta(ctx context.Context, q *Request, a *Addresses, dropped func()) error {
+	if err := q.command(ctx, spec.NetPasta, pastaArgs(q, a), dropped); err != nil {
 		return err
 	}
 	p, err := readPIDFile(q.path(pastaPID))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -90,16 +91,24 @@ func Teardown(dir string, kill func(Process) error) error {
 	if r == nil {
 		return err
 	}
-	all := r.Processes
-	if !r.Complete {
-		all = append(all, strays(dir)...)
-	}
 	var errs []error
-	for _, p := range all {
-		if err := kill(p); err != nil {
-			errs = append(errs, fmt.Errorf("end network process %d: %w", p.PID, err))
+	ended := map[int]bool{}
+	for all := r.Processes; len(all) > 0 || !r.Complete; {
+		for _, p := range all {
+			ended[p.PID] = true
+			if err := kill(p); err != nil {
+				errs = append(errs, fmt.Errorf("end network process %d: %w", p.PID, err))
+			}
+			fault.Point("network: process ended")
 		}
-		fault.Point("network: process ended")
+		if r.Complete {
+			break
+		}
+		// Until there are no others: one may have forked before it was killed.
+		all = slices.DeleteFunc(strays(dir), func(p Process) bool { return ended[p.PID] })
+		if len(all) == 0 {
+			break
+		}
 	}
 	if err := unpin(dir); err != nil {
 		errs = append(errs, err)

@@ -105,6 +105,9 @@ func (s *Session) Wait(ctx context.Context) (ExitRecord, error) {
 	return s.exit, err
 }
 
+// Exited is closed when Wait does not have to wait any more.
+func (s *Session) Exited() <-chan struct{} { return s.exited.ch }
+
 // Attach joins the container's streams to o. Before Start, no byte of output is lost. It returns
 // once the monitor has agreed; Attachment.Wait waits for the end.
 func (s *Session) Attach(ctx context.Context, o AttachOptions) (*Attachment, error) {
