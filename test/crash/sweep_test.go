@@ -65,6 +65,7 @@ var sweep = []killed{
 	{name: "run-network", args: []string{"run", "-d", "--name", "x", "--network", "builtin", "-p", "127.0.0.1::80", busybox, "sleep", "1000"}},
 	{name: "run-slirp4netns", args: []string{"run", "-d", "--name", "x", "--network", "slirp4netns", "-p", "127.0.0.1::80", busybox, "sleep", "1000"}},
 	{name: "run-pasta", args: []string{"run", "-d", "--name", "x", "--network", "pasta", "-p", "127.0.0.1::80", busybox, "sleep", "1000"}},
+	{name: "run-pasta-attached", args: []string{"run", "--name", "x", "--network", "pasta", busybox, "sleep", "0.1"}},
 	{name: "rm-network", setup: func(m *manager) {
 		m.must("run", "-d", "--name", "x", "--network", "builtin", "-p", "127.0.0.1::80", busybox, "sleep", "1000")
 	}, args: []string{"rm", "--force", "--time", "0", "x"}},
