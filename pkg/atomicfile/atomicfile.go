@@ -24,48 +24,74 @@ const (
 )
 
 // Write replaces the file at path with data. The temporary file lies beside it.
-func Write(path string, data []byte, perm os.FileMode, d Durability) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+func Write(path string, data []byte, perm os.FileMode, d Durability) error {
+	p, err := Prepare(path, data, perm, d)
 	if err != nil {
 		return err
 	}
+	return p.Commit()
+}
+
+// Pending is a file that is to take another's place.
+type Pending struct {
+	temporary, path string
+	durability      Durability
+}
+
+// Prepare writes the temporary file of Write, which Commit or Discard take away.
+func Prepare(path string, data []byte, perm os.FileMode, d Durability) (_ *Pending, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return nil, err
+	}
+	p := &Pending{f.Name(), path, d}
 	defer func() {
 		if err != nil {
 			_ = f.Close()
-			_ = os.Remove(f.Name())
+			p.Discard()
 		}
 	}()
 	name := filepath.Base(path)
 	fault.Point("file " + name + ": begun")
 	if _, err = f.Write(data); err != nil {
-		return err
+		return nil, err
 	}
 	if err = f.Chmod(perm); err != nil {
-		return err
+		return nil, err
 	}
 	if d == Durable {
 		if err = f.Sync(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if err = f.Close(); err != nil {
-		return err
+		return nil, err
 	}
 	fault.Point("file " + name + ": written")
-	if d == Passing {
-		err = exchange(f.Name(), path)
+	return p, nil
+}
+
+// Commit puts the file in its place. One that cannot be is discarded.
+func (p *Pending) Commit() error {
+	var err error
+	if p.durability == Passing {
+		err = exchange(p.temporary, p.path)
 	} else {
-		err = os.Rename(f.Name(), path)
+		err = os.Rename(p.temporary, p.path)
 	}
 	if err != nil {
+		p.Discard()
 		return err
 	}
-	fault.Point("file " + name + ": in place")
-	if d == Durable {
-		return syncDir(filepath.Dir(path))
+	fault.Point("file " + filepath.Base(p.path) + ": in place")
+	if p.durability == Durable {
+		return syncDir(filepath.Dir(p.path))
 	}
 	return nil
 }
+
+// Discard takes the temporary file away.
+func (p *Pending) Discard() { _ = os.Remove(p.temporary) }
 
 // exchange puts a file in the place of another. ext4 writes a file that replaces another to the disk at once, as the
 // price for those who forget to sync, and whoever removes it meanwhile waits for the disk; of two files that change places

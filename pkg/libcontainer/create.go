@@ -11,6 +11,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/manager-project/manager/pkg/atomicfile"
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
 	"github.com/manager-project/manager/pkg/libcontainer/compile"
@@ -39,6 +40,7 @@ func (f *Factory) Create(ctx context.Context, id string, cfg Config) (*Container
 		{"make class of service", c.makeClass},
 		{"launch", c.launch},
 		{"configuration", c.keepConfig}, // here, and not before: the init takes its time
+		{"draft", c.draftRecord},
 		{"ready", c.ready},
 		{"outside", c.outside},
 		{"limits", c.limits},
@@ -81,9 +83,10 @@ type creation struct {
 	handles *compile.Handles
 	where   *cgroups.Config // nil for no cgroup
 	cgroup  *cgroups.Cgroup
-	parking *os.File           // the listening socket
-	image   chan *launch.Image // of the plan, if it has one; see buildImage
-	keeping chan error         // closed when the configuration is kept
+	parking *os.File            // the listening socket
+	image   chan *launch.Image  // of the plan, if it has one; see buildImage
+	keeping chan error          // closed when the configuration is kept
+	draft   *atomicfile.Pending // the record of the complete container
 	class   *intelrdt.Group
 	back    undo.Stack
 }
@@ -328,7 +331,15 @@ func (c *creation) sendPIDFD() error {
 	return sendFile(c.cfg.PIDFDSocket, c.made.child.PIDFD(), "pidfd")
 }
 
-// complete writes the record that makes it a container.
+// draftRecord writes the record that makes it a container, while the init builds that. The directory takes a draft along.
+func (c *creation) draftRecord() (err error) {
+	r := c.made.record
+	r.Complete = true
+	c.draft, err = c.made.dir.draftRecord(&r)
+	return err
+}
+
+// complete makes it a container.
 func (c *creation) complete() error {
 	c.made.record.Complete = true
 	if c.cfg.Park {
@@ -337,7 +348,7 @@ func (c *creation) complete() error {
 			return err
 		}
 	}
-	return c.made.dir.writeRecord(&c.made.record)
+	return c.draft.Commit()
 }
 
 // park leaves the init to whoever calls Start.

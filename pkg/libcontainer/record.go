@@ -80,12 +80,21 @@ type record struct {
 
 // writeRecord replaces state.json.
 func (d *stateDir) writeRecord(r *record) error {
-	b, err := r.encode()
+	draft, err := d.draftRecord(r)
 	if err != nil {
 		return err
 	}
+	return draft.Commit()
+}
+
+// draftRecord writes what is to replace state.json, so that little is left to do when it may.
+func (d *stateDir) draftRecord(r *record) (*atomicfile.Pending, error) {
+	b, err := r.encode()
+	if err != nil {
+		return nil, err
+	}
 	d.wrote, d.written = *r, b
-	return atomicfile.Write(filepath.Join(d.path, recordFile), b, 0o600, atomicfile.Passing)
+	return atomicfile.Prepare(filepath.Join(d.path, recordFile), b, 0o600, atomicfile.Passing)
 }
 
 // encode is json.Marshal, which works out the whole type before it writes the first byte, and all types in it; and that

@@ -53,6 +53,7 @@ func (f *Factory) Restore(ctx context.Context, id string, cfg Config, o RestoreO
 		{"limits", r.limits},
 		{"console", r.sendConsole},
 		{"pidfd", r.sendPIDFD},
+		{"draft", r.draftRecord},
 		{"record", r.complete},
 		{"pid file", r.pidFile},
 	})

@@ -3,7 +3,6 @@ package specjson
 import (
 	"encoding/json"
 	"reflect"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -83,50 +82,53 @@ func sameUnmarshal(t *testing.T, b []byte) {
 	}
 }
 
-// twice says that a document names one of the taken-apart objects' fields twice.
-func twice(b []byte) bool {
-	d := json.NewDecoder(strings.NewReader(string(b)))
-	var seen []map[string]bool
-	for key := false; ; {
-		t, err := d.Token()
-		if err != nil {
-			return false
-		}
-		switch v := t.(type) {
-		case json.Delim:
-			if v == '{' || v == '[' {
-				seen = append(seen, nil)
-				if key = v == '{'; key {
-					seen[len(seen)-1] = map[string]bool{}
-				}
-				continue
-			}
-			seen = seen[:len(seen)-1]
-		case string:
-			if key {
-				name := strings.ToLower(v)
-				if seen[len(seen)-1][name] {
-					return true
-				}
-				seen[len(seen)-1][name], key = true, false
-				continue
-			}
-		}
-		key = len(seen) > 0 && seen[len(seen)-1] != nil
-	}
-}
-
 func FuzzUnmarshal(f *testing.F) {
 	for _, s := range []string{
 		`{}`, `null`, `[]`, ``, `{"linux":null}`, `{"linux":{"resources":null}}`, `{"LINUX":{"Resources":{"Pids":{"limit":1}}}}`, `{"linux":1}`,
 		`{"linux":{"resources":[]}}`, `{"process":{"user":{"uid":-1}}}`, `{"mounts":[{"options":["a"]}]}`, `{"linux":{"seccomp":{"syscalls":[{"names":[1]}]}}}`,
 		`{"ociVersion":1}`, `{"linux":{"devices":[{"fileMode":438}]}}`, `{"mounts":null,"hooks":{"prestart":[{"path":"/x","timeout":1.5}]}}`,
+		`{"linux":{"cgroupsPath":"/a"},"linux":{"mountLabel":"b"}}`, `{"annotations":{"a":"1","a":"2","\u0062":"\n"}}`, `{"hostname":"\u00e9\ud83d\ude00\"é"}`,
+		`{"process":{"oomScoreAdj":-1000,"rlimits":[{"type":"RLIMIT_CORE","hard":18446744073709551615,"soft":0}]}} `, "{\"hostname\":\"\xff\"}",
+		`{"process":{"oomScoreAdj":-9223372036854775808}}`, `{"process":{"oomScoreAdj":-9223372036854775809}}`, `{"process":{"oomScoreAdj":01}}`, `{"process":{"oomScoreAdj":-0}}`,
+		`{"process":{"scheduler":{"nice":-2147483648,"priority":2147483648}}}`, `{"process":{"terminal":truee}}`, `{"mounts":[,]}`, `{"mounts":[{}],}`, `{"mounts":[null,{"options":[]}]}`,
+		`{"linux":{"resources":{"blockIO":{"weightDevice":[{"major":8,"minor":0,"weight":65535,"leafWeight":65536}]}}}}`, `{"windows":{"layerFolders":["x"]},"unknown":[1]}`, `{"hostname":"a"}b`,
 	} {
 		f.Add([]byte(s))
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if !twice(b) {
-			sameUnmarshal(t, b)
+	f.Fuzz(func(t *testing.T, b []byte) { sameUnmarshal(t, b) })
+}
+
+// What engines write is read without encoding/json.
+func TestQuickly(t *testing.T) {
+	full := &specs.Spec{}
+	fill(reflect.ValueOf(full).Elem(), 0)
+	full.Solaris, full.Windows, full.VM, full.ZOS, full.FreeBSD = nil, nil, nil, nil, nil
+	raw, err := json.MarshalIndent(full, "", "\t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, got := reader{text: string(raw)}, specs.Spec{}
+	r.spec(&got)
+	if r.odd {
+		t.Error("it gave up")
+	}
+	if diff := cmp.Diff(full, &got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func BenchmarkUnmarshal(b *testing.B) {
+	full := &specs.Spec{}
+	fill(reflect.ValueOf(full).Elem(), 0)
+	full.Solaris, full.Windows, full.VM, full.ZOS, full.FreeBSD = nil, nil, nil, nil, nil
+	raw, err := json.MarshalIndent(full, "", "\t")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(raw)))
+	for b.Loop() {
+		if err := Unmarshal(raw, new(specs.Spec)); err != nil {
+			b.Fatal(err)
 		}
-	})
+	}
 }

@@ -73,9 +73,12 @@ func decode(b []byte, name string, into any) error {
 		return errdefs.New(errdefs.ErrInvalid, "file", name, "has more than %d bytes", MaxSize)
 	}
 	var err error
-	if spec, ok := into.(*specs.Spec); ok {
-		err = specjson.Unmarshal(b, spec)
-	} else {
+	switch v := into.(type) {
+	case *specs.Spec:
+		err = specjson.Unmarshal(b, v)
+	case *specs.Process:
+		err = specjson.UnmarshalProcess(b, v)
+	default:
 		err = json.Unmarshal(b, into)
 	}
 	if err == nil {
