@@ -99,7 +99,6 @@ func (b *building) build() {
 	b.makeCwd()
 	b.finishMounts()
 	b.pivot()
-	b.closeRest()
 	var built label
 	b.jump(&built)
 	b.place(&b.unable)
@@ -108,6 +107,8 @@ func (b *building) build() {
 	// From here on a failure has a name.
 	b.copy64(b.words(uint64(launch.MsgStep)), listBase+atMessage)
 	b.tell("barrier", launch.MsgBuilt)
+	b.leaveHost() // which waits for the kernel, while our parent does its part
+	b.closeRest()
 }
 
 // call adds a system call; a failure of an optional mount for want of something leads to its end.
@@ -161,27 +162,32 @@ func (b *building) finishMounts() {
 	}
 }
 
-// pivot takes the host's file systems out of the namespace and gives "/" its propagation.
+// pivot makes the root file system "/", with the host's on top of it and the process there.
 func (b *building) pivot() {
-	old, slash, dot, none := b.room(8), b.text("/"), b.text("."), b.text("")
+	old, slash, dot := b.room(8), b.text("/"), b.text(".")
 	b.call(unix.SYS_OPENAT, negative(unix.AT_FDCWD), slash, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).into(old)
 	b.on(b.root, unix.SYS_FCHDIR)
-	b.call(unix.SYS_PIVOT_ROOT, dot, dot) // the old root comes to lie on top of the new one
+	b.call(unix.SYS_PIVOT_ROOT, dot, dot)
 	b.on(old, unix.SYS_FCHDIR)
-	b.call(unix.SYS_UMOUNT2, dot, unix.MNT_DETACH)
-	b.call(unix.SYS_CHDIR, slash)
+}
+
+// leaveHost takes the host's file systems out of the namespace and gives "/" its propagation.
+func (b *building) leaveHost() {
+	why, slash, none := fail("pivot", "/"), b.text("/"), b.text("")
+	b.do(why, unix.SYS_UMOUNT2, b.text("."), unix.MNT_DETACH)
+	b.do(why, unix.SYS_CHDIR, slash)
 	if p := b.Rootfs.Propagation; p != 0 {
-		b.call(unix.SYS_MOUNT, none, slash, none, p, 0)
+		b.do(why, unix.SYS_MOUNT, none, slash, none, p, 0)
 	}
 }
 
 // closeRest closes what leads to a directory but for our handle on procfs.
 func (b *building) closeRest() {
 	if b.proc == 0 {
-		b.call(unix.SYS_CLOSE_RANGE, b.socket+1, 1<<32-1, 0)
+		b.sys("descriptor", unix.SYS_CLOSE_RANGE, b.socket+1, 1<<32-1, 0)
 		return
 	}
-	b.on(b.proc, unix.SYS_DUP3, b.socket+1, unix.O_CLOEXEC).tolerate(unix.EINVAL) // it is that already
+	b.with(0, b.proc).do(fail("descriptor", ""), unix.SYS_DUP3, 0, b.socket+1, unix.O_CLOEXEC).tolerate(unix.EINVAL) // it is that already
 	b.copy64(b.words(b.socket+1), b.proc)
-	b.call(unix.SYS_CLOSE_RANGE, b.socket+2, 1<<32-1, 0)
+	b.sys("descriptor", unix.SYS_CLOSE_RANGE, b.socket+2, 1<<32-1, 0)
 }
