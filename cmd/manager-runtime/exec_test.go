@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/manager-project/manager/internal/testenv"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -227,3 +230,27 @@ func TestExecPassesSignals(t *testing.T) {
 
 // script waits for an interrupt and says so with its exit code.
 const script = `trap "exit 7" INT; echo ready; while :; do sleep 0.05; done`
+
+// TestTimerSlack: a program's timers are as late as its caller's, whatever this program's own are.
+func TestTimerSlack(t *testing.T) {
+	o := newRuntime(t)
+	const want = "71234"
+	show := []string{"cat", "/proc/self/timerslack_ns"}
+	for way, change := range map[string]func(*specs.Spec){"image": func(*specs.Spec) {}, "small program": byTheSmallProgram} {
+		bundle := o.Bundle(t, "c", show, change)
+		live := o.Bundle(t, "live", sleeper, change)
+		o.Must(t, "run", "--detach", "--bundle", live, "live")
+		for _, args := range [][]string{{"run", "--bundle", bundle, "c"}, append([]string{"exec", "live"}, show...)} {
+			out := make(chan testenv.Result)
+			go func() {
+				runtime.LockOSThread() // and never unlocked: the thread dies
+				_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 71234, 0, 0, 0)
+				out <- o.Run(t, args...)
+			}()
+			if r := <-out; strings.TrimSpace(r.Stdout) != want {
+				t.Errorf("%s, %s: %+v", way, args[0], r)
+			}
+		}
+		o.Must(t, "delete", "--force", "live")
+	}
+}

@@ -16,6 +16,11 @@ package main
 
 import (
 	"os"
+
+	"github.com/manager-project/manager/pkg/sysmon"
 )
 
-func main() { os.Exit(newApp().main(os.Args[1:])) }
+func main() {
+	sysmon.Relax()
+	os.Exit(newApp().main(os.Args[1:]))
+}

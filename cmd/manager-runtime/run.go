@@ -69,7 +69,9 @@ func (o *runOptions) run(a *app, id string) (code int, err error) {
 	if o.detach {
 		return 0, notify.untilReady(c)
 	}
-	go notify.forward(c)
+	if notify.host != "" {
+		go notify.forward(c)
+	}
 	code, err = follow(c.Process(), signals)
 	if o.keep {
 		return code, err

@@ -35,6 +35,7 @@ type Signals struct {
 	all      chan struct{} // closed when the late ones are caught, too
 	closing  chan struct{}
 	finished sync.WaitGroup
+	later    *time.Timer
 }
 
 // held keeps a process from catching twice at a time: there is one pipe. It stays open for good, since a handler may
@@ -93,7 +94,7 @@ func only(wanted []syscall.Signal) (*Signals, error) {
 		return s, nil
 	}
 	s.finished.Add(1)
-	go s.subscribe(slow)
+	s.later = time.AfterFunc(moment, func() { s.subscribe(slow) }) // a goroutine that waits would wake a thread now
 	return s, nil
 }
 
@@ -103,7 +104,7 @@ func (s *Signals) subscribe(rest []os.Signal) {
 	select {
 	case <-s.closing:
 		return
-	case <-time.After(moment):
+	default:
 	}
 	signal.Notify(s.late, rest...)
 	close(s.all)
@@ -171,6 +172,9 @@ func (s *Signals) To(ch chan<- os.Signal) error {
 func (s *Signals) Close() error {
 	err := s.put()
 	close(s.closing)
+	if s.later != nil && s.later.Stop() {
+		s.finished.Done()
+	}
 	_, _ = unix.Write(s.w, []byte{0}) // wakes who waits
 	s.finished.Wait()
 	var rest [4096]byte

@@ -50,9 +50,6 @@ func (f *Factory) Create(ctx context.Context, id string, cfg Config) (*Container
 		{"pid file", c.pidFile},
 		{"park", c.park},
 	})
-	if c.keeping != nil {
-		<-c.keeping
-	}
 	c.dropImage()
 	if c.handles != nil {
 		c.handles.Close()
@@ -85,7 +82,6 @@ type creation struct {
 	cgroup  *cgroups.Cgroup
 	parking *os.File            // the listening socket
 	image   chan *launch.Image  // of the plan, if it has one; see buildImage
-	keeping chan error          // closed when the configuration is kept
 	draft   *atomicfile.Pending // the record of the complete container
 	class   *intelrdt.Group
 	back    undo.Stack
@@ -216,18 +212,12 @@ func (c *creation) journal() error {
 	if err := c.made.dir.writeRecord(&c.made.record); err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
-	// Nothing needs the configuration before the container is complete.
-	c.keeping = make(chan error, 1)
-	go func() {
-		c.keeping <- c.made.dir.writeConfig(c.cfg.Spec)
-		close(c.keeping)
-	}()
 	return nil
 }
 
-// keepConfig waits until the configuration is kept.
+// keepConfig writes the configuration down, which nothing needs before the container is complete.
 func (c *creation) keepConfig() error {
-	if err := <-c.keeping; err != nil {
+	if err := c.made.dir.writeConfig(c.cfg.Spec); err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
 	return nil

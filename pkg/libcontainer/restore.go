@@ -78,9 +78,6 @@ type restoration struct {
 }
 
 func (r *restoration) close() {
-	if r.keeping != nil {
-		<-r.keeping // nothing is written into a directory that is being removed
-	}
 	if r.handles != nil {
 		r.handles.Close()
 	}

@@ -50,6 +50,58 @@ func (r *reader) spec(v *specs.Spec) {
 	}
 }
 
+func (w *writer) spec(v *specs.Spec) {
+	w.begin('{')
+	w.field("ociVersion")
+	w.string(v.Version)
+	if v.Process != nil {
+		w.field("process")
+		w.process(v.Process)
+	}
+	if v.Root != nil {
+		w.field("root")
+		w.root(v.Root)
+	}
+	if v.Hostname != "" {
+		w.field("hostname")
+		w.string(v.Hostname)
+	}
+	if v.Domainname != "" {
+		w.field("domainname")
+		w.string(v.Domainname)
+	}
+	if len(v.Mounts) > 0 {
+		w.field("mounts")
+		w.begin('[')
+		for i := range v.Mounts {
+			w.next('[')
+			w.mount(&v.Mounts[i])
+		}
+		w.end(']')
+	}
+	if v.Hooks != nil {
+		w.field("hooks")
+		w.hooks(v.Hooks)
+	}
+	if len(v.Annotations) > 0 {
+		w.field("annotations")
+		w.begin('{')
+		for _, key := range inOrder(v.Annotations) {
+			w.next('{')
+			w.string(key)
+			w.begin(':')
+			value := v.Annotations[key]
+			w.string(value)
+		}
+		w.end('}')
+	}
+	if v.Linux != nil {
+		w.field("linux")
+		w.linux(v.Linux)
+	}
+	w.end('}')
+}
+
 func (r *reader) process(v *specs.Process) {
 	if r.null() {
 		return
@@ -111,6 +163,86 @@ func (r *reader) process(v *specs.Process) {
 	}
 }
 
+func (w *writer) process(v *specs.Process) {
+	w.begin('{')
+	if v.Terminal {
+		w.field("terminal")
+		w.bool(v.Terminal)
+	}
+	if v.ConsoleSize != nil {
+		w.field("consoleSize")
+		w.box(v.ConsoleSize)
+	}
+	w.field("user")
+	w.user(&v.User)
+	if len(v.Args) > 0 {
+		w.field("args")
+		w.begin('[')
+		for i := range v.Args {
+			w.next('[')
+			w.string(v.Args[i])
+		}
+		w.end(']')
+	}
+	if v.CommandLine != "" {
+		w.field("commandLine")
+		w.string(v.CommandLine)
+	}
+	if len(v.Env) > 0 {
+		w.field("env")
+		w.begin('[')
+		for i := range v.Env {
+			w.next('[')
+			w.string(v.Env[i])
+		}
+		w.end(']')
+	}
+	w.field("cwd")
+	w.string(v.Cwd)
+	if v.Capabilities != nil {
+		w.field("capabilities")
+		w.linuxCapabilities(v.Capabilities)
+	}
+	if len(v.Rlimits) > 0 {
+		w.field("rlimits")
+		w.begin('[')
+		for i := range v.Rlimits {
+			w.next('[')
+			w.pOSIXRlimit(&v.Rlimits[i])
+		}
+		w.end(']')
+	}
+	if v.NoNewPrivileges {
+		w.field("noNewPrivileges")
+		w.bool(v.NoNewPrivileges)
+	}
+	if v.ApparmorProfile != "" {
+		w.field("apparmorProfile")
+		w.string(v.ApparmorProfile)
+	}
+	if v.OOMScoreAdj != nil {
+		w.field("oomScoreAdj")
+		w.int(int64(*v.OOMScoreAdj))
+	}
+	if v.Scheduler != nil {
+		w.field("scheduler")
+		w.scheduler(v.Scheduler)
+	}
+	if v.SelinuxLabel != "" {
+		w.field("selinuxLabel")
+		w.string(v.SelinuxLabel)
+	}
+	if v.IOPriority != nil {
+		w.field("ioPriority")
+		w.linuxIOPriority(v.IOPriority)
+	}
+	if v.ExecCPUAffinity != nil {
+		w.field("execCPUAffinity")
+		w.cPUAffinity(v.ExecCPUAffinity)
+	}
+	w.end('}')
+}
+
 func (r *reader) root(v *specs.Root) {
 	if r.null() {
 		return
@@ -128,6 +260,17 @@ func (r *reader) root(v *specs.Root) {
 			r.giveUp()
 		}
 	}
+}
+
+func (w *writer) root(v *specs.Root) {
+	w.begin('{')
+	w.field("path")
+	w.string(v.Path)
+	if v.Readonly {
+		w.field("readonly")
+		w.bool(v.Readonly)
+	}
+	w.end('}')
 }
 
 func (r *reader) mount(v *specs.Mount) {
@@ -161,6 +304,48 @@ func (r *reader) mount(v *specs.Mount) {
 	}
 }
 
+func (w *writer) mount(v *specs.Mount) {
+	w.begin('{')
+	w.field("destination")
+	w.string(v.Destination)
+	if v.Type != "" {
+		w.field("type")
+		w.string(v.Type)
+	}
+	if v.Source != "" {
+		w.field("source")
+		w.string(v.Source)
+	}
+	if len(v.Options) > 0 {
+		w.field("options")
+		w.begin('[')
+		for i := range v.Options {
+			w.next('[')
+			w.string(v.Options[i])
+		}
+		w.end(']')
+	}
+	if len(v.UIDMappings) > 0 {
+		w.field("uidMappings")
+		w.begin('[')
+		for i := range v.UIDMappings {
+			w.next('[')
+			w.linuxIDMapping(&v.UIDMappings[i])
+		}
+		w.end(']')
+	}
+	if len(v.GIDMappings) > 0 {
+		w.field("gidMappings")
+		w.begin('[')
+		for i := range v.GIDMappings {
+			w.next('[')
+			w.linuxIDMapping(&v.GIDMappings[i])
+		}
+		w.end(']')
+	}
+	w.end('}')
+}
+
 func (r *reader) hooks(v *specs.Hooks) {
 	if r.null() {
 		return
@@ -190,6 +375,65 @@ func (r *reader) hooks(v *specs.Hooks) {
 			r.giveUp()
 		}
 	}
+}
+
+func (w *writer) hooks(v *specs.Hooks) {
+	w.begin('{')
+	if len(v.Prestart) > 0 {
+		w.field("prestart")
+		w.begin('[')
+		for i := range v.Prestart {
+			w.next('[')
+			w.hook(&v.Prestart[i])
+		}
+		w.end(']')
+	}
+	if len(v.CreateRuntime) > 0 {
+		w.field("createRuntime")
+		w.begin('[')
+		for i := range v.CreateRuntime {
+			w.next('[')
+			w.hook(&v.CreateRuntime[i])
+		}
+		w.end(']')
+	}
+	if len(v.CreateContainer) > 0 {
+		w.field("createContainer")
+		w.begin('[')
+		for i := range v.CreateContainer {
+			w.next('[')
+			w.hook(&v.CreateContainer[i])
+		}
+		w.end(']')
+	}
+	if len(v.StartContainer) > 0 {
+		w.field("startContainer")
+		w.begin('[')
+		for i := range v.StartContainer {
+			w.next('[')
+			w.hook(&v.StartContainer[i])
+		}
+		w.end(']')
+	}
+	if len(v.Poststart) > 0 {
+		w.field("poststart")
+		w.begin('[')
+		for i := range v.Poststart {
+			w.next('[')
+			w.hook(&v.Poststart[i])
+		}
+		w.end(']')
+	}
+	if len(v.Poststop) > 0 {
+		w.field("poststop")
+		w.begin('[')
+		for i := range v.Poststop {
+			w.next('[')
+			w.hook(&v.Poststop[i])
+		}
+		w.end(']')
+	}
+	w.end('}')
 }
 
 func (r *reader) linux(v *specs.Linux) {
@@ -256,6 +500,133 @@ func (r *reader) linux(v *specs.Linux) {
 	}
 }
 
+func (w *writer) linux(v *specs.Linux) {
+	w.begin('{')
+	if len(v.UIDMappings) > 0 {
+		w.field("uidMappings")
+		w.begin('[')
+		for i := range v.UIDMappings {
+			w.next('[')
+			w.linuxIDMapping(&v.UIDMappings[i])
+		}
+		w.end(']')
+	}
+	if len(v.GIDMappings) > 0 {
+		w.field("gidMappings")
+		w.begin('[')
+		for i := range v.GIDMappings {
+			w.next('[')
+			w.linuxIDMapping(&v.GIDMappings[i])
+		}
+		w.end(']')
+	}
+	if len(v.Sysctl) > 0 {
+		w.field("sysctl")
+		w.begin('{')
+		for _, key := range inOrder(v.Sysctl) {
+			w.next('{')
+			w.string(key)
+			w.begin(':')
+			value := v.Sysctl[key]
+			w.string(value)
+		}
+		w.end('}')
+	}
+	if v.Resources != nil {
+		w.field("resources")
+		w.linuxResources(v.Resources)
+	}
+	if v.CgroupsPath != "" {
+		w.field("cgroupsPath")
+		w.string(v.CgroupsPath)
+	}
+	if len(v.Namespaces) > 0 {
+		w.field("namespaces")
+		w.begin('[')
+		for i := range v.Namespaces {
+			w.next('[')
+			w.linuxNamespace(&v.Namespaces[i])
+		}
+		w.end(']')
+	}
+	if len(v.Devices) > 0 {
+		w.field("devices")
+		w.begin('[')
+		for i := range v.Devices {
+			w.next('[')
+			w.linuxDevice(&v.Devices[i])
+		}
+		w.end(']')
+	}
+	if len(v.NetDevices) > 0 {
+		w.field("netDevices")
+		w.begin('{')
+		for _, key := range inOrder(v.NetDevices) {
+			w.next('{')
+			w.string(key)
+			w.begin(':')
+			value := v.NetDevices[key]
+			w.linuxNetDevice(&value)
+		}
+		w.end('}')
+	}
+	if v.Seccomp != nil {
+		w.field("seccomp")
+		w.linuxSeccomp(v.Seccomp)
+	}
+	if v.RootfsPropagation != "" {
+		w.field("rootfsPropagation")
+		w.string(v.RootfsPropagation)
+	}
+	if len(v.MaskedPaths) > 0 {
+		w.field("maskedPaths")
+		w.begin('[')
+		for i := range v.MaskedPaths {
+			w.next('[')
+			w.string(v.MaskedPaths[i])
+		}
+		w.end(']')
+	}
+	if len(v.ReadonlyPaths) > 0 {
+		w.field("readonlyPaths")
+		w.begin('[')
+		for i := range v.ReadonlyPaths {
+			w.next('[')
+			w.string(v.ReadonlyPaths[i])
+		}
+		w.end(']')
+	}
+	if v.MountLabel != "" {
+		w.field("mountLabel")
+		w.string(v.MountLabel)
+	}
+	if v.IntelRdt != nil {
+		w.field("intelRdt")
+		w.linuxIntelRdt(v.IntelRdt)
+	}
+	if v.MemoryPolicy != nil {
+		w.field("memoryPolicy")
+		w.linuxMemoryPolicy(v.MemoryPolicy)
+	}
+	if v.Personality != nil {
+		w.field("personality")
+		w.linuxPersonality(v.Personality)
+	}
+	if len(v.TimeOffsets) > 0 {
+		w.field("timeOffsets")
+		w.begin('{')
+		for _, key := range inOrder(v.TimeOffsets) {
+			w.next('{')
+			w.string(key)
+			w.begin(':')
+			value := v.TimeOffsets[key]
+			w.linuxTimeOffset(&value)
+		}
+		w.end('}')
+	}
+	w.end('}')
+}
+
 func (r *reader) box(v *specs.Box) {
 	if r.null() {
 		return
@@ -273,6 +644,15 @@ func (r *reader) box(v *specs.Box) {
 			r.giveUp()
 		}
 	}
+}
+
+func (w *writer) box(v *specs.Box) {
+	w.begin('{')
+	w.field("height")
+	w.uint(uint64(v.Height))
+	w.field("width")
+	w.uint(uint64(v.Width))
+	w.end('}')
 }
 
 func (r *reader) user(v *specs.User) {
@@ -303,6 +683,32 @@ func (r *reader) user(v *specs.User) {
 	}
 }
 
+func (w *writer) user(v *specs.User) {
+	w.begin('{')
+	w.field("uid")
+	w.uint(uint64(v.UID))
+	w.field("gid")
+	w.uint(uint64(v.GID))
+	if v.Umask != nil {
+		w.field("umask")
+		w.uint(uint64(*v.Umask))
+	}
+	if len(v.AdditionalGids) > 0 {
+		w.field("additionalGids")
+		w.begin('[')
+		for i := range v.AdditionalGids {
+			w.next('[')
+			w.uint(uint64(v.AdditionalGids[i]))
+		}
+		w.end(']')
+	}
+	if v.Username != "" {
+		w.field("username")
+		w.string(v.Username)
+	}
+	w.end('}')
+}
+
 func (r *reader) linuxCapabilities(v *specs.LinuxCapabilities) {
 	if r.null() {
 		return
@@ -331,6 +737,56 @@ func (r *reader) linuxCapabilities(v *specs.LinuxCapabilities) {
 	}
 }
 
+func (w *writer) linuxCapabilities(v *specs.LinuxCapabilities) {
+	w.begin('{')
+	if len(v.Bounding) > 0 {
+		w.field("bounding")
+		w.begin('[')
+		for i := range v.Bounding {
+			w.next('[')
+			w.string(v.Bounding[i])
+		}
+		w.end(']')
+	}
+	if len(v.Effective) > 0 {
+		w.field("effective")
+		w.begin('[')
+		for i := range v.Effective {
+			w.next('[')
+			w.string(v.Effective[i])
+		}
+		w.end(']')
+	}
+	if len(v.Inheritable) > 0 {
+		w.field("inheritable")
+		w.begin('[')
+		for i := range v.Inheritable {
+			w.next('[')
+			w.string(v.Inheritable[i])
+		}
+		w.end(']')
+	}
+	if len(v.Permitted) > 0 {
+		w.field("permitted")
+		w.begin('[')
+		for i := range v.Permitted {
+			w.next('[')
+			w.string(v.Permitted[i])
+		}
+		w.end(']')
+	}
+	if len(v.Ambient) > 0 {
+		w.field("ambient")
+		w.begin('[')
+		for i := range v.Ambient {
+			w.next('[')
+			w.string(v.Ambient[i])
+		}
+		w.end(']')
+	}
+	w.end('}')
+}
+
 func (r *reader) pOSIXRlimit(v *specs.POSIXRlimit) {
 	if r.null() {
 		return
@@ -351,6 +807,17 @@ func (r *reader) pOSIXRlimit(v *specs.POSIXRlimit) {
 			r.giveUp()
 		}
 	}
+}
+
+func (w *writer) pOSIXRlimit(v *specs.POSIXRlimit) {
+	w.begin('{')
+	w.field("type")
+	w.string(v.Type)
+	w.field("hard")
+	w.uint(uint64(v.Hard))
+	w.field("soft")
+	w.uint(uint64(v.Soft))
+	w.end('}')
 }
 
 func (r *reader) scheduler(v *specs.Scheduler) {
@@ -387,6 +854,42 @@ func (r *reader) scheduler(v *specs.Scheduler) {
 	}
 }
 
+func (w *writer) scheduler(v *specs.Scheduler) {
+	w.begin('{')
+	w.field("policy")
+	w.string(string(v.Policy))
+	if v.Nice != 0 {
+		w.field("nice")
+		w.int(int64(v.Nice))
+	}
+	if v.Priority != 0 {
+		w.field("priority")
+		w.int(int64(v.Priority))
+	}
+	if len(v.Flags) > 0 {
+		w.field("flags")
+		w.begin('[')
+		for i := range v.Flags {
+			w.next('[')
+			w.string(string(v.Flags[i]))
+		}
+		w.end(']')
+	}
+	if v.Runtime != 0 {
+		w.field("runtime")
+		w.uint(uint64(v.Runtime))
+	}
+	if v.Deadline != 0 {
+		w.field("deadline")
+		w.uint(uint64(v.Deadline))
+	}
+	if v.Period != 0 {
+		w.field("period")
+		w.uint(uint64(v.Period))
+	}
+	w.end('}')
+}
+
 func (r *reader) linuxIOPriority(v *specs.LinuxIOPriority) {
 	if r.null() {
 		return
@@ -406,6 +909,15 @@ func (r *reader) linuxIOPriority(v *specs.LinuxIOPriority) {
 	}
 }
 
+func (w *writer) linuxIOPriority(v *specs.LinuxIOPriority) {
+	w.begin('{')
+	w.field("class")
+	w.string(string(v.Class))
+	w.field("priority")
+	w.int(int64(v.Priority))
+	w.end('}')
+}
+
 func (r *reader) cPUAffinity(v *specs.CPUAffinity) {
 	if r.null() {
 		return
@@ -423,6 +935,19 @@ func (r *reader) cPUAffinity(v *specs.CPUAffinity) {
 			r.giveUp()
 		}
 	}
+}
+
+func (w *writer) cPUAffinity(v *specs.CPUAffinity) {
+	w.begin('{')
+	if v.Initial != "" {
+		w.field("initial")
+		w.string(v.Initial)
+	}
+	if v.Final != "" {
+		w.field("final")
+		w.string(v.Final)
+	}
+	w.end('}')
 }
 
 func (r *reader) linuxIDMapping(v *specs.LinuxIDMapping) {
@@ -445,6 +970,17 @@ func (r *reader) linuxIDMapping(v *specs.LinuxIDMapping) {
 			r.giveUp()
 		}
 	}
+}
+
+func (w *writer) linuxIDMapping(v *specs.LinuxIDMapping) {
+	w.begin('{')
+	w.field("containerID")
+	w.uint(uint64(v.ContainerID))
+	w.field("hostID")
+	w.uint(uint64(v.HostID))
+	w.field("size")
+	w.uint(uint64(v.Size))
+	w.end('}')
 }
 
 func (r *reader) hook(v *specs.Hook) {
@@ -470,6 +1006,35 @@ func (r *reader) hook(v *specs.Hook) {
 			r.giveUp()
 		}
 	}
+}
+
+func (w *writer) hook(v *specs.Hook) {
+	w.begin('{')
+	w.field("path")
+	w.string(v.Path)
+	if len(v.Args) > 0 {
+		w.field("args")
+		w.begin('[')
+		for i := range v.Args {
+			w.next('[')
+			w.string(v.Args[i])
+		}
+		w.end(']')
+	}
+	if len(v.Env) > 0 {
+		w.field("env")
+		w.begin('[')
+		for i := range v.Env {
+			w.next('[')
+			w.string(v.Env[i])
+		}
+		w.end(']')
+	}
+	if v.Timeout != nil {
+		w.field("timeout")
+		w.int(int64(*v.Timeout))
+	}
+	w.end('}')
 }
 
 func (r *reader) linuxResources(v *specs.LinuxResources) {
@@ -512,6 +1077,73 @@ func (r *reader) linuxResources(v *specs.LinuxResources) {
 	}
 }
 
+func (w *writer) linuxResources(v *specs.LinuxResources) {
+	w.begin('{')
+	if len(v.Devices) > 0 {
+		w.field("devices")
+		w.begin('[')
+		for i := range v.Devices {
+			w.next('[')
+			w.linuxDeviceCgroup(&v.Devices[i])
+		}
+		w.end(']')
+	}
+	if v.Memory != nil {
+		w.field("memory")
+		w.linuxMemory(v.Memory)
+	}
+	if v.CPU != nil {
+		w.field("cpu")
+		w.linuxCPU(v.CPU)
+	}
+	if v.Pids != nil {
+		w.field("pids")
+		w.linuxPids(v.Pids)
+	}
+	if v.BlockIO != nil {
+		w.field("blockIO")
+		w.linuxBlockIO(v.BlockIO)
+	}
+	if len(v.HugepageLimits) > 0 {
+		w.field("hugepageLimits")
+		w.begin('[')
+		for i := range v.HugepageLimits {
+			w.next('[')
+			w.linuxHugepageLimit(&v.HugepageLimits[i])
+		}
+		w.end(']')
+	}
+	if v.Network != nil {
+		w.field("network")
+		w.linuxNetwork(v.Network)
+	}
+	if len(v.Rdma) > 0 {
+		w.field("rdma")
+		w.begin('{')
+		for _, key := range inOrder(v.Rdma) {
+			w.next('{')
+			w.string(key)
+			w.begin(':')
+			value := v.Rdma[key]
+			w.linuxRdma(&value)
+		}
+		w.end('}')
+	}
+	if len(v.Unified) > 0 {
+		w.field("unified")
+		w.begin('{')
+		for _, key := range inOrder(v.Unified) {
+			w.next('{')
+			w.string(key)
+			w.begin(':')
+			value := v.Unified[key]
+			w.string(value)
+		}
+		w.end('}')
+	}
+	w.end('}')
+}
+
 func (r *reader) linuxNamespace(v *specs.LinuxNamespace) {
 	if r.null() {
 		return
@@ -529,6 +1161,17 @@ func (r *reader) linuxNamespace(v *specs.LinuxNamespace) {
 			r.giveUp()
 		}
 	}
+}
+
+func (w *writer) linuxNamespace(v *specs.LinuxNamespace) {
+	w.begin('{')
+	w.field("type")
+	w.string(string(v.Type))
+	if v.Path != "" {
+		w.field("path")
+		w.string(v.Path)
+	}
+	w.end('}')
 }
 
 func (r *reader) linuxDevice(v *specs.LinuxDevice) {
@@ -565,6 +1208,31 @@ func (r *reader) linuxDevice(v *specs.LinuxDevice) {
 	}
 }
 
+func (w *writer) linuxDevice(v *specs.LinuxDevice) {
+	w.begin('{')
+	w.field("path")
+	w.string(v.Path)
+	w.field("type")
+	w.string(v.Type)
+	w.field("major")
+	w.int(int64(v.Major))
+	w.field("minor")
+	w.int(int64(v.Minor))
+	if v.FileMode != nil {
+		w.field("fileMode")
+		w.uint(uint64(*v.FileMode))
+	}
+	if v.UID != nil {
+		w.field("uid")
+		w.uint(uint64(*v.UID))
+	}
+	if v.GID != nil {
+		w.field("gid")
+		w.uint(uint64(*v.GID))
+	}
+	w.end('}')
+}
+
 func (r *reader) linuxNetDevice(v *specs.LinuxNetDevice) {
 	if r.null() {
 		return
@@ -579,6 +1247,15 @@ func (r *reader) linuxNetDevice(v *specs.LinuxNetDevice) {
 			r.giveUp()
 		}
 	}
+}
+
+func (w *writer) linuxNetDevice(v *specs.LinuxNetDevice) {
+	w.begin('{')
+	if v.Name != "" {
+		w.field("name")
+		w.string(v.Name)
+	}
+	w.end('}')
 }
 
 func (r *reader) linuxSeccomp(v *specs.LinuxSeccomp) {
@@ -615,6 +1292,52 @@ func (r *reader) linuxSeccomp(v *specs.LinuxSeccomp) {
 	}
 }
 
+func (w *writer) linuxSeccomp(v *specs.LinuxSeccomp) {
+	w.begin('{')
+	w.field("defaultAction")
+	w.string(string(v.DefaultAction))
+	if v.DefaultErrnoRet != nil {
+		w.field("defaultErrnoRet")
+		w.uint(uint64(*v.DefaultErrnoRet))
+	}
+	if len(v.Architectures) > 0 {
+		w.field("architectures")
+		w.begin('[')
+		for i := range v.Architectures {
+			w.next('[')
+			w.string(string(v.Architectures[i]))
+		}
+		w.end(']')
+	}
+	if len(v.Flags) > 0 {
+		w.field("flags")
+		w.begin('[')
+		for i := range v.Flags {
+			w.next('[')
+			w.string(string(v.Flags[i]))
+		}
+		w.end(']')
+	}
+	if v.ListenerPath != "" {
+		w.field("listenerPath")
+		w.string(v.ListenerPath)
+	}
+	if v.ListenerMetadata != "" {
+		w.field("listenerMetadata")
+		w.string(v.ListenerMetadata)
+	}
+	if len(v.Syscalls) > 0 {
+		w.field("syscalls")
+		w.begin('[')
+		for i := range v.Syscalls {
+			w.next('[')
+			w.linuxSyscall(&v.Syscalls[i])
+		}
+		w.end(']')
+	}
+	w.end('}')
+}
+
 func (r *reader) linuxIntelRdt(v *specs.LinuxIntelRdt) {
 	if r.null() {
 		return
@@ -643,6 +1366,36 @@ func (r *reader) linuxIntelRdt(v *specs.LinuxIntelRdt) {
 	}
 }
 
+func (w *writer) linuxIntelRdt(v *specs.LinuxIntelRdt) {
+	w.begin('{')
+	if v.ClosID != "" {
+		w.field("closID")
+		w.string(v.ClosID)
+	}
+	if len(v.Schemata) > 0 {
+		w.field("schemata")
+		w.begin('[')
+		for i := range v.Schemata {
+			w.next('[')
+			w.string(v.Schemata[i])
+		}
+		w.end(']')
+	}
+	if v.L3CacheSchema != "" {
+		w.field("l3CacheSchema")
+		w.string(v.L3CacheSchema)
+	}
+	if v.MemBwSchema != "" {
+		w.field("memBwSchema")
+		w.string(v.MemBwSchema)
+	}
+	if v.EnableMonitoring {
+		w.field("enableMonitoring")
+		w.bool(v.EnableMonitoring)
+	}
+	w.end('}')
+}
+
 func (r *reader) linuxMemoryPolicy(v *specs.LinuxMemoryPolicy) {
 	if r.null() {
 		return
@@ -665,6 +1418,24 @@ func (r *reader) linuxMemoryPolicy(v *specs.LinuxMemoryPolicy) {
 	}
 }
 
+func (w *writer) linuxMemoryPolicy(v *specs.LinuxMemoryPolicy) {
+	w.begin('{')
+	w.field("mode")
+	w.string(string(v.Mode))
+	w.field("nodes")
+	w.string(v.Nodes)
+	if len(v.Flags) > 0 {
+		w.field("flags")
+		w.begin('[')
+		for i := range v.Flags {
+			w.next('[')
+			w.string(string(v.Flags[i]))
+		}
+		w.end(']')
+	}
+	w.end('}')
+}
+
 func (r *reader) linuxPersonality(v *specs.LinuxPersonality) {
 	if r.null() {
 		return
@@ -684,6 +1455,22 @@ func (r *reader) linuxPersonality(v *specs.LinuxPersonality) {
 	}
 }
 
+func (w *writer) linuxPersonality(v *specs.LinuxPersonality) {
+	w.begin('{')
+	w.field("domain")
+	w.string(string(v.Domain))
+	if len(v.Flags) > 0 {
+		w.field("flags")
+		w.begin('[')
+		for i := range v.Flags {
+			w.next('[')
+			w.string(string(v.Flags[i]))
+		}
+		w.end(']')
+	}
+	w.end('}')
+}
+
 func (r *reader) linuxTimeOffset(v *specs.LinuxTimeOffset) {
 	if r.null() {
 		return
@@ -701,6 +1488,19 @@ func (r *reader) linuxTimeOffset(v *specs.LinuxTimeOffset) {
 			r.giveUp()
 		}
 	}
+}
+
+func (w *writer) linuxTimeOffset(v *specs.LinuxTimeOffset) {
+	w.begin('{')
+	if v.Secs != 0 {
+		w.field("secs")
+		w.int(int64(v.Secs))
+	}
+	if v.Nanosecs != 0 {
+		w.field("nanosecs")
+		w.uint(uint64(v.Nanosecs))
+	}
+	w.end('}')
 }
 
 func (r *reader) linuxDeviceCgroup(v *specs.LinuxDeviceCgroup) {
@@ -729,6 +1529,29 @@ func (r *reader) linuxDeviceCgroup(v *specs.LinuxDeviceCgroup) {
 			r.giveUp()
 		}
 	}
+}
+
+func (w *writer) linuxDeviceCgroup(v *specs.LinuxDeviceCgroup) {
+	w.begin('{')
+	w.field("allow")
+	w.bool(v.Allow)
+	if v.Type != "" {
+		w.field("type")
+		w.string(v.Type)
+	}
+	if v.Major != nil {
+		w.field("major")
+		w.int(int64(*v.Major))
+	}
+	if v.Minor != nil {
+		w.field("minor")
+		w.int(int64(*v.Minor))
+	}
+	if v.Access != "" {
+		w.field("access")
+		w.string(v.Access)
+	}
+	w.end('}')
 }
 
 func (r *reader) linuxMemory(v *specs.LinuxMemory) {
@@ -771,6 +1594,47 @@ func (r *reader) linuxMemory(v *specs.LinuxMemory) {
 	}
 }
 
+func (w *writer) linuxMemory(v *specs.LinuxMemory) {
+	w.begin('{')
+	if v.Limit != nil {
+		w.field("limit")
+		w.int(int64(*v.Limit))
+	}
+	if v.Reservation != nil {
+		w.field("reservation")
+		w.int(int64(*v.Reservation))
+	}
+	if v.Swap != nil {
+		w.field("swap")
+		w.int(int64(*v.Swap))
+	}
+	if v.Kernel != nil {
+		w.field("kernel")
+		w.int(int64(*v.Kernel))
+	}
+	if v.KernelTCP != nil {
+		w.field("kernelTCP")
+		w.int(int64(*v.KernelTCP))
+	}
+	if v.Swappiness != nil {
+		w.field("swappiness")
+		w.uint(uint64(*v.Swappiness))
+	}
+	if v.DisableOOMKiller != nil {
+		w.field("disableOOMKiller")
+		w.bool(*v.DisableOOMKiller)
+	}
+	if v.UseHierarchy != nil {
+		w.field("useHierarchy")
+		w.bool(*v.UseHierarchy)
+	}
+	if v.CheckBeforeUpdate != nil {
+		w.field("checkBeforeUpdate")
+		w.bool(*v.CheckBeforeUpdate)
+	}
+	w.end('}')
+}
+
 func (r *reader) linuxCPU(v *specs.LinuxCPU) {
 	if r.null() {
 		return
@@ -811,6 +1675,47 @@ func (r *reader) linuxCPU(v *specs.LinuxCPU) {
 	}
 }
 
+func (w *writer) linuxCPU(v *specs.LinuxCPU) {
+	w.begin('{')
+	if v.Shares != nil {
+		w.field("shares")
+		w.uint(uint64(*v.Shares))
+	}
+	if v.Quota != nil {
+		w.field("quota")
+		w.int(int64(*v.Quota))
+	}
+	if v.Burst != nil {
+		w.field("burst")
+		w.uint(uint64(*v.Burst))
+	}
+	if v.Period != nil {
+		w.field("period")
+		w.uint(uint64(*v.Period))
+	}
+	if v.RealtimeRuntime != nil {
+		w.field("realtimeRuntime")
+		w.int(int64(*v.RealtimeRuntime))
+	}
+	if v.RealtimePeriod != nil {
+		w.field("realtimePeriod")
+		w.uint(uint64(*v.RealtimePeriod))
+	}
+	if v.Cpus != "" {
+		w.field("cpus")
+		w.string(v.Cpus)
+	}
+	if v.Mems != "" {
+		w.field("mems")
+		w.string(v.Mems)
+	}
+	if v.Idle != nil {
+		w.field("idle")
+		w.int(int64(*v.Idle))
+	}
+	w.end('}')
+}
+
 func (r *reader) linuxPids(v *specs.LinuxPids) {
 	if r.null() {
 		return
@@ -825,6 +1730,15 @@ func (r *reader) linuxPids(v *specs.LinuxPids) {
 			r.giveUp()
 		}
 	}
+}
+
+func (w *writer) linuxPids(v *specs.LinuxPids) {
+	w.begin('{')
+	if v.Limit != nil {
+		w.field("limit")
+		w.int(int64(*v.Limit))
+	}
+	w.end('}')
 }
 
 func (r *reader) linuxBlockIO(v *specs.LinuxBlockIO) {
@@ -861,6 +1775,64 @@ func (r *reader) linuxBlockIO(v *specs.LinuxBlockIO) {
 	}
 }
 
+func (w *writer) linuxBlockIO(v *specs.LinuxBlockIO) {
+	w.begin('{')
+	if v.Weight != nil {
+		w.field("weight")
+		w.uint(uint64(*v.Weight))
+	}
+	if v.LeafWeight != nil {
+		w.field("leafWeight")
+		w.uint(uint64(*v.LeafWeight))
+	}
+	if len(v.WeightDevice) > 0 {
+		w.field("weightDevice")
+		w.begin('[')
+		for i := range v.WeightDevice {
+			w.next('[')
+			w.linuxWeightDevice(&v.WeightDevice[i])
+		}
+		w.end(']')
+	}
+	if len(v.ThrottleReadBpsDevice) > 0 {
+		w.field("throttleReadBpsDevice")
+		w.begin('[')
+		for i := range v.ThrottleReadBpsDevice {
+			w.next('[')
+			w.linuxThrottleDevice(&v.ThrottleReadBpsDevice[i])
+		}
+		w.end(']')
+	}
+	if len(v.ThrottleWriteBpsDevice) > 0 {
+		w.field("throttleWriteBpsDevice")
+		w.begin('[')
+		for i := range v.ThrottleWriteBpsDevice {
+			w.next('[')
+			w.linuxThrottleDevice(&v.ThrottleWriteBpsDevice[i])
+		}
+		w.end(']')
+	}
+	if len(v.ThrottleReadIOPSDevice) > 0 {
+		w.field("throttleReadIOPSDevice")
+		w.begin('[')
+		for i := range v.ThrottleReadIOPSDevice {
+			w.next('[')
+			w.linuxThrottleDevice(&v.ThrottleReadIOPSDevice[i])
+		}
+		w.end(']')
+	}
+	if len(v.ThrottleWriteIOPSDevice) > 0 {
+		w.field("throttleWriteIOPSDevice")
+		w.begin('[')
+		for i := range v.ThrottleWriteIOPSDevice {
+			w.next('[')
+			w.linuxThrottleDevice(&v.ThrottleWriteIOPSDevice[i])
+		}
+		w.end(']')
+	}
+	w.end('}')
+}
+
 func (r *reader) linuxHugepageLimit(v *specs.LinuxHugepageLimit) {
 	if r.null() {
 		return
@@ -878,6 +1850,15 @@ func (r *reader) linuxHugepageLimit(v *specs.LinuxHugepageLimit) {
 			r.giveUp()
 		}
 	}
+}
+
+func (w *writer) linuxHugepageLimit(v *specs.LinuxHugepageLimit) {
+	w.begin('{')
+	w.field("pageSize")
+	w.string(v.Pagesize)
+	w.field("limit")
+	w.uint(uint64(v.Limit))
+	w.end('}')
 }
 
 func (r *reader) linuxNetwork(v *specs.LinuxNetwork) {
@@ -899,6 +1880,24 @@ func (r *reader) linuxNetwork(v *specs.LinuxNetwork) {
 	}
 }
 
+func (w *writer) linuxNetwork(v *specs.LinuxNetwork) {
+	w.begin('{')
+	if v.ClassID != nil {
+		w.field("classID")
+		w.uint(uint64(*v.ClassID))
+	}
+	if len(v.Priorities) > 0 {
+		w.field("priorities")
+		w.begin('[')
+		for i := range v.Priorities {
+			w.next('[')
+			w.linuxInterfacePriority(&v.Priorities[i])
+		}
+		w.end(']')
+	}
+	w.end('}')
+}
+
 func (r *reader) linuxRdma(v *specs.LinuxRdma) {
 	if r.null() {
 		return
@@ -916,6 +1915,19 @@ func (r *reader) linuxRdma(v *specs.LinuxRdma) {
 			r.giveUp()
 		}
 	}
+}
+
+func (w *writer) linuxRdma(v *specs.LinuxRdma) {
+	w.begin('{')
+	if v.HcaHandles != nil {
+		w.field("hcaHandles")
+		w.uint(uint64(*v.HcaHandles))
+	}
+	if v.HcaObjects != nil {
+		w.field("hcaObjects")
+		w.uint(uint64(*v.HcaObjects))
+	}
+	w.end('}')
 }
 
 func (r *reader) linuxSyscall(v *specs.LinuxSyscall) {
@@ -943,6 +1955,37 @@ func (r *reader) linuxSyscall(v *specs.LinuxSyscall) {
 	}
 }
 
+func (w *writer) linuxSyscall(v *specs.LinuxSyscall) {
+	w.begin('{')
+	w.field("names")
+	if v.Names == nil {
+		w.null()
+	} else {
+		w.begin('[')
+		for i := range v.Names {
+			w.next('[')
+			w.string(v.Names[i])
+		}
+		w.end(']')
+	}
+	w.field("action")
+	w.string(string(v.Action))
+	if v.ErrnoRet != nil {
+		w.field("errnoRet")
+		w.uint(uint64(*v.ErrnoRet))
+	}
+	if len(v.Args) > 0 {
+		w.field("args")
+		w.begin('[')
+		for i := range v.Args {
+			w.next('[')
+			w.linuxSeccompArg(&v.Args[i])
+		}
+		w.end(']')
+	}
+	w.end('}')
+}
+
 func (r *reader) linuxWeightDevice(v *specs.LinuxWeightDevice) {
 	if r.null() {
 		return
@@ -968,6 +2011,23 @@ func (r *reader) linuxWeightDevice(v *specs.LinuxWeightDevice) {
 	}
 }
 
+func (w *writer) linuxWeightDevice(v *specs.LinuxWeightDevice) {
+	w.begin('{')
+	w.field("major")
+	w.int(int64(v.Major))
+	w.field("minor")
+	w.int(int64(v.Minor))
+	if v.Weight != nil {
+		w.field("weight")
+		w.uint(uint64(*v.Weight))
+	}
+	if v.LeafWeight != nil {
+		w.field("leafWeight")
+		w.uint(uint64(*v.LeafWeight))
+	}
+	w.end('}')
+}
+
 func (r *reader) linuxThrottleDevice(v *specs.LinuxThrottleDevice) {
 	if r.null() {
 		return
@@ -990,6 +2050,17 @@ func (r *reader) linuxThrottleDevice(v *specs.LinuxThrottleDevice) {
 	}
 }
 
+func (w *writer) linuxThrottleDevice(v *specs.LinuxThrottleDevice) {
+	w.begin('{')
+	w.field("major")
+	w.int(int64(v.Major))
+	w.field("minor")
+	w.int(int64(v.Minor))
+	w.field("rate")
+	w.uint(uint64(v.Rate))
+	w.end('}')
+}
+
 func (r *reader) linuxInterfacePriority(v *specs.LinuxInterfacePriority) {
 	if r.null() {
 		return
@@ -1007,6 +2078,15 @@ func (r *reader) linuxInterfacePriority(v *specs.LinuxInterfacePriority) {
 			r.giveUp()
 		}
 	}
+}
+
+func (w *writer) linuxInterfacePriority(v *specs.LinuxInterfacePriority) {
+	w.begin('{')
+	w.field("name")
+	w.string(v.Name)
+	w.field("priority")
+	w.uint(uint64(v.Priority))
+	w.end('}')
 }
 
 func (r *reader) linuxSeccompArg(v *specs.LinuxSeccompArg) {
@@ -1032,4 +2112,19 @@ func (r *reader) linuxSeccompArg(v *specs.LinuxSeccompArg) {
 			r.giveUp()
 		}
 	}
+}
+
+func (w *writer) linuxSeccompArg(v *specs.LinuxSeccompArg) {
+	w.begin('{')
+	w.field("index")
+	w.uint(uint64(v.Index))
+	w.field("value")
+	w.uint(uint64(v.Value))
+	if v.ValueTwo != 0 {
+		w.field("valueTwo")
+		w.uint(uint64(v.ValueTwo))
+	}
+	w.field("op")
+	w.string(string(v.Op))
+	w.end('}')
 }

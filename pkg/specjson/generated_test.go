@@ -15,10 +15,10 @@ import (
 
 var update = flag.Bool("update", false, "write generated.go anew")
 
-// elsewhere are the fields of other platforms: nobody waits for a configuration with them.
-var elsewhere = map[string]bool{"solaris": true, "windows": true, "vm": true, "zos": true, "freebsd": true}
+// platforms are the fields that neither reader nor writer knows: see elsewhere.
+var platforms = map[string]bool{"solaris": true, "windows": true, "vm": true, "zos": true, "freebsd": true}
 
-// generator writes a function for each structure of the specification that reads it.
+// generator makes functions for each structure of the specification, which read and write it.
 type generator struct {
 	out  bytes.Buffer
 	todo []reflect.Type
@@ -54,35 +54,122 @@ func TestGenerated(t *testing.T) {
 // name is the function that reads a structure, in this package's words.
 func name(t reflect.Type) string { return strings.ToLower(t.Name()[:1]) + t.Name()[1:] }
 
-func (g *generator) structure(t reflect.Type) {
-	if g.done[t] {
-		return
-	}
-	g.done[t] = true
-	fmt.Fprintf(&g.out, "\nfunc (r *reader) %s(v *specs.%s) {\n\tif r.null() {\n\t\treturn\n\t}\n\tvar seen uint64\n", name(t), t.Name())
-	g.out.WriteString("\tfor r.open('{'); r.more('}'); {\n\t\tswitch r.key() {\n")
-	n := 0
+// fieldOf is a structure's field with its name in JSON.
+type fieldOf struct {
+	reflect.StructField
+	key       string
+	omitEmpty bool
+}
+
+func fieldsOf(t reflect.Type) (fields []fieldOf) {
 	for _, f := range reflect.VisibleFields(t) {
-		key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if f.Anonymous || !f.IsExported() || key == "-" || t == reflect.TypeFor[specs.Spec]() && elsewhere[key] {
+		key, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.Anonymous || !f.IsExported() || key == "-" || t == reflect.TypeFor[specs.Spec]() && platforms[key] {
 			continue
 		}
 		if key == "" {
 			key = f.Name
 		}
-		fmt.Fprintf(&g.out, "\t\tcase %q:\n\t\t\tr.once(&seen, %d)\n", key, n)
+		fields = append(fields, fieldOf{f, key, options == "omitempty"})
+	}
+	return fields
+}
+
+func (g *generator) structure(t reflect.Type) {
+	if g.done[t] {
+		return
+	}
+	g.done[t] = true
+	fields := fieldsOf(t)
+	if len(fields) > 64 {
+		panic(t.Name() + " has more fields than a word has bits")
+	}
+	fmt.Fprintf(&g.out, "\nfunc (r *reader) %s(v *specs.%s) {\n\tif r.null() {\n\t\treturn\n\t}\n\tvar seen uint64\n", name(t), t.Name())
+	g.out.WriteString("\tfor r.open('{'); r.more('}'); {\n\t\tswitch r.key() {\n")
+	for n, f := range fields {
+		fmt.Fprintf(&g.out, "\t\tcase %q:\n\t\t\tr.once(&seen, %d)\n", f.key, n)
 		if f.Type.Kind() == reflect.Struct {
 			g.need(f.Type)
 			fmt.Fprintf(&g.out, "\t\t\tr.%s(&v.%s)\n", name(f.Type), f.Name)
 		} else {
 			fmt.Fprintf(&g.out, "\t\t\tv.%s = %s\n", f.Name, g.value(f.Type))
 		}
-		n++
-	}
-	if n > 64 {
-		panic(t.Name() + " has more fields than a word has bits")
 	}
 	g.out.WriteString("\t\tdefault:\n\t\t\tr.giveUp()\n\t\t}\n\t}\n}\n")
+
+	fmt.Fprintf(&g.out, "\nfunc (w *writer) %s(v *specs.%s) {\n\tw.begin('{')\n", name(t), t.Name())
+	for _, f := range fields {
+		write := fmt.Sprintf("w.field(%q)\n%s", f.key, g.write(f.Type, "v."+f.Name, f.omitEmpty))
+		if there := present(f); there != "" {
+			write = fmt.Sprintf("if %s {\n%s\n}", there, write)
+		}
+		g.out.WriteString(write + "\n")
+	}
+	g.out.WriteString("\tw.end('}')\n}\n")
+}
+
+// present is a condition under which a field is written, "" for always.
+func present(f fieldOf) string {
+	if !f.omitEmpty {
+		return ""
+	}
+	switch f.Type.Kind() {
+	case reflect.Struct:
+		return ""
+	case reflect.Pointer:
+		return "v." + f.Name + " != nil"
+	case reflect.Slice, reflect.Map:
+		return "len(v." + f.Name + ") > 0"
+	case reflect.String:
+		return "v." + f.Name + ` != ""`
+	case reflect.Bool:
+		return "v." + f.Name
+	}
+	return "v." + f.Name + " != 0"
+}
+
+// write is a statement that writes an expression of a type, which is known not to be nil with there.
+func (g *generator) write(t reflect.Type, expr string, there bool) string {
+	orNull := func(statement string) string {
+		if there {
+			return statement
+		}
+		return fmt.Sprintf("if %s == nil {\nw.null()\n} else {\n%s\n}", expr, statement)
+	}
+	switch k := t.Kind(); k {
+	case reflect.Struct:
+		g.need(t)
+		return fmt.Sprintf("w.%s(&%s)", name(t), expr)
+	case reflect.Pointer:
+		value := fmt.Sprintf("w.%s(%s)", name(t.Elem()), expr)
+		if t.Elem().Kind() != reflect.Struct {
+			value = g.write(t.Elem(), "*"+expr, false)
+		} else {
+			g.need(t.Elem())
+		}
+		return orNull(value)
+	case reflect.Slice:
+		return orNull(fmt.Sprintf("w.begin('[')\nfor i := range %s {\nw.next('[')\n%s\n}\nw.end(']')", expr, g.write(t.Elem(), expr+"[i]", false)))
+	case reflect.Map:
+		return orNull(fmt.Sprintf("w.begin('{')\nfor _, key := range inOrder(%[1]s) {\nw.next('{')\nw.string(key)\nw.begin(':')\nvalue := %[1]s[key]\n%[2]s\n}\nw.end('}')", expr, g.write(t.Elem(), "value", false)))
+	case reflect.String:
+		return converted("string", t, expr)
+	case reflect.Bool:
+		return converted("bool", t, expr)
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return fmt.Sprintf("w.int(int64(%s))", expr)
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return fmt.Sprintf("w.uint(uint64(%s))", expr)
+	default:
+		panic("a field of kind " + k.String())
+	}
+}
+
+func converted(kind string, t reflect.Type, expr string) string {
+	if t.PkgPath() != "" {
+		expr = kind + "(" + expr + ")"
+	}
+	return fmt.Sprintf("w.%s(%s)", kind, expr)
 }
 
 func (g *generator) need(t reflect.Type) { g.todo = append(g.todo, t) }

@@ -54,6 +54,7 @@ func TestSame(t *testing.T) {
 	fill(reflect.ValueOf(full).Elem(), 0)
 	for name, spec := range map[string]*specs.Spec{
 		"everything": full, "nothing": {}, "empty parts": {Process: &specs.Process{}, Root: &specs.Root{}, Linux: &specs.Linux{Resources: &specs.LinuxResources{}}},
+		"words":       {Hostname: "\"\\\n\x7f\u2028é<&>\xff", Annotations: map[string]string{"b": "1", "a": "2", "<": "&"}, Process: &specs.Process{Env: []string{"", "A=\t"}}},
 		"empty lists": {Mounts: []specs.Mount{}, Annotations: map[string]string{}, Linux: &specs.Linux{Devices: []specs.LinuxDevice{}, NetDevices: map[string]specs.LinuxNetDevice{}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -79,6 +80,10 @@ func sameUnmarshal(t *testing.T, b []byte) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s\n%s", b, diff)
+	}
+	wantText, wantErr := json.Marshal(&want)
+	if gotText, err := Marshal(&got); string(gotText) != string(wantText) || (err == nil) != (wantErr == nil) {
+		t.Errorf("%s, %v\njson.Marshal: %s, %v", gotText, err, wantText, wantErr)
 	}
 }
 

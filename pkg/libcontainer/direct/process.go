@@ -8,10 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/manager-project/manager/pkg/libcontainer/plan"
+	"github.com/manager-project/manager/pkg/sysmon"
 )
 
 // become gives the process the attributes of the user's program, in the order of package initproc.
 func (m *making) become() {
+	if ns := sysmon.Slack(); ns > 0 {
+		m.sys("", unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, uint64(ns)).tolerate()
+	}
 	m.affinity()
 	m.oomScore()
 	m.labels()

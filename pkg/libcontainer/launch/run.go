@@ -14,6 +14,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/manager-project/manager/pkg/sysmon"
 )
 
 // forked is what the cloning thread hands back.
@@ -64,6 +66,9 @@ func (s *starting) clone(fork func() forked) forked {
 
 func (s *starting) cloneOnThread(fork func() forked) forked {
 	runtime.LockOSThread()
+	if ns := sysmon.Slack(); ns > 0 {
+		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(ns), 0, 0, 0) // which the child inherits
+	}
 	if len(s.req.CgroupTasks) == 0 {
 		defer runtime.UnlockOSThread()
 		undo, err := s.confine()
