@@ -329,10 +329,10 @@ small: read-only /sys/firmware
 hostname
 read-only /
 pivot
+image: tell built
 unmount the host
 cwd /
 image: close descriptors
-image: tell built
 write oom_score_adj
 scheduler
 io priority
