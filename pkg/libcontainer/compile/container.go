@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
-	"sync"
 
 	"github.com/manager-project/manager/pkg/cgroups"
 	"github.com/manager-project/manager/pkg/errdefs"
@@ -152,20 +149,30 @@ func (c *compiler) version() error {
 	return nil
 }
 
-// isVersion tells the form of versions. Three numbers are the rule, and seen without the expression,
-// which takes longer to compile than the rest of the configuration.
+// isVersion tells the form of versions: three numbers, and words behind "-" and "+". Source: semver.org 2.0.0. It is not left to a regular
+// expression, which takes longer to compile than the rest of the configuration.
 func isVersion(v string) bool {
-	numbers := strings.Split(v, ".")
-	plain := func(s string) bool {
-		return s == "0" || s != "" && s[0] != '0' && strings.Trim(s, "0123456789") == ""
+	numbers, words := v, ""
+	if i := strings.IndexAny(v, "-+"); i >= 0 {
+		numbers, words = v[:i], v[i:]
 	}
-	return len(numbers) == 3 && !slices.ContainsFunc(numbers, func(s string) bool { return !plain(s) }) || semantic().MatchString(v)
+	parts := strings.Split(numbers, ".")
+	for _, n := range parts {
+		if n != "0" && (n == "" || n[0] == '0' || strings.Trim(n, "0123456789") != "") {
+			return false
+		}
+	}
+	pre, build, hasBuild := strings.Cut(words, "+")
+	if pre, hasPre := strings.CutPrefix(pre, "-"); hasPre && !isWords(pre) || hasBuild && !isWords(build) {
+		return false
+	}
+	return len(parts) == 3
 }
 
-// semantic is the form of versions. Source: semver.org 2.0.0.
-var semantic = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
-})
+// isWords says that a version may have these words.
+func isWords(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz.-") == ""
+}
 
 // foreign is a section that only other systems can honour, or "".
 func foreign(s *specs.Spec) string {

@@ -313,3 +313,16 @@ func TestUnreadableFiles(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestIsVersion(t *testing.T) {
+	for _, v := range []string{"1.0.0", "1.0.2-dev", "1.0.0-rc.5", "10.20.30", "1.2.0-a-b+c.1-d", "1.0.0+build"} {
+		if !isVersion(v) {
+			t.Errorf("%q is none", v)
+		}
+	}
+	for _, v := range []string{"", "1", "1.0", "1.0.0.0", "01.0.0", "1.00.0", "1.0.x", "1.0.0-", "1.0.0+", "1.0.0-a+", "1.0.0-a+b+c", "1.0.0 ", " 1.0.0", "1.0.0-a b", "-1.0.0", "1.0.0-\n", "1..0"} {
+		if isVersion(v) {
+			t.Errorf("%q is one", v)
+		}
+	}
+}
