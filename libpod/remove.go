@@ -40,11 +40,11 @@ func (r *Runtime) Remove(ctx context.Context, id string, o RemoveOptions) ([]str
 		}
 	}
 	if o.Force {
-		if err := r.stopForRemoval(ctx, id, o); err != nil {
-			return removed, err
-		}
+		err = r.stopForRemoval(ctx, id, o)
 	}
-	err = r.update(ctx, id, func(ctx context.Context, c *locked) error { return c.remove(ctx, o) })
+	if err == nil {
+		err = r.update(ctx, id, func(ctx context.Context, c *locked) error { return c.remove(ctx, o) })
+	}
 	if o.Force && errors.Is(err, errdefs.ErrNotFound) {
 		err = nil // --rm was faster, or an unfinished removal was finished on the way
 	}

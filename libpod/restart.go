@@ -80,6 +80,9 @@ func (s *start) startByHand() error {
 	st := &s.row.State
 	st.Restarts, st.RestartWait, st.RestartAt = 0, 0, time.Time{}
 	if st.Status != define.StatusRestarting {
+		if s.restart() != nil {
+			_ = os.Remove(s.restartLock()) // what was called off before the machine went down
+		}
 		return nil
 	}
 	st.Status = define.StatusExited

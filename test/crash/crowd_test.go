@@ -344,3 +344,22 @@ func TestDefaultParent(t *testing.T) {
 		return len(found) == 0 && os.IsNotExist(err)
 	})
 }
+
+// TestRemovedByMany removes containers at once by those who do not mind when it is done already.
+func TestRemovedByMany(t *testing.T) {
+	t.Parallel()
+	m := newManager(t)
+	for range 10 {
+		m.must("run", "-d", "--rm", "--name", "x", "--network", "none", busybox, "sleep", "1000")
+		m.endUnseen()
+		crowd(8, 8, func(i int) testenv.Result {
+			args := [][]string{{"rm", "--force", "--time", "0", "x"}, {"rm", "--ignore", "x"}, {"container", "cleanup", "x"}, {"ps", "--all"}}[i%4]
+			r := m.Run(args...)
+			if r.Code != 0 && args[0] != "container" {
+				t.Errorf("%v: exit code %d: %s", args, r.Code, r.Stderr)
+			}
+			return r
+		})
+		m.empty("after the crowd")
+	}
+}

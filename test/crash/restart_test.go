@@ -210,3 +210,20 @@ func TestRestartCalledOffByMonitor(t *testing.T) {
 		})
 	}
 }
+
+// TestRestartCalledOffLongAgo: what a monitor called off in the machine's last life says nothing about a start in this one.
+func TestRestartCalledOffLongAgo(t *testing.T) {
+	t.Parallel()
+	m := newManager(t)
+	id := m.must("create", "--name", "x", "--network", "none", "--restart", "always", busybox, "sleep", "1000")
+	if err := os.WriteFile(filepath.Join(m.Root, "manager/containers", id, "restart.lock"), []byte{0}, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m.must("start", "x")
+	pid := m.pid("Pid")
+	m.kill9(m.pid("ConmonPid"))
+	m.kill9(pid)
+	m.eventually("it runs again", 20*time.Second, func() bool { return m.must("inspect", "--format", "{{.State.Status}}", "x") == "running" })
+	m.must("rm", "--force", "--time", "0", "x")
+	m.empty("after it")
+}

@@ -82,8 +82,8 @@ func remove(ctx context.Context, app *command.App, core remover, s libpod.Select
 		}
 		errs = append(errs, parallel(app, now, func(id, _ string) error {
 			_, err := core.Remove(ctx, id, o)
-			if s.All && errors.Is(err, errdefs.ErrNotFound) {
-				return nil // removed meanwhile with one it depended on
+			if (s.All || s.Ignore) && errors.Is(err, errdefs.ErrNotFound) {
+				return nil // removed meanwhile, perhaps with one it depended on
 			}
 			return err
 		}))
