@@ -288,6 +288,7 @@ echo holders $(holders)
 _CONTAINERS_USERNS_CONFIGURED=done _CONTAINERS_ROOTLESS_UID=0 _CONTAINERS_ROOTLESS_GID=0 manager unshare sh -c 'echo inside $(id -u) $_CONTAINERS_ROOTLESS_UID'
 XDG_RUNTIME_DIR=/root manager unshare sh -c 'echo foreign $XDG_RUNTIME_DIR'
 pkill -KILL -x manager-hold -u "$(id -u)"
+until [ "$(holders)" = 0 ]; do sleep 0.01; done
 manager unshare sh -c 'echo again $(id -u)'
 manager run --rm --network none hello >/dev/null
 manager system migrate
