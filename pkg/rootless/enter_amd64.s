@@ -15,6 +15,8 @@ TEXT ·enterCode(SB), NOSPLIT|NOFRAME, $0
 	MOVQ 0(R13), DI           // setns(pidfd, namespaces)
 	MOVQ $308, AX
 	SYSCALL
+	CMPQ AX, $-3              // ESRCH: it has ended since it was found; begin anew
+	JEQ  again
 	LEAQ 32(R13), R14
 	TESTQ AX, AX
 	JNE  failed
@@ -24,6 +26,8 @@ TEXT ·enterCode(SB), NOSPLIT|NOFRAME, $0
 	LEAQ 48(R13), R14
 	TESTQ AX, AX
 	JNE  failed
+
+again:
 	MOVQ 0(R13), DI           // fcntl(pidfd, F_SETFD, FD_CLOEXEC)
 	MOVQ $2, SI
 	MOVQ $1, DX

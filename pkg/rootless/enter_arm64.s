@@ -13,6 +13,8 @@ TEXT ·enterCode(SB), NOSPLIT|NOFRAME, $0
 	MOVD 0(R20), R0           // setns(pidfd, namespaces)
 	MOVD $268, R8
 	SVC
+	CMN  $3, R0               // ESRCH: it has ended since it was found; begin anew
+	BEQ  again
 	ADD  $32, R20, R21
 	CBNZ R0, failed
 	MOVD 80(R20), R0          // chdir(directory)
@@ -20,6 +22,8 @@ TEXT ·enterCode(SB), NOSPLIT|NOFRAME, $0
 	SVC
 	ADD  $48, R20, R21
 	CBNZ R0, failed
+
+again:
 	MOVD 0(R20), R0           // fcntl(pidfd, F_SETFD, FD_CLOEXEC)
 	MOVD $2, R1
 	MOVD $1, R2

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -80,7 +81,10 @@ func Holder() (pid int, start uint64, err error) {
 	return r.PID, start, err
 }
 
-// Release ends the holder. What is in the namespaces goes on; the next command makes new ones.
+// releasePatience is how long a killed holder may take to end.
+const releasePatience = 10 * time.Second
+
+// Release ends the holder, and waits for that. What is in the namespaces goes on; the next command makes new ones.
 func Release() error {
 	dir, err := RuntimeDir()
 	if err != nil {
@@ -93,6 +97,9 @@ func Release() error {
 	defer func() { _ = h.pidfd.Close() }()
 	if err := unix.PidfdSendSignal(int(h.pidfd.Fd()), unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("end the holder of the user's namespaces: %w", err)
+	}
+	for deadline := time.Now().Add(releasePatience); !h.ended() && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
 	}
 	return os.Remove(recordFile(dir))
 }
