@@ -57,6 +57,8 @@ var unfit = []struct{ script, runtime, reason string }{
 	{"update-wrong", userName, "it updates limits, which take controllers that are not delegated here"},
 	{"stop-paused", userName, "a pause takes a cgroup, which is not delegated here"},
 	{"run-systemd", userName, "systemd takes a cgroup, which is not delegated here"},
+	{"run-limits-one", userName, "limits take controllers that are not delegated here"},
+	{"run-limits-one", "runc", "runc's init is a Go program, which dies now and then where it may start no thread"},
 	{"run-limits-v1", userName, "limits take controllers that are not delegated here"},
 	{"update-v1", userName, "it updates limits, which take controllers that are not delegated here"},
 	{"stats", userName, "it counts in cgroups, which are not delegated here"},
