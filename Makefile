@@ -28,8 +28,6 @@ GOTEST = $(GO) test -tags "$(TAGS)"
 TOOL = $(GO) tool -modfile=tools/go.mod
 # The tests of other worlds: a virtual machine, a bare cgroup hierarchy. RUN=TestX picks tests, LANE=v2 lanes.
 VM = $(GO) run -tags "$(TAGS)" ./test/vm
-# A test that has failed is run again by this, three times here or twice in the machine, with RUN, PACKAGE and LANE set: see internal/testsum.
-AGAIN = if [ -z "$$LANE" ]; then $(GOTEST) -json -count=3 -timeout 25m -run "$$RUN" "$$PACKAGE"; else for i in 1 2; do $(VM) -lanes "$$LANE" -run "$$RUN" || exit; done; fi
 TESTSUM = MANAGER_BIN=$(CURDIR)/bin $(GO) run -tags "$(TAGS)" ./internal/testsum
 # Everything but the end-to-end, conformance and benchmark programs.
 UNIT = $$($(GO) list -tags "$(TAGS)" ./... | grep -v '^$(MODULE)/test/')
@@ -89,7 +87,7 @@ lint: toolchain ## formatting, staticcheck, errorlint, exhaustive, nilerr, reviv
 .PHONY: test
 test: build ## everything: unit and end-to-end tests, here and in the machine, with the sum of passes, failures and skips
 	@hack/deps.sh test vm
-	TESTSUM_AGAIN='$(AGAIN)' $(TESTSUM) bash -c '$(GOTEST) -json -count=1 -timeout 25m ./...; code=$$?; $(VM) && exit $$code'
+	$(TESTSUM) bash -c '$(GOTEST) -json -count=1 -timeout 25m ./...; code=$$?; $(VM) && exit $$code'
 
 .PHONY: vm-test
 vm-test: build ## the tests of other worlds: a virtual machine with systemd and SELinux, a bare hierarchy; RUN=TestX LANE=v2 pick

@@ -18,12 +18,20 @@ func (s *summary) run(argv []string) error {
 	if err != nil {
 		return err
 	}
-	env := append(os.Environ(), "TMPDIR="+dir, testenv.RunVariable+"="+filepath.Base(dir))
-	waited, err := s.follow(argv, env)
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir, testenv.RunVariable+"="+filepath.Base(dir))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	err = s.read(out)
+	waited := cmd.Wait()
 	if len(s.failed)+len(s.broken) == 0 { // that tests failed is in the output
 		err = errors.Join(err, waited)
-	} else if err == nil {
-		err = s.again(env)
 	}
 	left, lookErr := leftBehind(dir)
 	s.left = left
@@ -31,21 +39,6 @@ func (s *summary) run(argv []string) error {
 		err = errors.Join(err, os.RemoveAll(dir))
 	}
 	return errors.Join(err, lookErr)
-}
-
-// follow runs a command and takes the results from its output. waited is how it ended.
-func (s *summary) follow(argv, env []string) (waited, err error) {
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Env, cmd.Stderr = env, os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	err = s.read(out)
-	return cmd.Wait(), err
 }
 
 // leftBehind lists what the tests left, after giving it a moment to go.

@@ -28,16 +28,13 @@ type flusher interface {
 
 // summary gathers what happened.
 type summary struct {
-	out    flusher
-	output map[string][]string // lines of the tests and packages still running
-	passed int
-	failed []string
-	// failures are the failed tests with their packages; unsteady are those that passed when they were run again, see again.go.
-	failures []failure
-	unsteady []string
-	skipped  []string
-	left     []string // what the whole run left on the machine
-	broken   []string // packages that failed without a failing test: build, panic, timeout
+	out     flusher
+	output  map[string][]string // lines of the tests and packages still running
+	passed  int
+	failed  []string
+	skipped []string
+	left    []string // what the whole run left on the machine
+	broken  []string // packages that failed without a failing test: build, panic, timeout
 	// failing counts the failed tests per package.
 	failing map[string]int
 	worlds  worlds
@@ -119,7 +116,6 @@ func (s *summary) endTest(ev *event, name string) {
 	case "fail":
 		s.failing[ev.Package]++
 		s.failed = append(s.failed, name)
-		s.failures = append(s.failures, failure{ev.Package, ev.Test})
 		for _, line := range s.output[name] {
 			fmt.Fprint(s.out, line)
 		}
@@ -199,7 +195,6 @@ func (s *summary) report() {
 		}
 	}
 	list("Skipped", s.skipped)
-	list("Unsteady: failed, and passed each time when run again", s.unsteady)
 	list("Failed", s.failed)
 	list("Broken packages", s.broken)
 	list("Left behind by the tests", s.left)
