@@ -8,6 +8,8 @@ import (
 	"runtime"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/manager-project/manager/pkg/spec"
 )
 
 // pin shows the namespace in the run directory: the init's, or a new one.
@@ -26,7 +28,7 @@ func (q *Request) pin() error {
 	made := make(chan error, 1)
 	go inPassing(func() {
 		err := newNamespace(path)
-		if err == nil {
+		if err == nil && q.Net.Driver == spec.NetPasta {
 			q.routes, _ = hearRoutes() // without it, the driver says when it is ready
 		}
 		made <- err
