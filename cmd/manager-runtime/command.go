@@ -29,18 +29,48 @@ type command struct {
 	run     func(a *app, args []string) (code int, err error)
 }
 
-// commands are all of them, in the order of help.
-func commands() []*command {
-	return []*command{
-		checkpointCommand(), createCommand(), deleteCommand(), eventsCommand(), execCommand(), featuresCommand(), killCommand(), listCommand(),
-		pauseCommand(), psCommand(), restoreCommand(), resumeCommand(), runCommand(), specCommand(), startCommand(), stateCommand(), updateCommand(),
+// maker makes a command.
+type maker struct {
+	name string
+	make func() *command
+}
+
+// makers make the commands, in the order of help. Of the options that each has, one run of the program needs one command's.
+func makers() []maker {
+	return []maker{
+		{"checkpoint", checkpointCommand},
+		{"create", createCommand},
+		{"delete", deleteCommand},
+		{"events", eventsCommand},
+		{"exec", execCommand},
+		{"features", featuresCommand},
+		{"kill", killCommand},
+		{"list", listCommand},
+		{"pause", pauseCommand},
+		{"ps", psCommand},
+		{"restore", restoreCommand},
+		{"resume", resumeCommand},
+		{"run", runCommand},
+		{"spec", specCommand},
+		{"start", startCommand},
+		{"state", stateCommand},
+		{"update", updateCommand},
 	}
 }
 
+// commands are all of them, for help.
+func commands() []*command {
+	var all []*command
+	for _, m := range makers() {
+		all = append(all, m.make())
+	}
+	return all
+}
+
 func find(word string) *command {
-	for _, c := range commands() {
-		if c.name == word {
-			return c
+	for _, m := range makers() {
+		if m.name == word {
+			return m.make()
 		}
 	}
 	return nil

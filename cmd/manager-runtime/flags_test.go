@@ -145,6 +145,11 @@ func TestHelp(t *testing.T) {
 
 // TestTables looks for mistakes in the commands' tables.
 func TestTables(t *testing.T) {
+	for i, c := range commands() {
+		if c.name != makers()[i].name {
+			t.Errorf("%s is found as %s", c.name, makers()[i].name)
+		}
+	}
 	all := append(commands(), &command{name: "global", flags: newApp().flags()})
 	for _, c := range all {
 		seen := map[string]bool{"help": true, "h": true}

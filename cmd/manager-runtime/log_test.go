@@ -49,7 +49,7 @@ func TestLog(t *testing.T) {
 			t.Errorf("no object: %q", line)
 		}
 	}
-	if len(all) < 5 || !strings.Contains(all[0], `"level":"debug","msg":"create: directory: `) || !strings.Contains(all[len(all)-1], `"level":"error"`) {
+	if len(all) < 5 || !strings.Contains(all[0], `"level":"debug","msg":"create: network: `) || !strings.Contains(all[len(all)-1], `"level":"error"`) {
 		t.Errorf("the last line is no error: %q", all)
 	}
 

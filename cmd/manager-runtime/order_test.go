@@ -68,8 +68,8 @@ type tracedThread struct {
 	entered string
 	// cgroup says that its children are born in the container's cgroup, namespaces that the next one is in new ones.
 	cgroup, namespaces bool
-	// stopped says that its first stop is over.
-	stopped bool
+	// stopped says that its first stop is over, told that its maker's clone has been heard of. The kernel has no order for the two.
+	stopped, told bool
 	pivoted bool
 }
 
@@ -105,9 +105,21 @@ func (t *tracer) follow(first int) error {
 		thread.stopped = true
 		switch {
 		case !known && ws.StopSignal() == unix.SIGSTOP: // so it starts
+			if !thread.told {
+				continue // what it has from its birth comes first
+			}
 		case ws.TrapCause() > 0 && ws.TrapCause() != unix.PTRACE_EVENT_EXEC:
-			if child, err := unix.PtraceGetEventMsg(pid); err == nil {
-				t.thread(int(child)).born(thread)
+			child, err := unix.PtraceGetEventMsg(pid)
+			if err != nil {
+				break
+			}
+			made := t.thread(int(child))
+			made.born(thread)
+			made.told = true
+			if made.stopped {
+				if err := unix.PtraceSyscall(int(child), 0); err != nil && !errors.Is(err, unix.ESRCH) {
+					return err
+				}
 			}
 		case ws.StopSignal() == unix.SIGTRAP|0x80:
 			t.call(pid, thread)
@@ -213,7 +225,11 @@ func (t *tracer) step(pid int, number uintptr, args [6]uint64) string {
 	case unix.SYS_PRCTL:
 		return prctlSteps[args[0]]
 	case unix.SYS_UNSHARE:
-		return "cgroup namespace"
+		if args[0] == unix.CLONE_NEWCGROUP { // a network is made by the caller
+			return "cgroup namespace"
+		}
+	case unix.SYS_SETNS:
+		return "network"
 	case unix.SYS_CLOSE_RANGE:
 		return "close descriptors"
 	case unix.SYS_RECVMSG:
@@ -311,6 +327,7 @@ small: cgroup namespace
 execute the plan
 undumpable
 image: cgroup
+image: network
 image: cgroup namespace
 close descriptors
 keyring

@@ -76,7 +76,7 @@ func (c *Cgroup) create(cfg Config) (_ *Cgroup, err error) {
 			return nil, err
 		}
 	}
-	if err := c.fillCpuset(); err != nil {
+	if err := c.fillCpuset(made); err != nil {
 		return nil, fmt.Errorf("cgroup %s: %w", c.path, err)
 	}
 	if err := c.set(cfg.Resources); err != nil {

@@ -79,7 +79,7 @@ func (c *Cgroup) Sub(name string) (*Cgroup, error) {
 	if c.unified == "" {
 		s.unified = ""
 	}
-	if err := errors.Join(s.makeAll(map[string]bool{}, new([]string)), s.fillCpuset()); err != nil {
+	if err := errors.Join(s.makeAll(map[string]bool{}, new([]string)), s.fillCpuset(nil)); err != nil {
 		return nil, fmt.Errorf("cgroup %s: %w", s.path, err)
 	}
 	return s, nil

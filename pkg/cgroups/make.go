@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -112,31 +113,33 @@ func enableControllers(dir string, only map[string]bool) {
 }
 
 // fillCpuset fills the version 1 cpuset, which is born with no processors and takes no process then.
-func (c *Cgroup) fillCpuset() error {
+func (c *Cgroup) fillCpuset(made []string) error {
 	if dir, ok := c.v1["cpuset"]; ok {
-		return inheritCpuset(dir)
+		return inheritCpuset(dir, slices.Contains(made, dir))
 	}
 	return nil
 }
 
-// inheritCpuset fills the cpuset of a version 1 cgroup, and of its ancestors if need be.
-func inheritCpuset(dir string) error {
+// inheritCpuset fills the cpuset of a version 1 cgroup, and of its ancestors if need be. One that was just made has nothing yet.
+func inheritCpuset(dir string, fresh bool) error {
 	parent := filepath.Dir(dir)
 	for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
 		file, above := filepath.Join(dir, name), filepath.Join(parent, name)
-		own, err := readBounded(file, maxControlFile)
-		if err != nil {
-			return err
-		}
-		if strings.TrimSpace(own) != "" {
-			continue
+		if !fresh {
+			own, err := readBounded(file, maxControlFile)
+			if err != nil {
+				return err
+			}
+			if strings.TrimSpace(own) != "" {
+				continue
+			}
 		}
 		theirs, err := readBounded(above, maxControlFile)
 		if err != nil {
 			return err
 		}
 		if strings.TrimSpace(theirs) == "" {
-			if err := inheritCpuset(parent); err != nil {
+			if err := inheritCpuset(parent, false); err != nil {
 				return err
 			}
 			if theirs, err = readBounded(above, maxControlFile); err != nil {

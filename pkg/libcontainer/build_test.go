@@ -144,6 +144,35 @@ func TestBuildBothWays(t *testing.T) {
 	}
 }
 
+// TestImageAboveItsDescriptors: an image starts whatever numbers its descriptors have here, also where one is lower than the
+// one that it gets inside.
+func TestImageAboveItsDescriptors(t *testing.T) {
+	if small {
+		t.Skip("no images in this lane")
+	}
+	for extra := range 40 {
+		spec := testSpec(testRoot(t), "true")
+		spec.Linux.Namespaces = append(withoutKind(spec, "network"), specs.LinuxNamespace{Type: "network", Path: netThere(t)})
+		_, image, err := byWay(t, spec, false, func(r *launch.Request) {
+			for range extra {
+				fd, err := unix.FcntlInt(r.OpenFiles[0].Fd(), unix.F_DUPFD_CLOEXEC, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				file := os.NewFile(uintptr(fd), "extra")
+				t.Cleanup(func() { _ = file.Close() })
+				r.ExtraFiles = append(r.ExtraFiles, file)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !image {
+			t.Errorf("with %d more descriptors it was not built by an image", extra)
+		}
+	}
+}
+
 // netThere is the file of a network namespace that somebody has made.
 func netThere(t *testing.T) string {
 	t.Helper()

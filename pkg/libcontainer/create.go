@@ -31,6 +31,7 @@ func (f *Factory) Create(ctx context.Context, id string, cfg Config) (*Container
 	}
 	c := &creation{factory: f, ctx: ctx, cfg: &cfg, id: id}
 	err := f.runSteps("create", []step{
+		{"network", c.makeNetwork},
 		{"directory", c.directory},
 		{"place", c.place},
 		{"compile", c.compile},
@@ -51,6 +52,7 @@ func (f *Factory) Create(ctx context.Context, id string, cfg Config) (*Container
 		{"park", c.park},
 	})
 	c.dropImage()
+	c.dropNetwork()
 	if c.handles != nil {
 		c.handles.Close()
 	}
@@ -81,6 +83,7 @@ type creation struct {
 	where   *cgroups.Config // nil for no cgroup
 	cgroup  *cgroups.Cgroup
 	parking *os.File            // the listening socket
+	network <-chan *os.File     // a namespace that is made ahead; see makeNetwork
 	image   chan *launch.Image  // of the plan, if it has one; see buildImage
 	draft   *atomicfile.Pending // the record of the complete container
 	class   *intelrdt.Group
@@ -152,6 +155,9 @@ func (c *creation) buildImage() {
 			return // it will be told where the cgroup is made
 		}
 		req.CgroupTasks = make([]*os.File, len(layout.V1))
+	}
+	if c.network != nil {
+		enterNetwork(&req, nil) // an image has only the number of it inside
 	}
 	if !direct.CanBuild(&req, p) {
 		return
@@ -254,8 +260,7 @@ func (c *creation) launch() error {
 	}
 	var child *launch.Child
 	if image := c.takeImage(); image != nil {
-		req.Image = image
-		child, err = launch.Start(c.ctx, req)
+		child, err = c.launchImage(req, image)
 		_ = image.File.Close()
 		if err != nil && c.ctx.Err() != nil {
 			return err
@@ -263,7 +268,6 @@ func (c *creation) launch() error {
 	}
 	if child == nil {
 		// Nothing is left of an image that failed but directories to mount on.
-		req.Image = nil
 		if req.Plan, err = c.plan.Encode(); err != nil {
 			return err
 		}
@@ -284,6 +288,20 @@ func (c *creation) launch() error {
 	c.made.record.PID = child.PID()
 	c.made.record.StartTime, err = child.StartTime()
 	return err
+}
+
+// launchImage starts the image of the plan, in the network namespace that was made ahead.
+func (c *creation) launchImage(req launch.Request, image *launch.Image) (*launch.Child, error) {
+	if c.network != nil {
+		made := c.takeNetwork()
+		if made == nil {
+			return nil, launch.ErrImage
+		}
+		defer func() { _ = made.Close() }()
+		enterNetwork(&req, made)
+	}
+	req.Image = image
+	return launch.Start(c.ctx, req)
 }
 
 // ready waits until the init has built the container.

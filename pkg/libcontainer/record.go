@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -100,7 +101,7 @@ func (d *stateDir) draftRecord(r *record) (*atomicfile.Pending, error) {
 // encode is json.Marshal, which works out the whole type before it writes the first byte, and all types in it; and that
 // takes longer than all the rest. So the fields are named here once more.
 func (r *record) encode() ([]byte, error) {
-	out := []byte{'{'}
+	out := append(make([]byte, 0, 1<<10), '{')
 	for _, f := range []struct {
 		name  string
 		value any
@@ -131,16 +132,36 @@ func (r *record) encode() ([]byte, error) {
 		if !f.keep {
 			continue
 		}
-		value, err := json.Marshal(f.value)
-		if err != nil {
-			return nil, err
-		}
 		if len(out) > 1 {
 			out = append(out, ',')
 		}
-		out = append(append(append(append(out, '"'), f.name...), '"', ':'), value...)
+		var err error
+		if out, err = appendJSON(append(append(append(out, '"'), f.name...), '"', ':'), f.value); err != nil {
+			return nil, err
+		}
 	}
 	return append(out, '}'), nil
+}
+
+// appendJSON appends what json.Marshal makes of a value, without its machinery for those of most fields.
+func appendJSON(out []byte, value any) ([]byte, error) {
+	var text []byte
+	var err error
+	switch v := value.(type) {
+	case string:
+		return specjson.AppendString(out, v), nil
+	case bool:
+		return strconv.AppendBool(out, v), nil
+	case int:
+		return strconv.AppendInt(out, int64(v), 10), nil
+	case uint64:
+		return strconv.AppendUint(out, v, 10), nil
+	case json.Marshaler: // a time, or what is rare
+		text, err = v.MarshalJSON()
+	default:
+		text, err = json.Marshal(v)
+	}
+	return append(out, text...), err
 }
 
 // rare is a pointer that encoding/json looks behind only where there is something: it works out the types of plain

@@ -137,6 +137,13 @@ func removeState(path string) error {
 	if err := unmountRoot(path); err != nil {
 		return err
 	}
+	// What is there as a rule, without a look for what else there may be.
+	for _, file := range []string{recordFile, configFile} {
+		_ = unix.Unlink(filepath.Join(path, file))
+	}
+	if unix.Rmdir(path) == nil {
+		return nil
+	}
 	return os.RemoveAll(path)
 }
 

@@ -47,16 +47,18 @@ func (w *writer) bool(v bool)   { w.b = strconv.AppendBool(w.b, v) }
 func (w *writer) int(n int64)   { w.b = strconv.AppendInt(w.b, n, 10) }
 func (w *writer) uint(n uint64) { w.b = strconv.AppendUint(w.b, n, 10) }
 
-func (w *writer) string(s string) {
+func (w *writer) string(s string) { w.b = AppendString(w.b, s) }
+
+// AppendString appends what json.Marshal makes of a string.
+func AppendString(b []byte, s string) []byte {
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c < ' ', c > '~', c == '"', c == '\\', c == '<', c == '>', c == '&':
 			quoted, _ := json.Marshal(s) // of a string it has no errors
-			w.b = append(w.b, quoted...)
-			return
+			return append(b, quoted...)
 		}
 	}
-	w.b = append(append(append(w.b, '"'), s...), '"')
+	return append(append(append(b, '"'), s...), '"')
 }
 
 // inOrder are a table's keys as encoding/json writes them.

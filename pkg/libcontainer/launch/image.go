@@ -84,11 +84,14 @@ func (s *starting) forkImage() forked {
 // until it executes: nothing is copied. Nobody else may be in the namespaces that the child is born in.
 func (s *starting) forkExec(program *os.File, argv []string, attr *syscall.SysProcAttr) forked {
 	files := make([]uintptr, len(s.spec.fds))
+	highest := 0
 	for i, fd := range s.spec.fds {
 		files[i] = uintptr(fd)
+		highest = max(highest, fd, i)
 	}
-	// The numbers that the child's descriptors get are taken.
-	number, err := unix.FcntlInt(program.Fd(), unix.F_DUPFD_CLOEXEC, len(files))
+	// The numbers that the child's descriptors get are taken, and so are those that they move to beforehand where one is in
+	// another's place.
+	number, err := unix.FcntlInt(program.Fd(), unix.F_DUPFD_CLOEXEC, highest+1+len(files))
 	if err != nil {
 		return forked{err: &Failure{Stage: forkStages[stageFD], Errno: errnoOf(err)}}
 	}
