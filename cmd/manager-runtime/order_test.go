@@ -70,7 +70,7 @@ type tracedThread struct {
 	cgroup, namespaces bool
 	// stopped says that its first stop is over, told that its maker's clone has been heard of. The kernel has no order for the two.
 	stopped, told bool
-	pivoted bool
+	pivoted       bool
 }
 
 // thread is the one of that number.
