@@ -31,6 +31,8 @@ const moment = 25 * time.Millisecond
 type Signals struct {
 	r, w     int
 	put      func() error // gives the handled ones back
+	slow     []os.Signal  // those that are caught late
+	begun    sync.Once
 	late     chan os.Signal
 	all      chan struct{} // closed when the late ones are caught, too
 	closing  chan struct{}
@@ -46,7 +48,7 @@ var (
 )
 
 // All catches every signal that can be caught, from now on, but those given and SIGURG, which the Go runtime
-// sends itself. One set of signals at a time can be caught; a second All waits for the Close of the first.
+// sends itself. Those that the processor raises too are caught a moment after the first call of FD or To. One set of signals at a time can be caught; a second All waits for the Close of the first.
 func All(but ...syscall.Signal) (*Signals, error) {
 	but = append(but, unix.SIGURG, unix.SIGKILL, unix.SIGSTOP)
 	var wanted []syscall.Signal
@@ -77,10 +79,9 @@ func only(wanted []syscall.Signal) (*Signals, error) {
 	}
 	s := &Signals{r: queue[0], w: queue[1], late: make(chan os.Signal, 8), all: make(chan struct{}), closing: make(chan struct{})}
 	var quick []syscall.Signal
-	var slow []os.Signal
 	for _, n := range wanted {
 		if slices.Contains(raised, n) {
-			slow = append(slow, n)
+			s.slow = append(s.slow, n)
 		} else {
 			quick = append(quick, n)
 		}
@@ -89,24 +90,30 @@ func only(wanted []syscall.Signal) (*Signals, error) {
 	if s.put, err = install(s.w, quick); err != nil {
 		return nil, err
 	}
-	if len(slow) == 0 { // none would be all
-		close(s.all)
-		return s, nil
-	}
-	s.finished.Add(1)
-	s.later = time.AfterFunc(moment, func() { s.subscribe(slow) }) // a goroutine that waits would wake a thread now
 	return s, nil
 }
 
+// begin lets the rest be caught in a moment. A timer, as a goroutine, wakes a thread, so there is none before somebody waits.
+func (s *Signals) begin() {
+	s.begun.Do(func() {
+		if len(s.slow) == 0 { // none would be all
+			close(s.all)
+			return
+		}
+		s.finished.Add(1)
+		s.later = time.AfterFunc(moment, s.subscribe)
+	})
+}
+
 // subscribe catches the rest by way of the Go runtime.
-func (s *Signals) subscribe(rest []os.Signal) {
+func (s *Signals) subscribe() {
 	defer s.finished.Done()
 	select {
 	case <-s.closing:
 		return
 	default:
 	}
-	signal.Notify(s.late, rest...)
+	signal.Notify(s.late, s.slow...)
 	close(s.all)
 	defer signal.Stop(s.late)
 	for {
@@ -120,7 +127,10 @@ func (s *Signals) subscribe(rest []os.Signal) {
 }
 
 // FD is a descriptor that is readable when Next has a signal. It stays this package's.
-func (s *Signals) FD() int { return s.r }
+func (s *Signals) FD() int {
+	s.begin()
+	return s.r
+}
 
 // Next is the next signal, 0 if there is none now. A signal that comes while 65,536 wait is lost.
 func (s *Signals) Next() syscall.Signal {
@@ -139,6 +149,7 @@ func (s *Signals) Next() syscall.Signal {
 
 // To sends the signals to a channel until Close, in the place of FD and Next. One that finds it full is lost.
 func (s *Signals) To(ch chan<- os.Signal) error {
+	s.begin()
 	fd, err := unix.FcntlInt(uintptr(s.r), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("catch signals: %w", err)

@@ -72,6 +72,7 @@ func TestAllRaised(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
+	s.FD()  // begins it
 	<-s.all // they would end the program before
 	for _, n := range raised {
 		send(t, n)

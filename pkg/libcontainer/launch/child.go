@@ -62,6 +62,8 @@ type Child struct {
 	home []byte
 	// buf is what packets are received in, made for the first one.
 	buf []byte
+	// tick is when receive looks next whether the child is alive; zero for no deadline yet.
+	tick time.Time
 	// early are packets that came before it was known whose they are.
 	early []packet
 	// foreign says that the process is another's child: see Adopt.
@@ -199,10 +201,12 @@ func (c *Child) findHome(file *os.File) {
 // noContext is for the steps of a child that is ready: what ends them is the child's end.
 var noContext = context.Background()
 
+// tick is how long a child that says nothing is taken to be alive.
+const tick = 250 * time.Millisecond
+
 // receive reads one packet, and watches for a child that can no longer send one: a seccomp filter
 // can kill the one thread that talks and leave the others holding the socket.
 func (c *Child) receive(ctx context.Context) ([]byte, *os.File, error) {
-	const tick = 250 * time.Millisecond
 	if len(c.early) > 0 {
 		first := c.early[0]
 		c.early = c.early[1:]
@@ -213,7 +217,10 @@ func (c *Child) receive(ctx context.Context) ([]byte, *os.File, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
-		_ = c.sock.SetReadDeadline(time.Now().Add(tick))
+		if c.tick.IsZero() { // each change of a deadline may wake a thread
+			c.tick = time.Now().Add(tick)
+			_ = c.sock.SetReadDeadline(c.tick)
+		}
 		stop := context.AfterFunc(ctx, func() { _ = c.sock.SetReadDeadline(time.Unix(1, 0)) })
 		if c.buf == nil {
 			c.buf = make([]byte, MaxMessage)
@@ -223,6 +230,7 @@ func (c *Child) receive(ctx context.Context) ([]byte, *os.File, error) {
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return msg, file, err
 		}
+		c.tick = time.Time{}
 		if dead {
 			return nil, nil, errLeaderDead
 		}
