@@ -140,7 +140,11 @@ func (c *cut) run(ctx context.Context, payload string, limit time.Duration) erro
 	defer runtime.UnlockOSThread()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	cmd, err := c.command(ctx, payload, cutWord+c.word, "systemd.mask=serial-getty@ttyS0.service")
+	disk := filepath.Join(c.dir, "payload.img")
+	if err := errors.Join(os.MkdirAll(c.dir, 0o700), testenv.MakePayload(disk, payload)); err != nil {
+		return err
+	}
+	cmd, err := c.command(ctx, disk, cutWord+c.word, "systemd.mask=serial-getty@ttyS0.service")
 	if err != nil {
 		return err
 	}

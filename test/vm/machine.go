@@ -33,18 +33,14 @@ type machine struct {
 	dir string
 }
 
-// cpu has all that QEMU emulates but page tables of five levels, for each miss of the TLB walks them in software, and fast copying by
-// bytes, for it is emulated byte by byte.
-const cpu = "max,la57=off,erms=off"
+// cpu has all that QEMU emulates but page tables of five levels, for each miss of the TLB walks them in software, fast copying by
+// bytes, for it is emulated byte by byte, and virtual machines, for which Linux would load KVM at each boot.
+const cpu = "max,la57=off,erms=off,svm=off"
 
-// command is QEMU with the machine, the payload as its second disk, and a kernel command line.
+// command is QEMU with the machine, a payload's disk as its second one, and a kernel command line.
 // It dies with the thread that starts it.
 func (m *machine) command(ctx context.Context, payload string, words ...string) (*exec.Cmd, error) {
 	if err := os.MkdirAll(m.dir, 0o700); err != nil {
-		return nil, err
-	}
-	disk := filepath.Join(m.dir, "payload.img")
-	if err := testenv.MakePayload(disk, payload); err != nil {
 		return nil, err
 	}
 	// Changes go into a file without a name in $TMPDIR; the cached disk stays as it is.
@@ -57,7 +53,7 @@ func (m *machine) command(ctx context.Context, payload string, words ...string) 
 		"-kernel", m.files.Kernel, "-initrd", m.files.Initrd,
 		"-append", strings.Join(append([]string{kernelWords}, words...), " "),
 		"-drive", root,
-		"-drive", "if=virtio,format=raw,readonly=on,file="+disk,
+		"-drive", "if=virtio,format=raw,readonly=on,file="+payload,
 		"-device", "virtio-rng-pci", "-device", "virtio-serial")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd, nil
@@ -173,10 +169,14 @@ func runShell(ctx context.Context, opts *options, words []string) error {
 	if err != nil {
 		return err
 	}
+	disk := filepath.Join(dir, "payload.img")
+	if err := testenv.MakePayload(disk, payload); err != nil {
+		return err
+	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	m := &machine{files: files, accel: opts.accel, dir: filepath.Join(dir, "boot")}
-	cmd, err := m.command(ctx, payload, append(words, testenv.MachineShell)...)
+	cmd, err := m.command(ctx, disk, append(words, testenv.MachineShell)...)
 	if err != nil {
 		return err
 	}

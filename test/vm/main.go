@@ -127,6 +127,10 @@ func runMachine(ctx context.Context, opts *options, dir string, lanes []string, 
 		}
 		return 0, nil
 	}
+	disk := filepath.Join(dir, "payload.img") // one for all: nobody writes to it
+	if err := testenv.MakePayload(disk, filepath.Join(dir, "payload")); err != nil {
+		return 0, err
+	}
 	progress(began, "the machine's disk is there")
 	// Two at a time: an emulated machine that starts, or runs one test after the other, keeps one processor busy.
 	counts, errs := make([]int, len(mine)), make([]error, len(mine))
@@ -137,7 +141,7 @@ func runMachine(ctx context.Context, opts *options, dir string, lanes []string, 
 		group.Go(func() {
 			defer func() { <-slots }()
 			m := &machine{files: files, accel: opts.accel, dir: filepath.Join(dir, fmt.Sprint("boot", i))}
-			counts[i], errs[i] = m.runTests(ctx, &b, filepath.Join(dir, "payload"), opts.limit)
+			counts[i], errs[i] = m.runTests(ctx, &b, disk, opts.limit)
 			progress(began, "lanes "+strings.Join(b.Lanes, ", "))
 		})
 	}

@@ -37,7 +37,7 @@ var suites = []suite{
 		Dir: "pkg/libcontainer", Lanes: []string{testenv.LaneV2},
 		Skip: "TestThousandsOfMounts|TestHiddenCalls|TestReaperHears|TestJoinBothWays/[^p]|TestBuildBothWays/[^p]",
 	},
-	{Dir: "cmd/manager-runtime", Lanes: []string{testenv.LaneV2}, Run: "CRIU|AppArmor|SystemdCgroup|EventsTellOfMemory"},
+	{Dir: "cmd/manager-runtime", Lanes: []string{testenv.LaneV2}, Part: secondV2, Run: "CRIU|AppArmor|SystemdCgroup|EventsTellOfMemory"},
 	{Dir: "cmd/manager-runtime", Lanes: []string{testenv.LaneUser}, Run: "SystemdCgroupOfAUser"},
 	{Dir: "pkg/libcontainer", Lanes: []string{testenv.LanePermissive, testenv.LaneEnforcing}, Run: "SELinux"},
 	{Dir: "test/e2e", Lanes: []string{testenv.LanePermissive}, Run: "^TestScripts$/^selinux$/^labels$"},
@@ -85,8 +85,7 @@ var boots = []boot{
 	{Append: "security=apparmor apparmor=1", Lanes: []string{testenv.LaneV2}},
 	{Append: "security=apparmor apparmor=1", Lanes: []string{testenv.LaneV2 + "/" + secondV2}},
 	{Append: "security=apparmor apparmor=1", Lanes: []string{testenv.LaneUser}},
-	{Append: "security=selinux selinux=1 enforcing=1", Lanes: []string{testenv.LaneEnforcing}},
-	{Append: "security=selinux selinux=1 enforcing=0", Lanes: []string{testenv.LanePermissive}},
+	{Append: "security=selinux selinux=1 enforcing=1", Lanes: []string{testenv.LaneEnforcing, testenv.LanePermissive}},
 }
 
 // laneNames are the names of all lanes.
