@@ -101,3 +101,48 @@ func TestSystemdCgroup(t *testing.T) {
 	bad := o.Bundle(t, "p", sleeper, func(s *specs.Spec) { s.Linux.CgroupsPath = "/a/b" })
 	o.Refused(t, 1, "slice:prefix:name", "create", "--bundle", bad, "p")
 }
+
+// TestSystemdCgroupV1 has systemd make the cgroup in version 1 hierarchies. A device that the container may not use stays closed when systemd
+// is reloaded, which writes the rules anew.
+func TestSystemdCgroupV1(t *testing.T) {
+	testenv.Need(t, testenv.Root, testenv.SystemdV1)
+	o := laneRuntime(t)
+	o.Global = append(o.Global, "--systemd-cgroup")
+	unit := fmt.Sprintf("managertest%d-c.scope", os.Getpid())
+	limit := int64(64 << 20)
+	start(t, o, "c", func(s *specs.Spec) {
+		s.Linux.CgroupsPath = fmt.Sprintf("system.slice:managertest%d:c", os.Getpid())
+		s.Linux.Resources = &specs.LinuxResources{
+			Memory: &specs.LinuxMemory{Limit: &limit}, Devices: []specs.LinuxDeviceCgroup{{Access: "rwm"}},
+		}
+		caps := append([]string{"CAP_MKNOD"}, s.Process.Capabilities.Bounding...)
+		s.Process.Capabilities.Bounding, s.Process.Capabilities.Permitted, s.Process.Capabilities.Effective = caps, caps, caps
+	})
+	if got := property(t, unit, "MemoryLimit"); got != "67108864" {
+		t.Errorf("MemoryLimit is %q", got)
+	}
+	// The kernel's messages are there on every machine. The shell ends with what it says about the redirection.
+	look := func(when string) {
+		t.Helper()
+		r := o.Run(t, "exec", "--cap", "CAP_MKNOD", "--cap", "CAP_SYSLOG", "c", "sh", "-c",
+			"rm -f /tmp/kmsg; mknod /tmp/kmsg c 1 11 && exec 3</tmp/kmsg")
+		if r.Code == 0 || !strings.Contains(r.Stderr, "peration not permitted") {
+			t.Errorf("%s: %+v", when, r)
+		}
+	}
+	look("before a reload")
+	if out, err := exec.Command("systemctl", "daemon-reload").CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	look("after a reload")
+	o.Must(t, "update", "--memory", "32m", "--memory-swap", "32m", "c")
+	look("after an update")
+	if got := property(t, unit, "MemoryLimit"); got != "33554432" {
+		t.Errorf("MemoryLimit is %q after an update", got)
+	}
+	o.Must(t, "delete", "--force", "c")
+	wait(t, "the scope is gone", func() bool { return property(t, unit, "LoadState") == "not-found" })
+	if left, _ := filepath.Glob("/sys/fs/cgroup/*/system.slice/" + unit); len(left) > 0 {
+		t.Errorf("cgroups are left: %q", left)
+	}
+}

@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,6 +22,8 @@ const (
 	User Feature = "user"
 	// V1 is the controllers memory, cpu and pids in version 1 hierarchies.
 	V1 Feature = "v1"
+	// SystemdV1 is systemd as their manager.
+	SystemdV1 Feature = "systemd-v1"
 	// Unified is the controllers cpuset, cpu, io, memory, hugetlb and pids in the version 2 hierarchy.
 	Unified Feature = "unified"
 	// Bare is a version 2 hierarchy at /sys/fs/cgroup with none of the controllers cpu, memory and pids.
@@ -41,7 +44,7 @@ const (
 
 // Features are all of them, for scripts that name them.
 func Features() []Feature {
-	return []Feature{Root, User, V1, Unified, Bare, Systemd, Delegated, SELinux, Permissive, Enforcing, AppArmor}
+	return []Feature{Root, User, V1, SystemdV1, Unified, Bare, Systemd, Delegated, SELinux, Permissive, Enforcing, AppArmor}
 }
 
 const cgroupRoot = "/sys/fs/cgroup"
@@ -57,6 +60,8 @@ func missing(need Feature) string {
 		return absent(cgroupRoot+"/memory/memory.limit_in_bytes", cgroupRoot+"/cpu/cpu.shares", cgroupRoot+"/pids/cgroup.procs")
 	case Unified:
 		return missingControllers(cgroupRoot, "cpuset", "cpu", "io", "memory", "hugetlb", "pids")
+	case SystemdV1:
+		return cmp.Or(missing(V1), missing(Systemd))
 	case Bare:
 		list, err := os.ReadFile(cgroupRoot + "/cgroup.controllers")
 		limits := func(name string) bool { return name == "cpu" || name == "memory" || name == "pids" }

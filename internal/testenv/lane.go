@@ -34,6 +34,8 @@ const (
 	LanePermissive = "permissive"
 	// LaneEnforcing is root in the virtual machine with SELinux refusing.
 	LaneEnforcing = "enforcing"
+	// LaneV1 is root in the virtual machine, whose systemd has all controllers in version 1 hierarchies.
+	LaneV1 = "v1"
 )
 
 // Lanes are all lanes, the least first: a test that is not possible in the ordinary run is left to
@@ -45,6 +47,7 @@ func Lanes() []Lane {
 		{LaneUser, []Feature{User, Unified, Systemd, Delegated, AppArmor}},
 		{LanePermissive, []Feature{Root, Unified, Systemd, SELinux, Permissive}},
 		{LaneEnforcing, []Feature{Root, Unified, Systemd, SELinux, Enforcing}},
+		{LaneV1, []Feature{Root, SystemdV1}},
 	}
 }
 

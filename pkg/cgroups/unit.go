@@ -55,6 +55,13 @@ func createScope(cfg Config) (_ *Cgroup, err error) {
 	if l.Mode() == Disabled {
 		return nil, errdefs.Unsupported("the systemd cgroup manager", "no cgroup file system is mounted at "+root)
 	}
+	if len(l.V1) > 0 && !cfg.UserBus && cfg.Resources != nil {
+		rules, err := deviceRules(cfg.Resources)
+		if err != nil {
+			return nil, err
+		}
+		more = append(scopeDevices(rules), more...)
+	}
 	u := &unit{name: cfg.Scope, user: cfg.UserBus}
 	var steps undo.Stack
 	defer func() {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,6 +74,46 @@ func TestScopeLimits(t *testing.T) {
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("%s, unified %v:\ngot  %v\nwant %v", tc.name, unified, got, want)
 			}
+		}
+	}
+}
+
+// TestScopeDevices compares what systemd is told with the rules.
+func TestScopeDevices(t *testing.T) {
+	const always = "char-* m, block-* m, /dev/char/1:3 rwm, /dev/char/1:5 rwm, /dev/char/1:7 rwm, /dev/char/1:8 rwm, " +
+		"/dev/char/1:9 rwm, /dev/char/5:0 rwm, char-136 rwm, /dev/char/5:2 rwm, /dev/char/10:200 rwm"
+	for _, tc := range []struct{ name, json, want string }{
+		{"none", `{}`, ""},
+		{"nothing but what all have", `{"devices":[{"allow":false,"access":"rwm"}]}`, "strict: " + always},
+		{"everything", `{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"a","access":"rwm"}]}`, ""},
+		{"all but one", `{"devices":[{"allow":false,"type":"b","major":8,"minor":0,"access":"rwm"}]}`, ""},
+		{
+			"some", `{"devices":[{"allow":true,"type":"c","major":7,"access":"r"},{"allow":false,"access":"rwm"},` +
+				`{"allow":true,"type":"b","major":8,"minor":1,"access":"rw"},{"allow":true,"type":"b","major":9,"access":"rwm"},` +
+				`{"allow":true,"type":"b","major":8,"minor":1,"access":"m"},{"allow":false,"type":"b","major":9,"access":"wm"},` +
+				`{"allow":true,"type":"b","minor":5,"access":"rwm"},{"allow":true,"type":"c","major":4,"minor":4,"access":"w"},` +
+				`{"allow":false,"type":"c","major":4,"minor":4,"access":"w"},{"allow":false,"type":"c","major":4,"minor":5,"access":"w"}]}`,
+			"strict: /dev/block/8:1 rwm, block-9 r, " + always,
+		},
+	} {
+		rules, err := deviceRules(resources(t, tc.json))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got string
+		for _, p := range scopeDevices(rules) {
+			if p.Name == "DevicePolicy" {
+				got = fmt.Sprint(p.Value) + ":"
+				continue
+			}
+			var names []string
+			for _, d := range p.Value.([]deviceAllow) {
+				names = append(names, d.Device+" "+d.Access)
+			}
+			got += " " + strings.Join(names, ", ")
+		}
+		if got != tc.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", tc.name, got, tc.want)
 		}
 	}
 }
@@ -174,6 +215,83 @@ func scopeLife(t *testing.T, user bool) {
 func TestSystemdScope(t *testing.T) {
 	testenv.Need(t, testenv.Root, testenv.Unified, testenv.Systemd)
 	scopeLife(t, false)
+}
+
+// TestSystemdScopeV1 is the life of a scope where the controllers are in version 1 hierarchies: some of its directories are systemd's, and some
+// ours. What systemd puts back when it is reloaded are the limits and the devices that were asked for.
+func TestSystemdScopeV1(t *testing.T) {
+	testenv.Need(t, testenv.Root, testenv.SystemdV1)
+	name := fmt.Sprintf("manager-test-%d.scope", os.Getpid())
+	c, err := Create(Config{
+		Systemd: true, Scope: name, Description: "a test",
+		Resources: resources(t, `{"memory":{"limit":104857600},"cpu":{"quota":50000,"period":100000,"shares":512},"pids":{"limit":70},`+
+			`"devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"b","major":7,"minor":0,"access":"r"}]}`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.KillAll(); _ = c.Remove() })
+	d, err := c.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := enter(t, c)
+	d.Close() // the holder goes, the scope stays
+	for property, want := range map[string]string{
+		"ActiveState": "active", "Delegate": "yes", "Description": "a test", "ControlGroup": c.Path(), "DevicePolicy": "strict",
+		"MemoryLimit": "104857600", "CPUQuotaPerSecUSec": "500ms", "CPUShares": "512", "TasksMax": "70",
+	} {
+		if got := show(t, false, name, property); got != want {
+			t.Errorf("%s is %q, want %q", property, got, want)
+		}
+	}
+	devices := func() []string {
+		t.Helper()
+		list, err := os.ReadFile(filepath.Join(c.dirOf("devices"), "devices.list"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules := strings.Split(strings.TrimSpace(string(list)), "\n")
+		slices.Sort(rules)
+		return rules
+	}
+	before := devices()
+	if len(before) != 12 || !slices.Contains(before, "b 7:0 r") {
+		t.Errorf("devices %q", before)
+	}
+	mustSet(t, c, `{"memory":{"limit":52428800},"pids":{"limit":60}}`)
+	if out, err := exec.Command("systemctl", "daemon-reload").CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	reads(t, c, map[string]string{
+		"memory/memory.limit_in_bytes": "52428800", "pids/pids.max": "60", "cpu/cpu.cfs_quota_us": "50000", "cpu/cpu.shares": "512",
+	})
+	if after := devices(); !slices.Equal(before, after) {
+		t.Errorf("devices after a reload %q, before %q", after, before)
+	}
+	if pids, err := c.PIDs(); err != nil || len(pids) != 1 || pids[0] != cmd.Process.Pid {
+		t.Errorf("processes %v, %v", pids, err)
+	}
+	dirs := c.dirs()
+	again, err := LoadConfig(Config{Path: c.Path(), Systemd: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.KillAll(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if err := again.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if state := show(t, false, name, "LoadState"); state != "not-found" {
+		t.Errorf("the unit is left: %s", state)
+	}
+	for _, dir := range dirs {
+		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is left: %v", dir, err)
+		}
+	}
 }
 
 func TestSystemdUserScope(t *testing.T) {

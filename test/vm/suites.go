@@ -28,6 +28,7 @@ var suites = []suite{
 	{Dir: "test/vm/world", Lanes: laneNames()},
 	{Dir: "pkg/cgroups", Lanes: []string{testenv.LaneBare, testenv.LaneV2}},
 	{Dir: "pkg/cgroups", Lanes: []string{testenv.LaneUser}, Run: "User|Rootless|Delegat"},
+	{Dir: "pkg/cgroups", Lanes: []string{testenv.LaneV1}, Run: "SystemdScopeV1"},
 	// The emulator has time for what its kernel, its cgroups, systemd and SELinux make different, and for a user's commands of
 	// each kind. "make vm-test LANE=v2-user RUN='^TestScripts$'" runs whatever else there is.
 	//
@@ -39,6 +40,7 @@ var suites = []suite{
 	},
 	{Dir: "cmd/manager-runtime", Lanes: []string{testenv.LaneV2}, Part: secondV2, Run: "CRIU|AppArmor|SystemdCgroup|EventsTellOfMemory"},
 	{Dir: "cmd/manager-runtime", Lanes: []string{testenv.LaneUser}, Run: "SystemdCgroupOfAUser"},
+	{Dir: "cmd/manager-runtime", Lanes: []string{testenv.LaneV1}, Run: "SystemdCgroupV1"},
 	{Dir: "pkg/libcontainer", Lanes: []string{testenv.LanePermissive, testenv.LaneEnforcing}, Run: "SELinux"},
 	{Dir: "test/e2e", Lanes: []string{testenv.LanePermissive}, Run: "^TestScripts$/^selinux$/^labels$"},
 	{Dir: "test/e2e", Lanes: []string{testenv.LaneEnforcing}, Run: "TestSELinux|^TestScripts$/^selinux$"},
@@ -86,6 +88,7 @@ var boots = []boot{
 	{Append: "security=apparmor apparmor=1", Lanes: []string{testenv.LaneV2 + "/" + secondV2}},
 	{Append: "security=apparmor apparmor=1", Lanes: []string{testenv.LaneUser}},
 	{Append: "security=selinux selinux=1 enforcing=1", Lanes: []string{testenv.LaneEnforcing, testenv.LanePermissive}},
+	{Append: "systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1", Lanes: []string{testenv.LaneV1}},
 }
 
 // laneNames are the names of all lanes.
