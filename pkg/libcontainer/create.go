@@ -29,7 +29,7 @@ func (f *Factory) Create(ctx context.Context, id string, cfg Config) (*Container
 	if err := ValidateID(id); err != nil {
 		return nil, err
 	}
-	c := &creation{factory: f, ctx: ctx, cfg: &cfg, id: id}
+	c := &creation{factory: f, ctx: ctx, cfg: &cfg, id: id, launches: true}
 	err := f.runSteps("create", []step{
 		{"network", c.makeNetwork},
 		{"directory", c.directory},
@@ -76,18 +76,20 @@ type creation struct {
 	ctx     context.Context
 	cfg     *Config
 	id      string
-	spec    *specs.Spec // with what the caller's options add
-	made    *Container
-	plan    *plan.Plan
-	handles *compile.Handles
-	where   *cgroups.Config // nil for no cgroup
-	cgroup  *cgroups.Cgroup
-	parking *os.File            // the listening socket
-	network <-chan *os.File     // a namespace that is made ahead; see makeNetwork
-	image   chan *launch.Image  // of the plan, if it has one; see buildImage
-	draft   *atomicfile.Pending // the record of the complete container
-	class   *intelrdt.Group
-	back    undo.Stack
+	// launches says that the init is started, and not restored.
+	launches bool
+	spec     *specs.Spec // with what the caller's options add
+	made     *Container
+	plan     *plan.Plan
+	handles  *compile.Handles
+	where    *cgroups.Config // nil for no cgroup
+	cgroup   *cgroups.Cgroup
+	parking  *os.File            // the listening socket
+	network  <-chan *os.File     // a namespace that is made ahead; see makeNetwork
+	image    chan *launch.Image  // of the plan, if it has one; see buildImage
+	draft    *atomicfile.Pending // the record of the complete container
+	class    *intelrdt.Group
+	back     undo.Stack
 }
 
 // directory takes the id.
@@ -147,6 +149,9 @@ func (c *creation) request() launch.Request {
 
 // buildImage begins to make the image of the plan, while the cgroup is made. nil comes for one that cannot be.
 func (c *creation) buildImage() {
+	if !c.launches {
+		return
+	}
 	c.dropImage()
 	req, p := c.request(), c.plan
 	if c.where != nil {

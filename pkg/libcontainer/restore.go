@@ -138,7 +138,7 @@ func removeState(path string) error {
 		return err
 	}
 	// What is there as a rule, without a look for what else there may be.
-	for _, file := range []string{recordFile, configFile} {
+	for _, file := range []string{configFile, recordFile} {
 		_ = unix.Unlink(filepath.Join(path, file))
 	}
 	if unix.Rmdir(path) == nil {

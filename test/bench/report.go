@@ -84,7 +84,7 @@ func (t table) text(w *world) string {
 		fmt.Fprintf(&b, "- missing: %s\n", strings.ReplaceAll(m, w.dir, "DIR"))
 	}
 	names := []string{"manager", "podman", "docker", "crun", "runc", "manager-runtime", untar}
-	fmt.Fprintf(&b, "\n| work (median of %d) | %s |\n|---|%s\n", w.o.runs, strings.Join(names, " | "), strings.Repeat("---|", len(names)))
+	fmt.Fprintf(&b, "\n| work (median of %d, of a runtime's %d) | %s |\n|---|%s\n", w.o.runs, w.o.runs*more, strings.Join(names, " | "), strings.Repeat("---|", len(names)))
 	var failures []string
 	for _, r := range t {
 		fmt.Fprintf(&b, "| %s, %s |", r.work, r.unit)
