@@ -47,6 +47,9 @@ build: toolchain ## build bin/manager, bin/manager-runtime, bin/manager-monitor 
 	$(GOBUILD) -o bin/manager-monitor ./cmd/manager-monitor
 	$(GOBUILD) -o bin/manager-runtime ./cmd/manager-runtime
 	$(GO) build -trimpath -tags "$(TAGS) lean" -ldflags "$(LDFLAGS)" -o bin/manager ./cmd/manager
+	@# The linker writes through a mapping, page by page, and so they stay in the page cache. What is written in one go, as by an
+	@# installation, is there in large folios: each command maps and unmaps these in a millisecond less.
+	@for p in bin/manager-full-* bin/manager-monitor bin/manager-runtime bin/manager; do cp -p $$p bin/.copy && mv -f bin/.copy $$p; done
 
 .PHONY: install
 install: build ## install below DESTDIR/PREFIX: bin, libexec/manager, manual pages, completions, units

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -136,11 +137,11 @@ func (a *app) isRootless() bool {
 }
 
 // inUserNamespace says whether root here is not the machine's root. Source: user_namespaces(7), uid_map.
-func inUserNamespace() bool {
+var inUserNamespace = sync.OnceValue(func() bool {
 	b, err := os.ReadFile("/proc/self/uid_map")
 	f := strings.Fields(string(b))
 	return err == nil && (len(f) != 3 || f[0] != "0" || f[1] != "0" || f[2] != "4294967295")
-}
+})
 
 // defaultRoot is below the user's run directory for all but root.
 func defaultRoot() string {

@@ -24,21 +24,11 @@ func Relax() {
 	if runtime.GOMAXPROCS(0) == 1 {
 		return // there is one place
 	}
-	dir, err := unix.Open("/proc/self/task", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
+	monitor := second()
+	if monitor == "" {
 		return
 	}
-	var entries [1024]byte
-	n, err := unix.Getdents(dir, entries[:])
-	_ = unix.Close(dir)
-	if err != nil {
-		return
-	}
-	_, _, threads := unix.ParseDirent(entries[:n], -1, nil)
-	if len(threads) < 2 || threads[0] != strconv.Itoa(os.Getpid()) {
-		return
-	}
-	fd, err := unix.Open("/proc/"+threads[1]+"/timerslack_ns", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open("/proc/"+monitor+"/timerslack_ns", unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return
 	}
@@ -47,6 +37,29 @@ func Relax() {
 		before = now
 		_, _ = unix.Write(fd, strconv.AppendInt(nil, slack, 10))
 	}
+}
+
+// second is the thread that began after the main one, "" if that cannot be told. As a rule it has the next number, and nobody asks procfs.
+func second() string {
+	pid := os.Getpid()
+	if unix.Tgkill(pid, pid+1, 0) == nil {
+		return strconv.Itoa(pid + 1)
+	}
+	dir, err := unix.Open("/proc/self/task", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return ""
+	}
+	var entries [1024]byte
+	n, err := unix.Getdents(dir, entries[:])
+	_ = unix.Close(dir)
+	if err != nil {
+		return ""
+	}
+	_, _, threads := unix.ParseDirent(entries[:n], -1, nil)
+	if len(threads) < 2 || threads[0] != strconv.Itoa(pid) {
+		return ""
+	}
+	return threads[1]
 }
 
 // Slack is the timer slack, in nanoseconds, of a process that is not to notice: this one's before Relax, 0 if that changed nothing.

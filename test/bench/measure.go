@@ -100,9 +100,10 @@ const more = 3
 func (w *world) times(work string, peers []*peer, command func(*peer) ([]string, error)) *row {
 	r := &row{work: work, unit: "ms", values: make([]value, len(peers))}
 	all := make([][]float64, len(peers))
-	for range rounds {
-		for i, p := range peers {
-			v := &r.values[i]
+	for round := range rounds {
+		for at := range peers {
+			i := (at + round) % len(peers) // another one is first, and follows another
+			p, v := peers[i], &r.values[i]
 			if v.peer = p.name; v.err != nil {
 				continue
 			}

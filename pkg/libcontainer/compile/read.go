@@ -60,11 +60,12 @@ func readJSON(path string, into any) error {
 	if !st.Mode().IsRegular() {
 		return errdefs.New(errdefs.ErrInvalid, "file", path, "is not a regular file")
 	}
-	b, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
-	if err != nil {
+	// The file may be another size by now; as a rule it is read at once, and its end is seen by the next read.
+	b := bytes.NewBuffer(make([]byte, 0, min(st.Size(), MaxSize)+bytes.MinRead))
+	if _, err := b.ReadFrom(io.LimitReader(f, MaxSize+1)); err != nil {
 		return err
 	}
-	return decode(b, path, into)
+	return decode(b.Bytes(), path, into)
 }
 
 // decode is json.Unmarshal with errors for people. Unknown fields are ignored, as the specification asks.
